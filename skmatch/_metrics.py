@@ -1,0 +1,194 @@
+"""Row-wise F1: how well the matches of each row fit the rows of its product."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.sparse import csr_array, issparse
+from sklearn.metrics import make_scorer
+from sklearn.utils.validation import check_consistent_length, column_or_1d
+
+
+def rowwise_f1_score(
+    y_true: Any,
+    y_pred: Any,
+    *,
+    average: str | None = "samples",
+    sample_weight: ArrayLike | None = None,
+) -> float | NDArray[np.float64]:
+    r"""Mean over the rows of the F1 of their matches.
+
+    With :math:`T_i` the rows that are the same product as row `i` and :math:`P_i` the
+    rows that it was matched with, the row itself in both, the score of row `i` is
+    :math:`2 |T_i \cap P_i| / (|T_i| + |P_i|)`. It equals
+    :func:`sklearn.metrics.f1_score` with ``average="samples"`` on the two indicator
+    matrices, in time and memory linear in the number of matches.
+
+    Parameters
+    ----------
+    y_true : array-like of shape (n_samples,), sparse or dense indicator of shape \
+(n_samples, n_ids), or sequence of n_samples id sets or space-separated id strings
+        What is right. Product labels (int or str) and indicators go with a matrix as
+        `y_pred`; id sets and strings of ids go with the same as `y_pred`.
+    y_pred : sparse or dense matrix of shape (n_samples, n_ids), or sequence of \
+n_samples id sets or space-separated id strings
+        What was found. In a matrix every non-zero entry is a match, as in the result of
+        :meth:`FaissThresholdMatcher.predict`. Matrices and sets are taken as they are:
+        the row itself is not added.
+    average : {"samples"} or None, default="samples"
+        "samples" returns the mean over the rows, None the score of each row.
+    sample_weight : array-like of shape (n_samples,), default=None
+        Weights of the rows in the mean.
+
+    Returns
+    -------
+    score : float or ndarray of shape (n_samples,), dtype float64
+        F1 in ``[0, 1]``; larger is better. A row without a true and without a
+        predicted match scores 0.
+
+    Raises
+    ------
+    ValueError
+        If the shapes or the kinds of `y_true` and `y_pred` do not fit together.
+
+    See Also
+    --------
+    rowwise_f1_scorer : The same as a scorer for ``GridSearchCV``.
+
+    Notes
+    -----
+    The score falls as the gallery, the number of rows matched with one another, grows:
+    state its size beside every score.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skmatch import rowwise_f1_score
+    >>> matches = np.array([[1, 1, 0], [1, 1, 0], [0, 0, 1]])
+    >>> rowwise_f1_score(["tea", "tea", "mug"], matches)
+    1.0
+    >>> rowwise_f1_score(["tea", "tea", "tea"], matches, average=None)
+    array([0.8, 0.8, 0.5])
+    >>> rowwise_f1_score(["a b", "a b", "c"], ["a b", "b", "c a"], average=None)
+    array([1.        , 0.66666667, 0.66666667])
+    """
+    if average not in ("samples", None):
+        raise ValueError(f"average={average!r}; expected 'samples' or None.")
+    if _is_matrix(y_pred):
+        n_both, n_true, n_found = _count_in_matrix(y_true, csr_array(y_pred))
+    else:
+        n_both, n_true, n_found = _count_in_sets(y_true, y_pred)
+    scores = 2 * n_both / np.maximum(n_true + n_found, 1)
+    if average is None:
+        return scores
+    if not scores.size:
+        raise ValueError("y_true and y_pred are empty; expected at least one row.")
+    if sample_weight is not None:
+        check_consistent_length(scores, sample_weight)
+    return float(np.average(scores, weights=sample_weight))
+
+
+rowwise_f1_scorer = make_scorer(rowwise_f1_score)
+
+
+def _is_matrix(y: Any) -> bool:
+    """Tell a matrix from labels and from a sequence of id sets."""
+    return issparse(y) or getattr(y, "ndim", 1) == 2
+
+
+def _count_in_matrix(
+    y_true: Any, found: csr_array
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Count true, found and common matches of each row of a match matrix."""
+    found = found.astype(bool)
+    found.sum_duplicates()
+    found.eliminate_zeros()
+    n_found = np.diff(found.indptr)
+    if _is_matrix(y_true):
+        true = csr_array(y_true).astype(bool)
+        if true.shape != found.shape:
+            raise ValueError(
+                f"y_true has shape {true.shape} and y_pred {found.shape}; two match "
+                "matrices must have the same shape."
+            )
+        n_both = true.multiply(found).sum(axis=1)
+        return n_both.astype(np.int64), true.sum(axis=1).astype(np.int64), n_found
+    labels = column_or_1d(y_true)
+    if labels.size and isinstance(labels[0], (set, frozenset)):
+        raise ValueError(
+            "y_true holds id sets and y_pred is a matrix; give labels or an indicator "
+            "matrix as y_true, or id sets as y_pred."
+        )
+    if found.shape != (labels.size, labels.size):
+        raise ValueError(
+            f"y_true has {labels.size} labels and y_pred has shape {found.shape}; "
+            f"expected shape {(labels.size, labels.size)}, the rows matched with one "
+            "another."
+        )
+    codes, n_rows = np.unique(labels, return_inverse=True, return_counts=True)[1:]
+    row = np.repeat(np.arange(labels.size), n_found)
+    is_right = codes[row] == codes[found.indices]
+    n_both = np.bincount(row[is_right], minlength=labels.size)
+    return n_both, n_rows[codes], n_found
+
+
+def _count_in_sets(
+    y_true: Iterable[Any], y_pred: Iterable[Any]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Count true, found and common ids of each row of two sequences of id sets."""
+    true, found = _id_sets(y_true, "y_true"), _id_sets(y_pred, "y_pred")
+    check_consistent_length(true, found)
+    counts = [(len(t & p), len(t), len(p)) for t, p in zip(true, found, strict=True)]
+    n_both, n_true, n_found = np.array(counts, dtype=np.int64).reshape(-1, 3).T
+    return n_both, n_true, n_found
+
+
+def _id_sets(rows: Iterable[Any], name: str) -> list[frozenset[Any]]:
+    """Read each row as a set of ids."""
+    if issparse(rows):
+        raise ValueError(
+            f"{name} is a matrix and the other argument is not; give both as matrices, "
+            "or labels as y_true and a matrix as y_pred, or both as sequences of ids."
+        )
+    sets = []
+    for number, row in enumerate(rows):
+        if not isinstance(row, Iterable):
+            raise ValueError(
+                f"row {number} of {name} is {row!r}; expected a set of ids or a string "
+                "of space-separated ids (labels go with a match matrix as y_pred)."
+            )
+        sets.append(frozenset(row.split() if isinstance(row, str) else row))
+    return sets
+
+
+def best_rowwise_f1(
+    embeddings: NDArray[np.float32], labels: NDArray[np.int64]
+) -> tuple[float, float]:
+    """Return the highest row-wise F1 over thresholds of unit rows, and its threshold."""
+    thresholds = np.arange(0.1, 1.0, 0.025, dtype=np.float32)
+    n_rows = len(labels)
+    n_true = np.bincount(labels)[labels]
+    totals = np.zeros(thresholds.size)
+    step = max(1, 2**24 // n_rows)
+    for start in range(0, n_rows, step):
+        block = slice(start, start + step)
+        similarities = embeddings[block] @ embeddings.T
+        rows, columns = (similarities >= thresholds[0]).nonzero()
+        level = np.searchsorted(thresholds, similarities[rows, columns], side="right") - 1
+        is_self = columns == rows + start
+        level[is_self] = thresholds.size - 1
+        shape = (similarities.shape[0], thresholds.size)
+        cell = np.ravel_multi_index((rows, level), shape)
+        is_right = labels[rows + start] == labels[columns]
+        n_found, n_both = (
+            np.bincount(cells, minlength=shape[0] * shape[1])
+            .reshape(shape)[:, ::-1]
+            .cumsum(axis=1)[:, ::-1]
+            for cells in (cell, cell[is_right])
+        )
+        totals += (2 * n_both / (n_found + n_true[block, None])).sum(axis=0)
+    best = int(totals.argmax())
+    return float(totals[best] / n_rows), float(thresholds[best])

@@ -1,0 +1,247 @@
+"""Word vectors by name, path or object: looked up word by word, never copied whole."""
+
+from __future__ import annotations
+
+import gzip
+import mmap
+import os
+import pickle
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Vectors = dict[str, NDArray[np.float32]]
+
+
+class WordVectors(Protocol):
+    """Word vectors that can be looked up."""
+
+    vector_size: int
+
+    def select(self, words: Iterable[str]) -> Vectors:
+        """Return the vectors of those `words` that have one."""
+        ...
+
+
+def open_word_vectors(source: Any, *, download: bool = True) -> WordVectors:
+    """Open gensim ``KeyedVectors``, a file of vectors or a gensim-downloader name.
+
+    Without `download`, a name that has not been downloaded raises FileNotFoundError.
+    """
+    if hasattr(source, "key_to_index") and hasattr(source, "vectors"):
+        return _VectorTable(source.key_to_index, source.vectors)
+    if not isinstance(source, (str, os.PathLike)):
+        raise ValueError(
+            f"word_vectors={source!r}; expected 'corpus', a path, a gensim-downloader "
+            "name or a gensim KeyedVectors."
+        )
+    path = Path(source)
+    if not path.is_file():
+        path = _fetch(os.fspath(source), download)
+    return _open_file(path, path.stat().st_mtime_ns)
+
+
+def train_word_vectors(sentences: list[list[str]], seed: int) -> Vectors:
+    """Train skip-gram vectors on tokenised titles with gensim, on one thread."""
+    from gensim.models import Word2Vec
+
+    # The vocabulary is built apart: gensim raises if no word is frequent enough.
+    model = Word2Vec(
+        vector_size=100, min_count=5, sg=1, epochs=10, workers=1, seed=seed
+    )
+    model.build_vocab(sentences)
+    if model.wv.index_to_key:
+        model.train(sentences, total_examples=len(sentences), epochs=model.epochs)
+    return dict(zip(model.wv.index_to_key, model.wv.vectors, strict=True))
+
+
+def _fetch(name: str, download: bool) -> Path:
+    """Return the file of a gensim-downloader name, after a download if need be."""
+    if os.sep in name or Path(name).suffix:
+        raise FileNotFoundError(f"word_vectors={name!r}: there is no such file.")
+    import gensim.downloader
+
+    if not download:
+        path = Path(gensim.downloader.BASE_DIR, name, f"{name}.gz")
+        if not path.is_file():
+            raise FileNotFoundError(f"word_vectors={name!r} has not been downloaded.")
+        return path
+    try:
+        return Path(gensim.downloader.load(name, return_path=True))
+    except (ValueError, OSError) as error:
+        raise ValueError(
+            f"word_vectors={name!r} is neither a file nor a name that the gensim "
+            f"downloader could fetch: {error}"
+        ) from error
+
+
+@lru_cache(maxsize=1)
+def _open_file(path: Path, modified: int) -> WordVectors:
+    """Open a file of vectors; the last one stays open until its file changes."""
+    with path.open("rb") as file:
+        start = file.read(2)
+    if start[:1] == b"\x80":  # the first byte of every pickle since protocol 2
+        return _load_gensim_save(path)
+    if start == b"\x1f\x8b":
+        with gzip.open(path) as file:
+            return _VectorFile(file.read(), path)
+    with path.open("rb") as file:
+        return _VectorFile(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), path)
+
+
+class _VectorTable:
+    """Vectors in a matrix, as gensim's KeyedVectors holds them."""
+
+    def __init__(self, row_of: Mapping[str, int], vectors: NDArray[Any]) -> None:
+        self._row_of, self._vectors = row_of, vectors
+        self.vector_size = vectors.shape[1]
+
+    def select(self, words: Iterable[str]) -> Vectors:
+        """Return the vectors of those `words` that have one."""
+        found = [word for word in words if word in self._row_of]
+        rows = self._vectors[[self._row_of[word] for word in found]]
+        return dict(zip(found, rows.astype(np.float32), strict=True))
+
+
+class _VectorFile:
+    """A word2vec file, text or binary, of which only the words' places are read.
+
+    A vector is parsed when its word is asked for; the places take 16 bytes a word.
+    """
+
+    def __init__(self, content: Any, path: Path) -> None:
+        self._content, self._path = content, path
+        body = content.find(b"\n") + 1
+        header = bytes(content[:body]).split()
+        has_header = len(header) == 2 and all(field.isdigit() for field in header)
+        if has_header:
+            self.vector_size = int(header[1])
+        else:  # GloVe's own files: text without a header
+            self.vector_size, body = len(header) - 1, 0
+        self._is_text = self._parse_text(body) is not None
+        if self.vector_size < 1 or not (self._is_text or has_header):
+            raise ValueError(
+                f"word_vectors={str(path)!r} is neither a word2vec file (text or "
+                "binary, plain or .gz) nor a save of gensim KeyedVectors."
+            )
+        places = self._text_places(body) if self._is_text else self._binary_places(body)
+        # Stable: of a word that stands twice, the first one counts, as in gensim.
+        order = np.argsort(places[0], kind="stable")
+        self._hashes, self._starts = places[0][order], places[1][order]
+
+    def select(self, words: Iterable[str]) -> Vectors:
+        """Return the vectors of those `words` that have one."""
+        keys = {word: word.encode() for word in words}
+        hashes = np.array([hash(key) for key in keys.values()], dtype=np.int64)
+        firsts = np.searchsorted(self._hashes, hashes)
+        found = {}
+        for (word, key), wanted, place in zip(
+            keys.items(), hashes, firsts, strict=True
+        ):
+            while place < self._hashes.size and self._hashes[place] == wanted:
+                start = int(self._starts[place])
+                if self._content[start : start + len(key) + 1] == key + b" ":
+                    found[word] = self._vector(start, len(key), word)
+                    break
+                place += 1
+        return found
+
+    def _vector(self, start: int, word_length: int, word: str) -> NDArray[np.float32]:
+        """Read the vector of the word that starts at `start`."""
+        begin = start + word_length + 1
+        if self._is_text:
+            vector = self._parse_text(start)
+        else:
+            content = self._content[begin : begin + 4 * self.vector_size]
+            vector = np.frombuffer(content, "<f4") if len(content) % 4 == 0 else None
+        if vector is None or vector.size != self.vector_size:
+            raise ValueError(
+                f"word_vectors={str(self._path)!r}: the vector of {word!r} is broken; "
+                f"expected {self.vector_size} numbers."
+            )
+        return vector.astype(np.float32)
+
+    def _parse_text(self, start: int) -> NDArray[np.float32] | None:
+        """Read the line at `start` as a word and its vector; None if it is not one."""
+        end = self._content.find(b"\n", start)
+        line = bytes(self._content[start : end if end >= 0 else len(self._content)])
+        try:
+            vector = np.array(line.split()[1:], dtype=np.float32)
+        except ValueError:
+            return None
+        return vector if vector.size == self.vector_size else None
+
+    def _text_places(self, start: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return the hash and the start of the word of each line."""
+        hashes, starts = [], []
+        find, content = self._content.find, self._content
+        while (space := find(b" ", start)) >= 0:
+            hashes.append(hash(bytes(content[start:space])))
+            starts.append(start)
+            newline = find(b"\n", space)
+            if newline < 0:
+                break
+            start = newline + 1
+        return np.array(hashes, np.int64), np.array(starts, np.int64)
+
+    def _binary_places(self, start: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return the hash and the start of the word of each record."""
+        hashes, starts = [], []
+        find, content, size = self._content.find, self._content, 4 * self.vector_size
+        while (space := find(b" ", start)) >= 0:
+            while content[start] == ord("\n"):  # some writers end a record with one
+                start += 1
+            hashes.append(hash(bytes(content[start:space])))
+            starts.append(start)
+            start = space + 1 + size
+        return np.array(hashes, np.int64), np.array(starts, np.int64)
+
+
+def _load_gensim_save(path: Path) -> WordVectors:
+    """Read ``KeyedVectors.save``, a pickle, without running any code that it names."""
+    with path.open("rb") as file:
+        try:
+            saved = vars(_VectorUnpickler(file).load())
+        except (pickle.UnpicklingError, TypeError, EOFError) as error:
+            raise ValueError(
+                f"word_vectors={str(path)!r} is not a save of gensim KeyedVectors: "
+                f"{error}"
+            ) from error
+    if "key_to_index" not in saved:
+        raise ValueError(
+            f"word_vectors={str(path)!r} holds no key_to_index; expected a save of "
+            "KeyedVectors by gensim >= 4 (of a whole model, save its .wv)."
+        )
+    vectors = saved.get("vectors")
+    if vectors is None:  # gensim puts large arrays beside the pickle
+        vectors = np.load(f"{path}.vectors.npy", mmap_mode="r", allow_pickle=False)
+    return _VectorTable(saved["key_to_index"], vectors)
+
+
+# The functions by which numpy unpickles an array; their module differs by version.
+_ARRAY_MAKERS = {
+    function.__name__: function
+    for function in (np.empty(0).__reduce_ex__(protocol)[0] for protocol in (2, 5))
+}
+
+
+class _SavedVectors:
+    """Stands for the gensim class while a save is read."""
+
+
+class _VectorUnpickler(pickle.Unpickler):
+    """Unpickle nothing but arrays and the attributes of KeyedVectors."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        """Resolve the few classes that a save of KeyedVectors needs."""
+        if name in {"KeyedVectors", "FastTextKeyedVectors", "Word2VecKeyedVectors"}:
+            return _SavedVectors
+        if (module, name) in {("numpy", "ndarray"), ("numpy", "dtype")}:
+            return getattr(np, name)
+        if name in _ARRAY_MAKERS and module.startswith("numpy."):
+            return _ARRAY_MAKERS[name]
+        raise pickle.UnpicklingError(f"it refers to {module}.{name}")
