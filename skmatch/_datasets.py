@@ -11,7 +11,7 @@ from sklearn.utils import check_random_state, check_scalar
 
 
 class _Category(NamedTuple):
-    """What the titles of one kind of product are made of; words as English/Indonesian."""
+    """What titles of one kind of product are made of, in English/Indonesian."""
 
     noun: str
     words: str
@@ -22,19 +22,22 @@ class _Category(NamedTuple):
 _CATEGORIES = (
     _Category(
         "face cream/krim wajah",
-        "whitening/pemutih night/malam day/siang acne/jerawat gentle/lembut aloe/lidah-buaya",
+        "whitening/pemutih night/malam day/siang acne/jerawat gentle/lembut "
+        "aloe/lidah-buaya",
         "g/gr",
         (10, 15, 20, 30, 50, 100),
     ),
     _Category(
         "milk powder/susu bubuk",
-        "vanilla/vanila chocolate/coklat honey/madu plain/tawar kids/anak fullcream/instan",
+        "vanilla/vanila chocolate/coklat honey/madu plain/tawar kids/anak "
+        "fullcream/instan",
         "g/gram",
         (150, 300, 400, 750, 800, 1000),
     ),
     _Category(
         "shampoo/sampo",
-        "hair-fall/rambut-rontok dandruff/ketombe soft/halus black/hitam herbal/jamu daily/harian",
+        "hair-fall/rambut-rontok dandruff/ketombe soft/halus black/hitam herbal/jamu "
+        "daily/harian",
         "ml/ml",
         (70, 90, 170, 180, 340, 680),
     ),
@@ -58,13 +61,15 @@ _CATEGORIES = (
     ),
     _Category(
         "cooking oil/minyak goreng",
-        "palm/sawit coconut/kelapa refill/isi-ulang bottle/botol premium/premium pure/murni",
+        "palm/sawit coconut/kelapa refill/isi-ulang bottle/botol premium/premium "
+        "pure/murni",
         "l/liter",
         (1, 2, 5),
     ),
     _Category(
         "led lamp/lampu led",
-        "white/putih warm/kuning sensor/sensor emergency/darurat round/bulat ceiling/plafon",
+        "white/putih warm/kuning sensor/sensor emergency/darurat round/bulat "
+        "ceiling/plafon",
         "watt/w",
         (3, 5, 7, 9, 12, 15, 18),
     ),
@@ -76,7 +81,8 @@ _CATEGORIES = (
     ),
     _Category(
         "coffee/kopi",
-        "black/hitam milk/susu robusta/robusta arabica/arabika ground/bubuk sachet/saset",
+        "black/hitam milk/susu robusta/robusta arabica/arabika ground/bubuk "
+        "sachet/saset",
         "g/gr",
         (65, 100, 165, 200, 250, 500),
     ),
@@ -94,11 +100,12 @@ _CATEGORIES = (
     ),
 )
 _PROMOTIONS = (
-    "promo original sale murah ready stock new termurah best seller gratis ongkir official "
-    "diskon import bpom cod terlaris 100% ori grosir free gift"
-).split()
-_SYLLABLES = "ba be bo da di do fa ka ki ko la li lo ma mi mo na ni no ra ri ro sa si so ta ti to va vi za".split()
-_ENDINGS = " n x r s l".split(" ")
+    *("promo", "original", "sale", "murah", "ready stock", "new", "termurah"),
+    *("best seller", "gratis ongkir", "official", "diskon", "import", "bpom", "cod"),
+    *("terlaris", "100% ori", "grosir", "free gift"),
+)
+_SYLLABLES = [consonant + vowel for consonant in "bdfklmnrstvz" for vowel in "aio"]
+_ENDINGS = ["", "n", "x", "r", "s", "l"]
 
 
 def make_product_titles(
@@ -199,11 +206,11 @@ def _change_one_number(rng: np.random.RandomState, product: _Product) -> _Produc
 
 def _write_title(rng: np.random.RandomState, product: _Product) -> str:
     """Word a product as one seller does."""
-    language = int(rng.random_sample() < 0.75)
+    language = int(rng.random_sample() < 0.8)
 
     def say(pair: str) -> str:
-        # Sellers mix: one word in six comes from the other language.
-        return pair.split("/")[language ^ int(rng.random_sample() < 0.17)]
+        # Sellers mix: one word in ten comes from the other language.
+        return pair.split("/")[language ^ int(rng.random_sample() < 0.1)]
 
     unit = say(product.category.unit)
     space = " " if rng.random_sample() < 0.5 else ""
@@ -215,12 +222,12 @@ def _write_title(rng: np.random.RandomState, product: _Product) -> str:
     if product.model:
         parts.insert(rng.randint(1, 3), product.model)
     parts.insert(rng.randint(2, len(parts) + 1), amount)
-    if rng.random_sample() < 0.12:
+    if rng.random_sample() < 0.08:
         parts.remove(product.brand)
     for promotion in rng.choice(_PROMOTIONS, rng.choice([0, 0, 0, 1, 2])):
         parts.insert(rng.choice([0, len(parts)]), promotion)
     title = " ".join(parts)
-    if rng.random_sample() < 0.2:
+    if rng.random_sample() < 0.15:
         title = _mistype(rng, title)
     return str(rng.choice([title, title.title(), title.upper()], p=[0.3, 0.5, 0.2]))
 
@@ -234,6 +241,7 @@ def _mistype(rng: np.random.RandomState, title: str) -> str:
         title[place + 1],
         title[place + 2 :],
     )
-    return head + (here + tail, here + here + there + tail, there + here + tail)[
-        rng.randint(3)
-    ]
+    return (
+        head
+        + (here + tail, here + here + there + tail, there + here + tail)[rng.randint(3)]
+    )

@@ -7,7 +7,6 @@ import warnings
 from abc import abstractmethod
 from copy import copy, deepcopy
 from numbers import Integral, Real
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -34,11 +33,11 @@ from skmatch._word_vectors import open_word_vectors, train_word_vectors
 if TYPE_CHECKING:
     import torch
 
-# torch and pytorch-metric-learning take seconds to import: they are where they are used.
+# torch and pytorch-metric-learning take seconds to import: only when they are used.
 
 
 class _TitleEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
-    """What all title embedders do; a subclass says how to read titles and the module."""
+    """What all title embedders do; a subclass reads titles and makes the module."""
 
     def fit(self, X: Any, y: ArrayLike) -> Self:
         """Learn to put the titles of a product together and those of others apart.
@@ -60,8 +59,8 @@ class _TitleEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         ------
         ValueError
             If a parameter is out of its range, a title is None or NaN (the row is
-            named), `y` has fewer than two labels or no label has two titles, or the loss
-            does not stay finite.
+            named), `y` has fewer than two labels or no label has two titles, or the
+            loss does not stay finite.
         """
         self._check_params()
         titles, y = check_titles(self, X, y, reset=True)
@@ -89,7 +88,10 @@ class _TitleEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
             validate = None
             if validates.any():
                 validate = _Validation(
-                    module, _Rows(read, text_of_row[validates]), labels[validates], device
+                    module,
+                    _Rows(read, text_of_row[validates]),
+                    labels[validates],
+                    device,
                 )
             log = _open_log(self.log_dir)
             total = self.n_epochs * max(1, len(train_labels) // self.batch_size)
@@ -195,7 +197,7 @@ class _TitleEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         if n_empty > n_batches / 10:
             warnings.warn(
                 f"{n_empty:.0f} of {n_batches} batches had no triplet with a non-zero "
-                "loss and taught nothing; try another loss or miner, or larger batches.",
+                "loss and taught nothing; try another loss, miner or batch_size.",
                 UserWarning,
                 stacklevel=3,
             )
@@ -227,8 +229,8 @@ class LSTMTitleEmbedder(_TitleEmbedder):
 
     A cascade that knows no "unknown word": tokens that have a word vector go through a
     word-level bidirectional LSTM over the frozen vectors; all others, sorted and joined
-    by a space, through a character-level one. What they read decides how much each token
-    of the title counts: the character n-grams of the tokens, hashed into
+    by a space, through a character-level one. What they read decides how much each
+    token of the title counts: the character n-grams of the tokens, hashed into
     `embedding_dim` columns [1]_, are summed with these weights. A projection of the
     states of both LSTMs is added, and the sum scaled to unit norm. The network is
     trained by metric learning [2]_ to put the titles of a product together.
@@ -316,8 +318,8 @@ class LSTMTitleEmbedder(_TitleEmbedder):
     Every batch holds products with others that are like them, found anew in each epoch:
     only products that are hard to tell apart teach anything.
 
-    The vectors are whitened, and are frozen. A word that they know takes the word branch
-    also where the titles of :meth:`fit` lack it, while the vectors are at hand: as a
+    The vectors are whitened, and are frozen. A word that they know takes the word
+    branch also where the titles of :meth:`fit` lack it, while the vectors are at hand: as a
     ``KeyedVectors`` in this process, or as a file that is still there.
 
     A pickle carries the network and the vectors of the words of the titles of
@@ -511,7 +513,7 @@ class _Validation:
         return best_rowwise_f1(embeddings, self._labels)[0]
 
 
-def _check_labels(y: NDArray[Any]) -> NDArray[np.int64]:
+def _check_labels(y: Any) -> NDArray[np.int64]:
     """Return the labels as 0, 1, ...; raise if they cannot train, warn if few can."""
     classes, labels, n_rows = np.unique(y, return_inverse=True, return_counts=True)
     if len(classes) < 2:

@@ -45,8 +45,8 @@ class FaissThresholdMatcher(
     Attributes
     ----------
     index_ : faiss.IndexFlatIP or csr_array of shape (n_samples_fit_, n_features_in_)
-        Rows of the catalogue, scaled to unit L2 norm: a faiss index of float32 rows, or
-        a sparse array of float64 rows where :meth:`fit` got a sparse one.
+        Rows of the catalogue, scaled to unit L2 norm: a faiss index of float32 rows,
+        or a sparse array of float64 rows where :meth:`fit` got a sparse one.
     n_samples_fit_ : int
         Number of rows of the catalogue.
     n_features_in_ : int
@@ -58,7 +58,7 @@ class FaissThresholdMatcher(
     --------
     LSTMTitleEmbedder : Learn the embeddings of titles.
     rowwise_f1_scorer : The score to tune `threshold` by.
-    sklearn.neighbors.RadiusNeighborsTransformer : The same shape of result, by distance.
+    sklearn.neighbors.RadiusNeighborsTransformer : The same by distance.
 
     Notes
     -----
@@ -67,8 +67,8 @@ class FaissThresholdMatcher(
     Euclidean distance `t` of unit rows is cosine similarity ``1 - t / 2``.
 
     Candidates of dense rows come from faiss [1]_ with room for float32 rounding; the
-    similarity of each candidate is then computed again in float64, so that it depends on
-    neither the order nor the number of rows. Sparse rows (TF-IDF, or a ``FeatureUnion``
+    similarity of each candidate is then computed again in float64, so that it depends
+    on neither the order nor the number of rows. Sparse rows (TF-IDF, or a ``FeatureUnion``
     of it with an embedder) are multiplied block by block in float64.
 
     References
@@ -250,18 +250,25 @@ class FaissThresholdMatcher(
         )
         values = X.data if issparse(X) else X
         if not np.isfinite(values.sum()):  # the sum is a quick first look
-            is_bad = ~np.isfinite(values)
-            if is_bad.any():
-                bad = is_bad.nonzero()[0][0]
-                row = np.searchsorted(X.indptr, bad, side="right") - 1 if issparse(X) else bad
+            bad = np.nonzero(~np.isfinite(values))[0]
+            if bad.size:
+                row = bad[0]
+                if issparse(X):
+                    row = np.searchsorted(X.indptr, row, side="right") - 1
                 raise ValueError(
                     f"row {row} of X holds NaN or inf; expected finite embeddings."
                 )
         # Scaling by the largest entry first keeps the squares from over- or underflow.
+        largest = abs(X).max(axis=1)
         if issparse(X):
-            return csr_array(normalize(normalize(X.astype(np.float64), "max")))
-        unit = normalize(X, "max").astype(np.float32, copy=False)
-        return normalize(unit, copy=False)
+            scale = largest.toarray().ravel()
+            rows = csr_array(X, dtype=np.float64, copy=True)
+            rows.eliminate_zeros()
+            rows.data /= np.repeat(scale, np.diff(rows.indptr))
+        else:
+            scale = np.where(largest > 0, largest, 1)
+            rows = (X / scale[:, None]).astype(np.float32, copy=False)
+        return normalize(rows, copy=False)
 
     @property
     def _n_features_out(self) -> int:
@@ -317,8 +324,12 @@ def _sparse_candidates(
     """Yield the pairs at or above the threshold, with their similarity."""
     n_rows, n_columns = queries.shape[0], catalogue.shape[0]
     # Full columns (embeddings beside TF-IDF) go through BLAS, the others are sparse.
-    is_full = np.bincount(catalogue.indices, minlength=catalogue.shape[1]) > n_columns / 4
-    full_queries, full_catalogue = (x[:, is_full].toarray() for x in (queries, catalogue))
+    is_full = (
+        np.bincount(catalogue.indices, minlength=catalogue.shape[1]) > n_columns / 4
+    )
+    full_queries, full_catalogue = (
+        x[:, is_full].toarray() for x in (queries, catalogue)
+    )
     queries, catalogue = queries[:, ~is_full], catalogue[:, ~is_full].T.tocsr()
     step = max(1, _CELLS_PER_BLOCK // max(1, n_columns))
     for start in range(0, n_rows, step):

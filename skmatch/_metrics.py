@@ -86,9 +86,10 @@ n_samples id sets or space-separated id strings
         return scores
     if not scores.size:
         raise ValueError("y_true and y_pred are empty; expected at least one row.")
-    if sample_weight is not None:
-        check_consistent_length(scores, sample_weight)
-    return float(np.average(scores, weights=sample_weight))
+    if sample_weight is None:
+        return float(scores.mean())
+    check_consistent_length(scores, sample_weight)
+    return float(np.average(scores, weights=np.asarray(sample_weight)))
 
 
 rowwise_f1_scorer = make_scorer(rowwise_f1_score)
@@ -167,7 +168,7 @@ def _id_sets(rows: Iterable[Any], name: str) -> list[frozenset[Any]]:
 def best_rowwise_f1(
     embeddings: NDArray[np.float32], labels: NDArray[np.int64]
 ) -> tuple[float, float]:
-    """Return the highest row-wise F1 over thresholds of unit rows, and its threshold."""
+    """Return the highest row-wise F1 of unit rows over thresholds, and which it is."""
     thresholds = np.arange(0.1, 1.0, 0.025, dtype=np.float32)
     n_rows = len(labels)
     n_true = np.bincount(labels)[labels]
@@ -177,7 +178,9 @@ def best_rowwise_f1(
         block = slice(start, start + step)
         similarities = embeddings[block] @ embeddings.T
         rows, columns = (similarities >= thresholds[0]).nonzero()
-        level = np.searchsorted(thresholds, similarities[rows, columns], side="right") - 1
+        level = (
+            np.searchsorted(thresholds, similarities[rows, columns], side="right") - 1
+        )
         is_self = columns == rows + start
         level[is_self] = thresholds.size - 1
         shape = (similarities.shape[0], thresholds.size)

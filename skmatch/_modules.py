@@ -33,8 +33,8 @@ class TitleLSTM(nn.Module):
     """A cascade of two bidirectional LSTMs beside the hashed n-grams of the tokens.
 
     The word branch reads the tokens that have a vector, the character branch spells the
-    others. Both do two things: they weigh the tokens, whose hashed n-grams are summed by
-    these weights, and they add a summary of what they read.
+    others. Both do two things: they weigh the tokens, whose hashed n-grams are summed
+    by these weights, and they add a summary of what they read.
     """
 
     def __init__(
@@ -62,8 +62,8 @@ class TitleLSTM(nn.Module):
             nn.init.zeros_(gate.bias)
         if has_ngrams:  # start as weighted n-grams; the summary grows in training
             with torch.no_grad():
-                self.project.weight *= 0.02
-                self.project.bias *= 0.02
+                self.project.weight.mul_(0.02)
+                self.project.bias.mul_(0.02)
 
     def forward(self, batch: TokenBatch) -> Tensor:
         """Embed B titles: (B, embedding_dim) of unit norm."""

@@ -15,15 +15,13 @@ from sklearn.feature_extraction.text import HashingVectorizer
 from sklearn.preprocessing import normalize
 from sklearn.utils.validation import validate_data
 
-# In training, the share of the tokens left out and of the words taken for unknown.
-_TOKEN_DROPOUT = 0.15
-_UNKNOWN_SHARE = 0.1
+_TOKEN_DROPOUT = 0.15  # share of the tokens that is left out in training
 
 
 def check_titles(
     estimator: Any, X: Any, y: Any = "no_validation", *, reset: bool
 ) -> tuple[NDArray[np.object_], Any]:
-    """Return a str for each row of `X`, its columns joined by a space, and checked `y`."""
+    """Return a str for each row of `X`, columns joined by a space, and checked `y`."""
     checked = validate_data(
         estimator, _as_columns(X), y, reset=reset, dtype=None, ensure_all_finite=False
     )
@@ -39,7 +37,7 @@ def check_titles(
 
 
 def distinct(titles: NDArray[np.object_]) -> tuple[list[str], NDArray[np.intp]]:
-    """Return the titles that differ in more than case and spaces, and each row's one."""
+    """Return the titles that differ in more than case and spaces, and that of a row."""
     position: dict[str, int] = {}
     inverse = [
         position.setdefault(" ".join(title.lower().split()), len(position))
@@ -60,14 +58,14 @@ def _as_columns(X: Any) -> Any:
     if isinstance(X, str):
         raise ValueError(f"X is the single str {X!r}; expected a sequence of titles.")
     if isinstance(X, (list, tuple)):
-        cells = chain.from_iterable(row if isinstance(row, (list, tuple)) else [row] for row in X)
-        if any(isinstance(cell, str) for cell in cells):
-            # As objects: numpy would make the str "nan" of the NaN in ["tea", nan].
-            X = np.array(X, dtype=object)
-    if len(getattr(X, "shape", np.shape(X) if isinstance(X, (list, tuple)) else (0, 0))) != 1:
+        rows = (row if isinstance(row, (list, tuple)) else [row] for row in X)
+        has_text = any(isinstance(cell, str) for cell in chain.from_iterable(rows))
+        # As objects: numpy would make the str "nan" of the NaN in ["tea", nan].
+        X = np.array(X, dtype=object if has_text else None)
+    if len(getattr(X, "shape", ())) != 1:
         return X
     values = np.asarray(X)
-    if values.dtype.kind in "biufc":
+    if values.size and values.dtype.kind in "biufc":
         raise ValueError(
             f"Expected 2D array, got 1D array of {values.dtype} instead; a 1-D X holds "
             "titles of type str. Reshape one column of numbers with X.reshape(-1, 1)."
@@ -87,7 +85,8 @@ def _check_cell(cell: Any, number: int) -> None:
     else:
         return
     raise ValueError(
-        f"row {number} of X holds {found}; expected a title, as str. An empty title is ''."
+        f"row {number} of X holds {found}; expected a title, as str (an empty "
+        "title is '')."
     )
 
 
@@ -127,21 +126,23 @@ class TitleTokens:
         rows: NDArray[np.intp],
         draw: Callable[[int], NDArray[np.float32]] | None = None,
     ) -> dict[str, NDArray[Any]]:
-        """Return the tokens of some titles, end to end, by their name in `TokenBatch`.
+        """Return the tokens of some titles, end to end, by name as in `TokenBatch`.
 
-        `draw(n)` gives n uniform numbers in [0, 1). With it, as in training, some tokens
-        are left out and some words are taken for unknown.
+        `draw(n)` gives n uniform numbers in [0, 1). With it, as in training, some
+        tokens are left out.
         """
         n_titles, n_tokens = len(rows), self.n_tokens[rows]
         token = self._tokens[_places(self._first[rows], n_tokens)]
         title = np.repeat(np.arange(n_titles), n_tokens)
-        has_vector = self._vector_of >= 0
         if draw is not None:
             stays = draw(token.size) >= _TOKEN_DROPOUT
             token, title = token[stays], title[stays]
-            has_vector &= draw(has_vector.size) >= _UNKNOWN_SHARE
-        is_word = has_vector[token]
-        word, unknown, title_of_unknown = token[is_word], token[~is_word], title[~is_word]
+        is_word = self._vector_of[token] >= 0
+        word, unknown, title_of_unknown = (
+            token[is_word],
+            token[~is_word],
+            title[~is_word],
+        )
         order = np.lexsort((unknown, title_of_unknown))
         unknown, title_of_unknown = unknown[order], title_of_unknown[order]
         n_letters = self._n_letters[unknown]
@@ -213,8 +214,8 @@ class Vocabulary:
     def tokenize(self, titles: list[str], live_vectors: Any = None) -> TitleTokens:
         """Turn lower-case titles into tokens.
 
-        `live_vectors` are the word vectors themselves, where they are at hand: they know
-        words that the titles of `fit` lack.
+        `live_vectors` are the word vectors themselves, where they are at hand: they
+        know words that the titles of `fit` lack.
         """
         sentences = tokenize(titles)
         tokens = sorted(set(chain.from_iterable(sentences)))

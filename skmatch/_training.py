@@ -31,7 +31,9 @@ class Titles(Protocol):
         ...
 
 
-def embed(module: nn.Module, titles: Titles, device: torch.device) -> NDArray[np.float32]:
+def embed(
+    module: nn.Module, titles: Titles, device: torch.device
+) -> NDArray[np.float32]:
     """Embed all titles in eval mode: float32 (n_titles, embedding_dim)."""
     order = np.argsort(titles.lengths, kind="stable")
     was_training = module.training

@@ -89,6 +89,8 @@ def _open_file(path: Path, modified: int) -> WordVectors:
     if start == b"\x1f\x8b":
         with gzip.open(path) as file:
             return _VectorFile(file.read(), path)
+    if not start:
+        raise ValueError(f"word_vectors={str(path)!r} is an empty file.")
     with path.open("rb") as file:
         return _VectorFile(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), path)
 
@@ -123,7 +125,8 @@ class _VectorFile:
         else:  # GloVe's own files: text without a header
             self.vector_size, body = len(header) - 1, 0
         self._is_text = self._parse_text(body) is not None
-        if self.vector_size < 1 or not (self._is_text or has_header):
+        is_binary = has_header and content.find(b" ", body) >= 0
+        if self.vector_size < 1 or not (self._is_text or is_binary):
             raise ValueError(
                 f"word_vectors={str(path)!r} is neither a word2vec file (text or "
                 "binary, plain or .gz) nor a save of gensim KeyedVectors."
@@ -217,16 +220,20 @@ def _load_gensim_save(path: Path) -> WordVectors:
             "KeyedVectors by gensim >= 4 (of a whole model, save its .wv)."
         )
     vectors = saved.get("vectors")
-    if vectors is None:  # gensim puts large arrays beside the pickle
-        vectors = np.load(f"{path}.vectors.npy", mmap_mode="r", allow_pickle=False)
+    beside = Path(f"{path}.vectors.npy")
+    if vectors is None and beside.is_file():  # gensim puts large arrays beside it
+        vectors = np.load(beside, mmap_mode="r", allow_pickle=False)
+    if not isinstance(vectors, np.ndarray) or vectors.ndim != 2:
+        raise ValueError(
+            f"word_vectors={str(path)!r} holds no vectors; write those of FastText with "
+            "save_word2vec_format instead."
+        )
     return _VectorTable(saved["key_to_index"], vectors)
 
 
 # The functions by which numpy unpickles an array; their module differs by version.
-_ARRAY_MAKERS = {
-    function.__name__: function
-    for function in (np.empty(0).__reduce_ex__(protocol)[0] for protocol in (2, 5))
-}
+_MAKERS: list[Any] = [np.empty(0).__reduce_ex__(protocol)[0] for protocol in (2, 5)]
+_ARRAY_MAKERS = {maker.__name__: maker for maker in _MAKERS}
 
 
 class _SavedVectors:

@@ -1,0 +1,239 @@
+import pickle
+import tracemalloc
+
+import faiss
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy.sparse import csr_array, csr_matrix, hstack, random_array
+from sklearn.base import clone
+
+from skmatch import FaissThresholdMatcher
+from skmatch import _matching as matching
+
+
+def at_angles(*degrees):
+    """Unit vectors in the plane."""
+    radians = np.deg2rad(degrees)
+    return np.column_stack([np.cos(radians), np.sin(radians)]).astype(np.float32)
+
+
+def match_slowly(X, threshold):
+    """Compare every pair in float64, rounded to float32 as the matcher promises."""
+    X = np.asarray(X.toarray() if hasattr(X, "toarray") else X, dtype=np.float64)
+    n = len(X)
+    found = np.eye(n, dtype=bool)
+    for i in range(n):
+        for j in range(n):
+            norms = np.linalg.norm(X[i]) * np.linalg.norm(X[j])
+            cosine = X[i] @ X[j] / norms if norms else 0.0
+            found[i, j] |= np.float32(cosine) >= np.float32(threshold)
+    return found
+
+
+def test_known_angles():
+    X = at_angles(0, 30, 70, 180)
+    matches = FaissThresholdMatcher(np.cos(np.deg2rad(45))).fit_predict(X)
+    expected = [[1, 1, 0, 0], [1, 1, 1, 0], [0, 1, 1, 0], [0, 0, 0, 1]]
+    assert_array_equal(matches.toarray(), np.array(expected, dtype=bool))
+    assert isinstance(matches, csr_array)
+    assert matches.dtype == bool
+    assert matches.indices.dtype == np.int32
+
+
+@pytest.mark.parametrize("threshold", [-1, -0.3, 0, 0.2, 0.6, 0.95, 1])
+@pytest.mark.parametrize("kind", ["dense", "sparse"])
+def test_equals_the_slow_oracle(rng, threshold, kind):
+    X = rng.normal(size=(60, 5)).astype(np.float32)
+    X[10:20] = X[:10]
+    if kind == "sparse":
+        X = csr_array(np.where(rng.random(X.shape) < 0.5, X, 0))
+    matches = FaissThresholdMatcher(threshold).fit_predict(X)
+    assert_array_equal(matches.toarray(), match_slowly(X, threshold))
+
+
+@pytest.mark.parametrize("kind", [np.asarray, csr_array])
+def test_pair_at_the_threshold_matches(kind):
+    X = kind(np.array([[1.0, 0.0], [0.8, 0.6], [0.6, 0.8]], dtype=np.float32))
+    for threshold, matched in [(0.8, True), (np.nextafter(np.float32(0.8), 1), False)]:
+        matcher = FaissThresholdMatcher(float(threshold))
+        assert matcher.fit_predict(X)[0, 1] == matched
+        assert matcher.fit(X).transform(X).toarray()[0, 1] == matched * np.float32(0.8)
+
+
+@pytest.mark.parametrize("kind", [np.asarray, csr_array])
+def test_equal_rows_match_at_threshold_one(rng, kind):
+    X = rng.normal(size=(500, 96)).astype(np.float32)
+    twice = kind(np.vstack([X, 3 * X[::-1]]))
+    matches = FaissThresholdMatcher(1.0).fit_predict(twice)
+    assert_array_equal(matches.sum(axis=1), np.full(1000, 2))
+
+
+@settings(max_examples=40)
+@given(st.integers(1, 40), st.integers(1, 6), st.floats(-1, 1), st.integers(0, 2**31))
+def test_symmetric_with_the_diagonal(n_rows, n_columns, threshold, seed):
+    X = np.random.default_rng(seed).normal(size=(n_rows, n_columns))
+    matches = FaissThresholdMatcher(threshold).fit_predict(X).toarray()
+    assert_array_equal(matches, matches.T)
+    assert matches.diagonal().all()
+
+
+@pytest.mark.parametrize("kind", [np.asarray, csr_array])
+def test_blocks_change_nothing(rng, kind, monkeypatch):
+    X = kind(rng.normal(size=(301, 6)))
+    matcher = FaissThresholdMatcher(0.5).fit(X)
+    whole = matcher.predict(X), matcher.transform(X)
+    monkeypatch.setattr(matching, "_ROWS_PER_SEARCH", 7)
+    monkeypatch.setattr(matching, "_PAIRS_PER_CHECK", 5)
+    monkeypatch.setattr(matching, "_CELLS_PER_BLOCK", 1000)
+    for once, again in zip(
+        whole, (matcher.predict(X), matcher.transform(X)), strict=True
+    ):
+        assert_array_equal(once.indptr, again.indptr)
+        assert_array_equal(once.indices, again.indices)
+        assert_array_equal(once.data, again.data)
+
+
+def test_no_cut_at_a_number_of_neighbours():
+    X = np.ones((3000, 2), dtype=np.float32)
+    assert FaissThresholdMatcher(0.9).fit_predict(X).nnz == 3000**2
+
+
+def test_transform_gives_similarities_to_the_catalogue(rng):
+    catalogue, X = rng.normal(size=(80, 4)), rng.normal(size=(30, 4))
+    similarities = FaissThresholdMatcher(0.3).fit(catalogue).transform(X)
+    unit = [x / np.linalg.norm(x, axis=1, keepdims=True) for x in (X, catalogue)]
+    cosines = unit[0] @ unit[1].T
+    assert similarities.shape == (30, 80)
+    assert similarities.dtype == np.float32
+    assert_allclose(
+        similarities.toarray(), np.where(cosines >= 0.3, cosines, 0), atol=1e-6
+    )
+
+
+def test_row_without_a_match_is_empty():
+    similarities = FaissThresholdMatcher(0.9).fit(at_angles(0)).transform(at_angles(90))
+    assert similarities.shape == (1, 1)
+    assert similarities.nnz == 0
+
+
+@pytest.mark.parametrize("kind", [np.asarray, csr_array])
+def test_zero_row_has_similarity_zero(kind):
+    X = kind(np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 0.0]]))
+    alone = FaissThresholdMatcher(0.1).fit_predict(X)
+    assert_array_equal(alone.toarray(), np.eye(3, dtype=bool))
+    assert FaissThresholdMatcher(0.0).fit_predict(X).toarray().all()
+
+
+@pytest.mark.parametrize("kind", [np.asarray, csr_array])
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_row_that_is_not_finite_is_named(kind, bad):
+    X = np.ones((5, 3))
+    X[3, 1] = bad
+    with pytest.raises(ValueError, match="row 3 of X holds NaN or inf"):
+        FaissThresholdMatcher().fit(kind(X))
+    matcher = FaissThresholdMatcher().fit(kind(np.ones((5, 3))))
+    with pytest.raises(ValueError, match="row 3 of X holds NaN or inf"):
+        matcher.predict(kind(X))
+
+
+def test_large_and_small_rows_keep_their_direction():
+    X = at_angles(0, 10, 90).astype(np.float64) * [[1e300], [1e-300], [1.0]]
+    matches = FaissThresholdMatcher(0.9).fit_predict(X).toarray()
+    assert_array_equal(matches, [[1, 1, 0], [1, 1, 0], [0, 0, 1]])
+
+
+@pytest.mark.parametrize("kind", [np.asarray, csr_array])
+def test_partial_fit_adds_to_the_catalogue(rng, kind):
+    X = rng.normal(size=(50, 4))
+    parts = (
+        FaissThresholdMatcher(0.4).partial_fit(kind(X[:20])).partial_fit(kind(X[20:]))
+    )
+    whole = FaissThresholdMatcher(0.4).fit(kind(X))
+    assert parts.n_samples_fit_ == 50
+    assert_array_equal(
+        parts.transform(kind(X)).toarray(), whole.transform(kind(X)).toarray()
+    )
+    assert_array_equal(
+        parts.get_feature_names_out()[[0, -1]],
+        ["faissthresholdmatcher0", "faissthresholdmatcher49"],
+    )
+
+
+def test_fit_starts_anew(rng):
+    X = rng.normal(size=(50, 4))
+    assert FaissThresholdMatcher().fit(X).fit(X[:3]).n_samples_fit_ == 3
+
+
+@pytest.mark.parametrize("threshold", [-1.01, 1.5, np.nan])
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+def test_threshold_out_of_range(threshold, method):
+    with pytest.raises(ValueError, match="threshold == .*must be"):
+        getattr(FaissThresholdMatcher(threshold), method)(at_angles(0))
+
+
+def test_threshold_of_another_type():
+    with pytest.raises(TypeError, match="threshold must be an instance of"):
+        FaissThresholdMatcher("0.8").fit(at_angles(0))
+
+
+def test_threshold_may_change_after_fit():
+    X = at_angles(0, 20)
+    matcher = FaissThresholdMatcher(0.99).fit(X)
+    assert matcher.predict(X).nnz == 2
+    assert matcher.set_params(threshold=0.9).predict(X).nnz == 4
+    with pytest.raises(ValueError, match="threshold == 2"):
+        matcher.set_params(threshold=2).predict(X)
+
+
+def test_dense_and_sparse_do_not_mix():
+    dense, sparse = at_angles(0, 1), csr_array(at_angles(0, 1))
+    with pytest.raises(
+        ValueError, match="X is sparse and the catalogue of fit is dense"
+    ):
+        FaissThresholdMatcher().fit(dense).transform(sparse)
+    with pytest.raises(
+        ValueError, match="X is dense and the catalogue of fit is sparse"
+    ):
+        FaissThresholdMatcher().fit(sparse).partial_fit(dense)
+
+
+@pytest.mark.parametrize("kind", [csr_array, csr_matrix])
+def test_full_columns_beside_sparse_ones(rng, kind):
+    full = csr_array(rng.normal(size=(70, 5)))
+    words = random_array((70, 300), density=0.02, rng=1, format="csr")
+    both = hstack([full, words], format="csr")
+    matches = FaissThresholdMatcher(0.5).fit_predict(kind(both))
+    assert_array_equal(matches.toarray(), match_slowly(both, 0.5))
+
+
+@pytest.mark.parametrize("kind", [np.asarray, csr_array])
+def test_pickle_and_clone(rng, kind):
+    X = kind(rng.normal(size=(40, 4)))
+    matcher = FaissThresholdMatcher(0.4).fit(X)
+    again = pickle.loads(pickle.dumps(matcher))
+    assert_array_equal(again.transform(X).toarray(), matcher.transform(X).toarray())
+    again.partial_fit(X)
+    assert (again.n_samples_fit_, matcher.n_samples_fit_) == (80, 40)
+    assert not hasattr(clone(matcher), "index_")
+
+
+def test_faiss_threads_are_left_alone(rng):
+    before = faiss.omp_get_max_threads()
+    FaissThresholdMatcher(0.4).fit_predict(rng.normal(size=(40, 4)))
+    assert faiss.omp_get_max_threads() == before
+
+
+@pytest.mark.slow
+def test_memory_grows_with_the_matches_not_with_the_square(rng):
+    centres = rng.normal(size=(10_000, 100)).astype(np.float32)
+    X = np.repeat(centres, 2, axis=0)
+    X += 0.1 * rng.normal(size=X.shape).astype(np.float32)
+    tracemalloc.start()
+    matches = FaissThresholdMatcher(0.9).fit_predict(X)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert matches.nnz == 40_000
+    assert peak < 12 * X.nbytes  # a dense 20,000 x 20,000 float32 is 200 times X

@@ -1,0 +1,140 @@
+import numpy as np
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from numpy.testing import assert_allclose
+from scipy.sparse import coo_array, csr_array
+from sklearn.base import BaseEstimator
+from sklearn.metrics import f1_score
+
+from skmatch import rowwise_f1_score, rowwise_f1_scorer
+from skmatch._metrics import best_rowwise_f1
+
+labelled_matches = st.integers(1, 12).flatmap(
+    lambda n: st.tuples(
+        st.lists(st.integers(0, 3), min_size=n, max_size=n),
+        arrays(bool, (n, n)),
+    )
+)
+
+
+def score_with_sets(labels, matches):
+    """Score with Python sets: slow, and plain to see."""
+    scores = []
+    for i, label in enumerate(labels):
+        true = {j for j, other in enumerate(labels) if other == label}
+        found = {j for j in range(len(labels)) if matches[i, j]}
+        scores.append(2 * len(true & found) / (len(true) + len(found)))
+    return scores
+
+
+@given(labelled_matches)
+def test_equals_python_sets(case):
+    labels, matches = case
+    scores = rowwise_f1_score(labels, csr_array(matches), average=None)
+    assert_allclose(scores, score_with_sets(labels, matches))
+
+
+@given(labelled_matches)
+def test_equals_f1_score_of_sklearn(case):
+    labels, matches = case
+    indicator = np.equal.outer(labels, labels)
+    assume(len(labels) > 1)  # sklearn does not read one column as an indicator
+    expected = f1_score(indicator, matches, average="samples", zero_division=0)
+    assert_allclose(rowwise_f1_score(labels, matches), expected)
+    assert_allclose(rowwise_f1_score(csr_array(indicator), matches), expected)
+
+
+@given(labelled_matches)
+def test_matrix_sets_and_strings_agree(case):
+    labels, matches = case
+    true = [[str(j) for j in np.flatnonzero(np.equal(labels, x))] for x in labels]
+    found = [[str(j) for j in np.flatnonzero(row)] for row in matches]
+    expected = rowwise_f1_score(labels, matches)
+    assert_allclose(rowwise_f1_score(list(map(set, true)), found), expected)
+    assert_allclose(
+        rowwise_f1_score([" ".join(x) for x in true], [" ".join(x) for x in found]),
+        expected,
+    )
+
+
+def test_known_values():
+    matches = np.array([[1, 1, 0], [1, 1, 0], [0, 0, 1]], dtype=bool)
+    scores = rowwise_f1_score(["a", "a", "a"], matches, average=None)
+    assert_allclose(scores, [0.8, 0.8, 0.5])
+    assert rowwise_f1_score(["a", "a", "b"], matches) == 1.0
+
+
+def test_labels_may_be_int_or_str():
+    matches = np.array([[1, 1, 0], [0, 1, 0], [0, 1, 1]])
+    assert rowwise_f1_score([7, 7, 9], matches) == rowwise_f1_score(
+        np.array(["x", "x", "y"], dtype=object), matches
+    )
+
+
+def test_duplicate_and_explicit_zero_entries_count_once_and_not_at_all():
+    entries = ([True, True, False], ([0, 0, 0], [0, 0, 1]))
+    matches = csr_array(coo_array(entries, shape=(2, 2)))
+    assert_allclose(rowwise_f1_score([0, 1], matches, average=None), [1, 0])
+    assert matches.nnz == 2 or matches.nnz == 3  # the argument is left as it was
+
+
+def test_row_without_anything_scores_zero():
+    nothing = csr_array((2, 2), dtype=bool)
+    assert_allclose(rowwise_f1_score(nothing, nothing, average=None), [0, 0])
+    assert rowwise_f1_score([set(), {"a"}], ["", "a"]) == 0.5
+
+
+def test_sample_weight():
+    matches = np.eye(3, dtype=bool)
+    score = rowwise_f1_score([0, 0, 1], matches, sample_weight=[0, 0, 2])
+    assert score == 1.0
+
+
+@pytest.mark.parametrize(
+    ("y_true", "y_pred", "message"),
+    [
+        ([0, 1], csr_array((3, 3)), r"2 labels and y_pred has shape \(3, 3\)"),
+        (csr_array((2, 2)), csr_array((3, 3)), r"\(2, 2\) and y_pred \(3, 3\)"),
+        ([{1}, {2}], csr_array((2, 2)), "y_true holds id sets"),
+        (csr_array((2, 2)), [{1}, {2}], "y_true is a matrix"),
+        ([0, 1], [{1}, {2}], "row 0 of y_true is 0"),
+        (["a"], ["a", "b"], "inconsistent numbers of samples"),
+        ([], [], "empty"),
+    ],
+)
+def test_bad_input_is_named(y_true, y_pred, message):
+    with pytest.raises(ValueError, match=message):
+        rowwise_f1_score(y_true, y_pred)
+
+
+def test_unknown_average():
+    with pytest.raises(ValueError, match="average='macro'"):
+        rowwise_f1_score(["a"], ["a"], average="macro")
+
+
+def test_scorer_is_larger_for_better():
+    class Matcher(BaseEstimator):
+        def fit(self, X, y=None):
+            return self
+
+        def predict(self, X):
+            return csr_array(np.equal.outer(X, X))
+
+    labels = np.array([0, 0, 1])
+    assert rowwise_f1_scorer(Matcher(), labels, labels) == 1.0
+
+
+def test_best_threshold_equals_a_slow_sweep(rng):
+    labels = np.repeat(np.arange(40), 3)
+    noisy = rng.normal(size=(40, 8))[labels] + 0.5 * rng.normal(size=(120, 8))
+    unit = (noisy / np.linalg.norm(noisy, axis=1, keepdims=True)).astype(np.float32)
+    score, threshold = best_rowwise_f1(unit, labels)
+    sweep = [
+        (rowwise_f1_score(labels, (unit @ unit.T >= t) | np.eye(120, dtype=bool)), t)
+        for t in np.arange(0.1, 1.0, 0.025, dtype=np.float32)
+    ]
+    assert score == pytest.approx(max(sweep)[0])
+    assert dict((t, s) for s, t in sweep)[np.float32(threshold)] == pytest.approx(score)
+    assert 0.5 < score < 1

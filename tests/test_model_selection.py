@@ -1,0 +1,60 @@
+import numpy as np
+import pytest
+from sklearn.model_selection import GroupKFold, cross_val_score
+
+from skmatch import ClassDisjointKFold
+
+
+@pytest.mark.parametrize("dtype", [np.int64, str, object])
+@pytest.mark.parametrize("shuffle", [False, True])
+def test_no_product_stands_on_both_sides(rng, dtype, shuffle):
+    y = rng.integers(0, 30, 200).astype(str).astype(dtype)
+    folds = ClassDisjointKFold(4, shuffle=shuffle, random_state=0 if shuffle else None)
+    tested = []
+    for train, test in folds.split(np.zeros(200), y):
+        assert not set(y[train]) & set(y[test])
+        tested.append(test)
+    assert sorted(np.concatenate(tested)) == list(range(200))
+
+
+def test_equals_group_k_fold_by_y(rng):
+    y = rng.integers(0, 30, 200)
+    ours = list(ClassDisjointKFold(3).split(y, y))
+    theirs = list(GroupKFold(3).split(y, y, groups=y))
+    for a, b in zip(ours, theirs, strict=True):
+        np.testing.assert_array_equal(a[1], b[1])
+
+
+def test_shuffle_follows_random_state(rng):
+    y = rng.integers(0, 30, 200)
+
+    def first_test(seed):
+        folds = ClassDisjointKFold(3, shuffle=True, random_state=seed)
+        return next(folds.split(y, y))[1].tolist()
+
+    assert first_test(0) == first_test(0)
+    assert first_test(0) != first_test(1)
+
+
+def test_works_where_groups_do_not_reach(rng):
+    from sklearn.dummy import DummyClassifier
+    from sklearn.model_selection import GridSearchCV
+
+    y = np.repeat(np.arange(12), 3)
+    inner = GridSearchCV(
+        DummyClassifier(), {"strategy": ["prior"]}, cv=ClassDisjointKFold(2)
+    )
+    scores = cross_val_score(inner, np.zeros((36, 1)), y, cv=ClassDisjointKFold(3))
+    assert scores.tolist() == [0, 0, 0]  # no class of a test fold was ever seen
+
+
+def test_missing_y_and_too_few_labels():
+    with pytest.raises(ValueError, match="y=None; it needs y"):
+        next(ClassDisjointKFold(2).split([0, 1]))
+    with pytest.raises(ValueError, match="Cannot have number of splits"):
+        next(ClassDisjointKFold(3).split([0, 1, 2], [0, 0, 1]))
+
+
+def test_number_of_folds():
+    assert ClassDisjointKFold(7).get_n_splits() == 7
+    assert repr(ClassDisjointKFold(7)).startswith("ClassDisjointKFold(n_splits=7")
