@@ -69,7 +69,7 @@ class _TitleEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         import torch
 
         from skmatch._losses import make_loss, make_miner
-        from skmatch._training import train
+        from skmatch._training import count_batches, train
 
         device = _find_device(self.device)
         seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
@@ -94,7 +94,7 @@ class _TitleEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
                     device,
                 )
             log = _open_log(self.log_dir)
-            total = self.n_epochs * max(1, len(train_labels) // self.batch_size)
+            total = self.n_epochs * count_batches(len(train_labels), self.batch_size)
             with tqdm(total=total, disable=not self.verbose, unit="batch") as progress:
 
                 def report(row: dict[str, float]) -> None:
@@ -192,7 +192,10 @@ class _TitleEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
 
     def _warn_of_training(self, titles: _Rows) -> None:
         """Warn of batches that taught nothing and of a collapse to one point."""
-        n_batches = len(self.history_) * max(1, len(titles.lengths) // self.batch_size)
+        from skmatch._training import count_batches, embed
+
+        n_batches = count_batches(len(titles.lengths), self.batch_size)
+        n_batches *= len(self.history_)
         n_empty = sum(row["empty_batches"] for row in self.history_)
         if n_empty > n_batches / 10:
             warnings.warn(
@@ -201,8 +204,6 @@ class _TitleEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
                 UserWarning,
                 stacklevel=3,
             )
-        from skmatch._training import embed
-
         n_sample = min(1000, len(titles.lengths))
         sample = _Rows(titles.tokens, titles.rows[:n_sample])
         embeddings = embed(self.module_, sample, _find_device("cpu"))
@@ -266,10 +267,11 @@ class LSTMTitleEmbedder(_TitleEmbedder):
         One of "batch_easy_hard", "batch_hard", "multi_similarity" and
         "triplet_margin", or a miner object. It picks the pairs or triplets of a batch
         that the loss sees; with None it sees all.
-    n_epochs : int, default=12
-        Largest number of passes over the titles.
-    batch_size : int, default=512
-        Number of titles in a batch: two of each of ``batch_size // 2`` products.
+    n_epochs : int, default=20
+        Largest number of passes over the titles. A pass has at least 8 batches.
+    batch_size : int, default=2048
+        Number of titles in a batch: two of each of ``batch_size // 2`` products. Large
+        batches find more products that are hard to tell apart.
     learning_rate : float, default=0.005
         Largest learning rate of AdamW; it warms up linearly over 30 % of the batches
         and falls to 0 as a cosine.
@@ -285,7 +287,9 @@ class LSTMTitleEmbedder(_TitleEmbedder):
     log_dir : str, path-like or None, default=None
         Folder for a TensorBoard log of `history_`; needs ``skmatch[tensorboard]``.
     random_state : int, RandomState instance or None, default=None
-        Seed of everything random. Global random states are neither used nor changed.
+        Seed of everything random. With an int, equal seeds give equal results, and no
+        global random state is used or changed; None draws a seed from numpy's global
+        state, as everywhere in scikit-learn.
     verbose : bool, default=False
         Whether to show a progress bar.
 
@@ -315,9 +319,6 @@ class LSTMTitleEmbedder(_TitleEmbedder):
 
     Notes
     -----
-    Every batch holds products with others that are like them, found anew in each epoch:
-    only products that are hard to tell apart teach anything.
-
     The vectors are whitened, and are frozen. A word that they know takes the word
     branch also where the titles of :meth:`fit` lack it, while the vectors are at hand: as a
     ``KeyedVectors`` in this process, or as a file that is still there.
@@ -355,8 +356,8 @@ class LSTMTitleEmbedder(_TitleEmbedder):
         ngram_range: tuple[int, int] | None = (2, 5),
         loss: Any = "multi_similarity",
         miner: Any = None,
-        n_epochs: int = 12,
-        batch_size: int = 512,
+        n_epochs: int = 20,
+        batch_size: int = 2048,
         learning_rate: float = 0.005,
         validation_fraction: float = 0.1,
         patience: int = 5,

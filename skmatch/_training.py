@@ -13,8 +13,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-_NEIGHBOURS = 8
 _TITLES_PER_BATCH = 4096
+_FEWEST_BATCHES = 8  # of an epoch, so that few titles train too
 
 History = list[dict[str, float]]
 
@@ -29,6 +29,11 @@ class Titles(Protocol):
     ) -> Any:
         """Return the batch of some rows; a generator asks for augmented ones."""
         ...
+
+
+def count_batches(n_titles: int, batch_size: int) -> int:
+    """Return the number of batches of an epoch."""
+    return max(_FEWEST_BATCHES, n_titles // batch_size)
 
 
 def embed(
@@ -75,18 +80,16 @@ def train(
     loss.to(device)
     weights = [*module.parameters(), *loss.parameters()]
     optimizer = torch.optim.AdamW(weights, lr=learning_rate, weight_decay=0.0)
-    n_batches = max(1, len(labels) // batch_size)
+    n_batches = count_batches(len(labels), batch_size)
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimizer, lambda step: _warm_up_and_decay(step, n_epochs * n_batches)
     )
+    batches = _class_batches(labels, batch_size, generator)
     watch = _LossWatch(loss)
     history: History = []
     best_epoch, best_score, best_weights = 0, -math.inf, {}
     for epoch in range(1, n_epochs + 1):
         began = time.perf_counter()
-        batches = _class_batches(
-            labels, embed(module, titles, device), batch_size, generator
-        )
         for _ in range(n_batches):
             rows = next(batches)
             label = torch.from_numpy(labels[rows]).to(device)
@@ -136,26 +139,23 @@ def _warm_up_and_decay(step: int, n_steps: int) -> float:
 
 
 def _class_batches(
-    labels: NDArray[np.int64],
-    embeddings: NDArray[np.float32],
-    batch_size: int,
-    generator: torch.Generator,
+    labels: NDArray[np.int64], batch_size: int, generator: torch.Generator
 ) -> Iterator[NDArray[np.int64]]:
     """Yield for ever batches with two rows of each of batch_size / 2 classes.
 
-    A class comes with classes that are like it: most classes picked at random are so
-    different that they teach nothing.
+    Every class comes once before any comes again; one with a single row comes with it.
     """
     by_class = np.argsort(labels, kind="stable")
     n_rows = np.bincount(labels)
     first = n_rows.cumsum() - n_rows
     n_classes = min(batch_size // 2, len(n_rows))
-    neighbours = _nearest_classes(labels, embeddings, len(n_rows))
     queue = np.empty(0, np.int64)
     while True:
-        while len(queue) < n_classes:
-            queue = np.concatenate([queue, _deal_classes(neighbours, generator)])
-        classes, queue = np.unique(queue[:n_classes]), queue[n_classes:]
+        if len(queue) < n_classes:
+            deal = torch.randperm(len(n_rows), generator=generator).numpy()
+            waits = np.isin(deal, queue)  # no class may stand in a batch twice
+            queue = np.concatenate([queue, deal[~waits], deal[waits]])
+        classes, queue = queue[:n_classes], queue[n_classes:]
         draw = torch.rand(2, len(classes), generator=generator).numpy()
         one = (draw[0] * n_rows[classes]).astype(np.int64)
         other = (draw[1] * (n_rows[classes] - 1)).astype(np.int64)
@@ -163,35 +163,6 @@ def _class_batches(
         has_two = n_rows[classes] > 1
         places = [first[classes] + one, (first[classes] + other)[has_two]]
         yield by_class[np.concatenate(places)]
-
-
-def _nearest_classes(
-    labels: NDArray[np.int64], embeddings: NDArray[np.float32], n_classes: int
-) -> NDArray[np.int64]:
-    """Return the classes nearest to each class by their mean embedding."""
-    sums = torch.zeros(n_classes, embeddings.shape[1])
-    sums.index_add_(0, torch.from_numpy(labels), torch.from_numpy(embeddings))
-    means = nn.functional.normalize(sums)
-    n_nearest = min(4 * _NEIGHBOURS, n_classes)
-    nearest = [(block @ means.T).topk(n_nearest).indices for block in means.split(2048)]
-    return torch.cat(nearest).numpy()
-
-
-def _deal_classes(
-    neighbours: NDArray[np.int64], generator: torch.Generator
-) -> NDArray[np.int64]:
-    """Return all classes once, in random order, in groups of near ones."""
-    is_dealt = np.zeros(len(neighbours), dtype=bool)
-    groups = []
-    for chosen in torch.randperm(len(neighbours), generator=generator).tolist():
-        if is_dealt[chosen]:
-            continue
-        near = neighbours[chosen]
-        near = near[~is_dealt[near] & (near != chosen)][: _NEIGHBOURS - 1]
-        groups.append(np.append(near, chosen))
-        is_dealt[groups[-1]] = True
-    order = torch.randperm(len(groups), generator=generator).tolist()
-    return np.concatenate([groups[number] for number in order])
 
 
 class _LossWatch:

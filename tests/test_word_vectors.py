@@ -49,7 +49,16 @@ def write(vectors, folder, kind):
     return path
 
 
-KINDS = ["txt", "bin", "bin.newlines", "glove", "txt.gz", "bin.gz", "save", "save.large"]
+KINDS = [
+    "txt",
+    "bin",
+    "bin.newlines",
+    "glove",
+    "txt.gz",
+    "bin.gz",
+    "save",
+    "save.large",
+]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -133,7 +142,9 @@ def test_name_that_the_downloader_does_not_know(monkeypatch):
         raise ValueError("Incorrect model/corpus name")
 
     monkeypatch.setattr(gensim.downloader, "load", load)
-    with pytest.raises(ValueError, match="'nope' is neither a file nor a name .*Incorr"):
+    with pytest.raises(
+        ValueError, match="'nope' is neither a file nor a name .*Incorr"
+    ):
         open_word_vectors("nope")
 
 
