@@ -250,7 +250,7 @@ class LSTMTitleEmbedder(_TitleEmbedder):
           "glove-twitter-25".
     embedding_dim : int, default=512
         Number of columns of the embeddings.
-    hidden_size : int, default=64
+    hidden_size : int, default=32
         Size of the state of each LSTM, in each direction.
     n_layers : int, default=1
         Number of layers of each LSTM.
@@ -350,7 +350,7 @@ class LSTMTitleEmbedder(_TitleEmbedder):
         word_vectors: Any = "corpus",
         *,
         embedding_dim: int = 512,
-        hidden_size: int = 64,
+        hidden_size: int = 32,
         n_layers: int = 1,
         dropout: float = 0.1,
         ngram_range: tuple[int, int] | None = (2, 5),
@@ -392,8 +392,10 @@ class LSTMTitleEmbedder(_TitleEmbedder):
         if self._is_corpus():
             vectors = train_word_vectors(sentences, seed)
         else:
+            opened = open_word_vectors(self.word_vectors)
             words = {word for sentence in sentences for word in sentence}
-            vectors = open_word_vectors(self.word_vectors).select(words)
+            vectors = opened.select(words)
+            self._vector_size = opened.vector_size
         self.vocabulary_ = Vocabulary(
             sentences, vectors, self.ngram_range, self.embedding_dim
         )
@@ -419,7 +421,7 @@ class LSTMTitleEmbedder(_TitleEmbedder):
         if self._is_corpus():
             return None
         try:
-            return open_word_vectors(self.word_vectors, download=False)
+            vectors = open_word_vectors(self.word_vectors, download=False)
         except FileNotFoundError:
             warnings.warn(
                 f"word_vectors={self.word_vectors!r} is not at hand: words that the "
@@ -428,6 +430,12 @@ class LSTMTitleEmbedder(_TitleEmbedder):
                 stacklevel=4,
             )
             return None
+        if vectors.vector_size != self._vector_size:
+            raise ValueError(
+                f"word_vectors={self.word_vectors!r} has {vectors.vector_size} "
+                f"dimensions now; expected {self._vector_size}, as in fit."
+            )
+        return vectors
 
     def _check_params(self) -> None:
         super()._check_params()
@@ -457,7 +465,7 @@ class LSTMTitleEmbedder(_TitleEmbedder):
         return clone.set_params(word_vectors=self.word_vectors)
 
     def __getstate__(self) -> dict[str, Any]:
-        state = super().__getstate__()
+        state = dict(super().__getstate__())
         if hasattr(self, "vocabulary_") and hasattr(self.word_vectors, "key_to_index"):
             state["word_vectors"] = _keep_words(self.word_vectors, self.vocabulary_)
         return state
@@ -519,7 +527,7 @@ def _check_labels(y: Any) -> NDArray[np.int64]:
     classes, labels, n_rows = np.unique(y, return_inverse=True, return_counts=True)
     if len(classes) < 2:
         raise ValueError(
-            f"y has 1 class, {classes[0]!r}; expected at least two product labels."
+            f"y has 1 class, {classes.tolist()[0]!r}; expected at least two product labels."
         )
     n_single = int((n_rows == 1).sum())
     if n_single == len(classes):

@@ -68,7 +68,8 @@ def _as_columns(X: Any) -> Any:
     if values.size and values.dtype.kind in "biufc":
         raise ValueError(
             f"Expected 2D array, got 1D array of {values.dtype} instead; a 1-D X holds "
-            "titles of type str. Reshape one column of numbers with X.reshape(-1, 1)."
+            "titles of type str. Reshape your data with X.reshape(-1, 1) if it is one "
+            "column of numbers."
         )
     return values.astype(object).reshape(-1, 1)
 
