@@ -136,5 +136,5 @@ def test_best_threshold_equals_a_slow_sweep(rng):
         for t in np.arange(0.1, 1.0, 0.025, dtype=np.float32)
     ]
     assert score == pytest.approx(max(sweep)[0])
-    assert dict((t, s) for s, t in sweep)[np.float32(threshold)] == pytest.approx(score)
+    assert {t: s for s, t in sweep}[np.float32(threshold)] == pytest.approx(score)
     assert 0.5 < score < 1
