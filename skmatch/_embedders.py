@@ -320,8 +320,8 @@ class LSTMTitleEmbedder(_TitleEmbedder):
     Notes
     -----
     The vectors are whitened, and are frozen. A word that they know takes the word
-    branch also where the titles of :meth:`fit` lack it, while the vectors are at hand: as a
-    ``KeyedVectors`` in this process, or as a file that is still there.
+    branch also where the titles of :meth:`fit` lack it, while the vectors are at hand:
+    as a ``KeyedVectors`` in this process, or as a file that is still there.
 
     A pickle carries the network and the vectors of the words of the titles of
     :meth:`fit`, and no other vectors: of a ``KeyedVectors``, the same words remain in
@@ -527,7 +527,8 @@ def _check_labels(y: Any) -> NDArray[np.int64]:
     classes, labels, n_rows = np.unique(y, return_inverse=True, return_counts=True)
     if len(classes) < 2:
         raise ValueError(
-            f"y has 1 class, {classes.tolist()[0]!r}; expected at least two product labels."
+            f"y has 1 class, {classes.tolist()[0]!r}; expected at least two product "
+            "labels."
         )
     n_single = int((n_rows == 1).sum())
     if n_single == len(classes):

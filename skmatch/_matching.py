@@ -68,8 +68,8 @@ class FaissThresholdMatcher(
 
     Candidates of dense rows come from faiss [1]_ with room for float32 rounding; the
     similarity of each candidate is then computed again in float64, so that it depends
-    on neither the order nor the number of rows. Sparse rows (TF-IDF, or a ``FeatureUnion``
-    of it with an embedder) are multiplied block by block in float64.
+    on neither the order nor the number of rows. Sparse rows (TF-IDF, or a
+    ``FeatureUnion`` of it with an embedder) are multiplied block by block in float64.
 
     References
     ----------

@@ -225,8 +225,8 @@ def _load_gensim_save(path: Path) -> WordVectors:
         vectors = np.load(beside, mmap_mode="r", allow_pickle=False)
     if not isinstance(vectors, np.ndarray) or vectors.ndim != 2:
         raise ValueError(
-            f"word_vectors={str(path)!r} holds no vectors; write those of FastText with "
-            "save_word2vec_format instead."
+            f"word_vectors={str(path)!r} holds no vectors; write those of FastText "
+            "with save_word2vec_format instead."
         )
     return _VectorTable(saved["key_to_index"], vectors)
 

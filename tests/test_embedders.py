@@ -284,7 +284,7 @@ def test_file_with_vectors_of_another_size(quick, listings, tmp_path):
     make_vectors(listings[0]).save_word2vec_format(path)
     embedder = quick(path).fit(*listings)
     make_vectors(listings[0], size=9).save_word2vec_format(path)
-    with pytest.raises(ValueError, match="9 dimensions .* expected 6"):
+    with pytest.raises(ValueError, match=r"9 dimensions .* expected 6"):
         embedder.transform(["cup"])
 
 

@@ -170,7 +170,7 @@ def test_fit_starts_anew(rng):
 @pytest.mark.parametrize("threshold", [-1.01, 1.5, np.nan])
 @pytest.mark.parametrize("method", ["fit", "partial_fit"])
 def test_threshold_out_of_range(threshold, method):
-    with pytest.raises(ValueError, match="threshold == .*must be"):
+    with pytest.raises(ValueError, match=r"threshold == .*must be"):
         getattr(FaissThresholdMatcher(threshold), method)(at_angles(0))
 
 

@@ -14,8 +14,8 @@ AMONG_THEMSELVES = (
     "rows is another question"
 )
 ONE_VALUE_A_ROW = (
-    "predict matches the rows of X with one another: its shape is (n, n), and the check "
-    "wants (n,)"
+    "predict matches the rows of X with one another: its shape is (n, n), and the "
+    "check wants (n,)"
 )
 EMBEDDER = LSTMTitleEmbedder(
     embedding_dim=8, hidden_size=4, n_epochs=1, batch_size=16, random_state=0

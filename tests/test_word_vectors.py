@@ -88,7 +88,7 @@ def test_save_of_the_vectors_of_a_model(tmp_path):
 def test_save_of_fasttext_has_no_vectors(tmp_path):
     path = str(tmp_path / "vectors.kv")
     FastText([["a", "b"]] * 5, vector_size=4, min_count=1, bucket=10).wv.save(path)
-    with pytest.raises(ValueError, match="holds no vectors.*save_word2vec_format"):
+    with pytest.raises(ValueError, match=r"holds no vectors.*save_word2vec_format"):
         open_word_vectors(path)
 
 
@@ -143,7 +143,7 @@ def test_name_that_the_downloader_does_not_know(monkeypatch):
 
     monkeypatch.setattr(gensim.downloader, "load", load)
     with pytest.raises(
-        ValueError, match="'nope' is neither a file nor a name .*Incorr"
+        ValueError, match=r"'nope' is neither a file nor a name .*Incorr"
     ):
         open_word_vectors("nope")
 
