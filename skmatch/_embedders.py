@@ -308,7 +308,7 @@ class LSTMTitleEmbedder(_TitleEmbedder):
         The epoch, from 1, whose network was kept.
     n_features_in_ : int
         Number of columns of the titles seen in :meth:`fit`; 1 for 1-D titles.
-    feature_names_in_ : ndarray of shape (n_features_in_,), dtype object
+    feature_names_in_ : ndarray of shape (`n_features_in_`,), dtype object
         Names of the columns, where `X` was a DataFrame with str column names.
 
     See Also

@@ -44,14 +44,15 @@ class FaissThresholdMatcher(
 
     Attributes
     ----------
-    index_ : faiss.IndexFlatIP or csr_array of shape (n_samples_fit_, n_features_in_)
-        Rows of the catalogue, scaled to unit L2 norm: a faiss index of float32 rows,
-        or a sparse array of float64 rows where :meth:`fit` got a sparse one.
+    index_ : faiss.IndexFlatIP or csr_array
+        Rows of the catalogue, (`n_samples_fit_`, `n_features_in_`), scaled to unit L2
+        norm: a faiss index of float32 rows, or a sparse array of float64 rows where
+        :meth:`fit` got a sparse one.
     n_samples_fit_ : int
         Number of rows of the catalogue.
     n_features_in_ : int
         Number of columns (embedding dimension) seen in :meth:`fit`.
-    feature_names_in_ : ndarray of shape (n_features_in_,), dtype object
+    feature_names_in_ : ndarray of shape (`n_features_in_`,), dtype object
         Names of the columns, where `X` was a DataFrame with str column names.
 
     See Also
@@ -205,7 +206,7 @@ class FaissThresholdMatcher(
 
         Returns
         -------
-        similarities : csr_array of shape (n_samples, n_samples_fit_), dtype float32
+        similarities : csr_array of shape (n_samples, `n_samples_fit_`), dtype float32
             Cosine similarity in ``[-1, 1]`` of each match with a row of the catalogue.
             Pairs below `threshold` are not stored; a row without a match is empty.
 

@@ -29,15 +29,15 @@ def rowwise_f1_score(
 
     Parameters
     ----------
-    y_true : array-like of shape (n_samples,), sparse or dense indicator of shape \
-(n_samples, n_ids), or sequence of n_samples id sets or space-separated id strings
-        What is right. Product labels (int or str) and indicators go with a matrix as
-        `y_pred`; id sets and strings of ids go with the same as `y_pred`.
-    y_pred : sparse or dense matrix of shape (n_samples, n_ids), or sequence of \
-n_samples id sets or space-separated id strings
-        What was found. In a matrix every non-zero entry is a match, as in the result of
-        :meth:`FaissThresholdMatcher.predict`. Matrices and sets are taken as they are:
-        the row itself is not added.
+    y_true : labels of shape (n_samples,), matrix or sequence of sets
+        What is right: product labels, int or str; or a sparse or dense indicator of
+        shape (n_samples, n_ids); or, for each row, a set of ids or a str of ids
+        separated by spaces. Labels and indicators go with a matrix as `y_pred`, sets
+        and str with the same.
+    y_pred : matrix of shape (n_samples, n_ids) or sequence of sets
+        What was found: a sparse or dense matrix, of which every non-zero entry is a
+        match, as from :meth:`FaissThresholdMatcher.predict`; or, for each row, a set or
+        a str of ids. Both are taken as they are: the row itself is not added.
     average : {"samples"} or None, default="samples"
         "samples" returns the mean over the rows, None the score of each row.
     sample_weight : array-like of shape (n_samples,), default=None

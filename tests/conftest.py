@@ -1,4 +1,8 @@
+import os
+from pathlib import Path
+
 import numpy as np
+import pandas as pd
 import pytest
 
 from skmatch import LSTMTitleEmbedder, make_product_titles
@@ -34,3 +38,16 @@ def fitted(listings):
 @pytest.fixture
 def rng():
     return np.random.default_rng(0)
+
+
+@pytest.fixture(scope="session")
+def real_split():
+    """Real titles and labels: those to train on, and a test gallery of new products."""
+    if "SKMATCH_DATA" not in os.environ:
+        pytest.skip("SKMATCH_DATA, the folder of the real titles, is not set")
+    path = Path(os.environ["SKMATCH_DATA"], "shopee.csv")
+    table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    labels = np.unique(table["label_group"], return_inverse=True)[1]
+    is_test = labels >= np.percentile(labels, 80)
+    titles = table["title"].to_numpy(dtype=object)
+    return titles[~is_test], labels[~is_test], titles[is_test], labels[is_test]

@@ -175,6 +175,31 @@ def test_frame_of_several_columns(pipe, listings, library):
     assert_allclose(expected, alone, atol=1e-6)
 
 
+@pytest.mark.data
+def test_published_baselines_on_real_titles(tfidf, real_split):
+    train, _, titles, labels = real_split
+    assert len(titles) == 4113
+    trivial = np.eye(4113, dtype=bool)
+    trivial[:, 0] = True
+    assert rowwise_f1_score(labels, trivial) == pytest.approx(0.36, abs=0.005)
+    matcher = FaissThresholdMatcher(0.44)
+    matches = make_pipeline(tfidf, matcher).fit(train).predict(titles)
+    assert rowwise_f1_score(labels, matches) == pytest.approx(0.805, abs=0.005)
+
+
+@pytest.mark.data
+@pytest.mark.slow
+def test_real_titles_teach_and_do_not_depend_on_their_batch(quick, real_split):
+    train, train_labels, titles, labels = real_split
+    embedder = quick(embedding_dim=256, batch_size=512, n_epochs=3)
+    embedder.fit(train[:6000], train_labels[:6000])
+    embeddings = embedder.transform(titles)
+    alone = np.vstack([embedder.transform([title]) for title in titles[:200]])
+    assert_allclose(alone, embeddings[:200], atol=1e-6)
+    matches = FaissThresholdMatcher(0.5).fit_predict(embeddings)
+    assert rowwise_f1_score(labels, matches) > 0.7
+
+
 LOAD = """
 import sys
 import numpy as np

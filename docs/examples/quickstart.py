@@ -51,10 +51,12 @@ for name, embedder in embedders.items():
     print(f"{name:6} row-wise F1 {score:.3f} at threshold {threshold}", flush=True)
 
 print("\nSome matches of the LSTM, with their cosine similarity:")
-new_titles = titles[is_new]
+new_titles, new_ids = titles[is_new], product_ids[is_new]
 embeddings = search.best_estimator_["embed"].transform(new_titles)
-for row in range(0, 300, 40):
-    for column in matches[[row]].indices:
-        if column != row:
-            similarity = embeddings[row] @ embeddings[column]
-            print(f"  {similarity:.3f}  {new_titles[row]}  =  {new_titles[column]}")
+for row in range(5):
+    print(new_titles[row])
+    for match in matches[[row]].indices[:4]:
+        if match != row:
+            similarity = embeddings[row] @ embeddings[match]
+            verdict = "right" if new_ids[row] == new_ids[match] else "wrong"
+            print(f"  {similarity:.3f}  {new_titles[match]}  ({verdict})")

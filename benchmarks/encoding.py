@@ -1,0 +1,193 @@
+"""Speed of LSTMTitleEmbedder: titles encoded and trained on per second.
+
+    python benchmarks/encoding.py DATA.csv
+
+DATA.csv has the columns ``title`` and ``label_group``. The peer is the same network
+with the same weights, fed the usual way: batches of 256 titles in the order of the
+file, packed by ``torch.nn.utils.rnn.pack_sequence``. Each figure is the best of a few
+turns, taken in one run and in alternation.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from copy import deepcopy
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from accuracy import print_table
+from torch.nn.utils.rnn import pack_sequence, pad_packed_sequence
+
+from skmatch import LSTMTitleEmbedder, make_product_titles
+from skmatch._losses import make_loss
+from skmatch._modules import _Branch
+from skmatch._titles import distinct
+from skmatch._training import _class_batches, embed
+
+PEER_BATCH = 256
+
+
+class PackedBranch(_Branch):
+    """The same branch by packed sequences."""
+
+    def forward(
+        self, items: torch.Tensor, lengths: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the state at each item and each sequence's summary."""
+        is_full = lengths > 0
+        summary = self.empty.expand(len(lengths), -1).clone()
+        if not is_full.any():
+            return items.new_zeros(0, 2 * self.lstm.hidden_size), summary
+        sequences = self.dropout(items).split(lengths[is_full].tolist())
+        packed, _ = self.lstm(pack_sequence(sequences, enforce_sorted=False))
+        padded, n_steps = pad_packed_sequence(packed, batch_first=True)
+        is_step = torch.arange(padded.shape[1]) < n_steps[:, None]
+        highest = padded.masked_fill(~is_step[..., None], -torch.inf).amax(1)
+        mean = (padded * is_step[..., None]).sum(1) / n_steps[:, None]
+        summary[is_full] = torch.cat([highest, mean], 1)
+        return padded[is_step], summary
+
+
+def pack(module: torch.nn.Module) -> torch.nn.Module:
+    """Copy a module, with branches that pack."""
+    packed = deepcopy(module)
+    packed.words.__class__ = packed.characters.__class__ = PackedBranch
+    return packed
+
+
+def embed_packed(module: torch.nn.Module, rows: Any) -> np.ndarray:
+    """Embed in batches of 256, in the order of the titles."""
+    with torch.inference_mode():
+        parts = [
+            module(rows.take(np.arange(start, min(start + PEER_BATCH, len(rows)))))
+            for start in range(0, len(rows), PEER_BATCH)
+        ]
+    return torch.cat(parts).numpy()
+
+
+class Texts:
+    """The distinct titles of a file, tokenised."""
+
+    def __init__(self, embedder: LSTMTitleEmbedder, titles: Any) -> None:
+        texts, self.text_of_row = distinct(titles)
+        self.tokens = embedder._read(texts)
+        self.lengths = self.tokens.lengths
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    def take(self, rows: Any, generator: torch.Generator | None = None) -> Any:
+        """Return the batch of some texts."""
+        return self.tokens.take(rows, generator)
+
+
+def fastest(
+    *calls: Callable[[], Any], n_turns: int = 5
+) -> tuple[list[float], list[Any]]:
+    """Return the shortest time of each call, and its last result."""
+    seconds, results = [np.inf] * len(calls), [None] * len(calls)
+    for _ in range(n_turns):
+        for number, call in enumerate(calls):
+            began = time.perf_counter()
+            results[number] = call()
+            seconds[number] = min(seconds[number], time.perf_counter() - began)
+    return seconds, results
+
+
+def compare_encoding(embedder: LSTMTitleEmbedder, name: str, titles: Any) -> dict:
+    """Measure the encoding of titles, from str to vectors, and of the network alone."""
+    packed = pack(embedder.module_)
+    cpu = torch.device("cpu")
+    texts = Texts(embedder, titles)
+
+    def encode_packed() -> np.ndarray:
+        texts = Texts(embedder, titles)
+        return embed_packed(packed, texts)[texts.text_of_row]
+
+    (ours, peer, our_network, peer_network), (vectors, expected, *_) = fastest(
+        lambda: embedder.transform(titles),
+        encode_packed,
+        lambda: embed(embedder.module_, texts, cpu),
+        lambda: embed_packed(packed, texts),
+    )
+    return {
+        "titles": name,
+        "n": len(titles),
+        "distinct": len(texts),
+        "titles/s": len(titles) / ours,
+        "packed": len(titles) / peer,
+        "times": peer / ours,
+        "network alone/s": len(texts) / our_network,
+        "packed alone": len(texts) / peer_network,
+        "times alone": peer_network / our_network,
+        "largest difference": float(abs(vectors - expected).max()),
+    }
+
+
+def compare_training(embedder: LSTMTitleEmbedder, titles: Any, labels: Any) -> dict:
+    """Measure a step: forward, loss and backward, of a batch of the default size."""
+    rows = Texts(embedder, titles)
+    loss = make_loss(embedder.loss, 1, embedder.embedding_dim)
+    generator = torch.Generator().manual_seed(0)
+    batch = rows.text_of_row[next(_class_batches(labels, 2048, generator))]
+    targets = torch.from_numpy(labels[: len(batch)])
+
+    def step(module: torch.nn.Module, size: int) -> None:
+        for start in range(0, len(batch), size):
+            part = slice(start, start + size)
+            embeddings = module.train()(rows.take(batch[part], generator))
+            loss(embeddings, targets[part]).backward()
+
+    packed = pack(embedder.module_)
+    (ours, peer), _ = fastest(
+        lambda: step(deepcopy(embedder.module_), len(batch)),
+        lambda: step(packed, PEER_BATCH),
+        n_turns=3,
+    )
+    return {
+        "n": len(batch),
+        "titles/s": len(batch) / ours,
+        "packed": len(batch) / peer,
+        "times": peer / ours,
+    }
+
+
+def main(path: str) -> None:
+    """Print the tables."""
+    table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    titles = table["title"].to_numpy(dtype=object)
+    labels = np.unique(table["label_group"], return_inverse=True)[1]
+    is_test = labels >= np.percentile(labels, 80)
+    embedder = LSTMTitleEmbedder(n_epochs=1, device="cpu", random_state=0)
+    embedder.fit(titles[~is_test], labels[~is_test])
+    name = path.split("/")[-1]
+    made, _ = make_product_titles(n_products=60_000, random_state=0)
+    made = np.array(sorted(set(made.tolist())), dtype=object)
+    made = np.random.default_rng(0).permutation(made)
+    print(f"{torch.get_num_threads()} threads; packed: batches of {PEER_BATCH}\n")
+    print(f"Encoding, by an embedder fitted on {name}\n")
+    rows = [
+        compare_encoding(embedder, f"{name}, test", titles[is_test]),
+        compare_encoding(embedder, name, titles),
+        *(
+            compare_encoding(embedder, "make_product_titles", made[:n])
+            for n in (1_000, 10_000, 100_000)
+        ),
+    ]
+    formats = dict.fromkeys(rows[0], ",.0f") | {"titles": "", "n": ",d"}
+    formats |= {"distinct": ",d", "times": ".1f", "times alone": ".1f"}
+    formats["largest difference"] = ".0e"
+    print_table(rows, list(rows[0]), formats)
+    print("\nTraining, one step of 2,048 titles\n")
+    step = compare_training(embedder, titles[~is_test], labels[~is_test])
+    print_table([step], list(step), formats)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit(__doc__)
+    main(sys.argv[1])
