@@ -116,7 +116,7 @@ def make_product_titles(
     """Make listings of products, as several sellers would write them.
 
     A product has a brand, a category, a few properties, a quantity with its unit and,
-    in half of the cases, a model number. Some products differ from another in nothing
+    in most cases, a model number. Some products differ from another in nothing
     but one number. Each listing of a product is in one of two languages, and reorders
     and drops words, adds a seller's praise, changes case and makes typing errors.
 
@@ -150,12 +150,13 @@ def make_product_titles(
     check_scalar(n_products, "n_products", Integral, min_val=1)
     rng = check_random_state(random_state)
     brands = [_make_brand(rng) for _ in range(max(5, n_products // 5))]
-    products: list[_Product] = []
-    while len(products) < n_products:
+    drawn: dict[_Product, None] = {}  # without those that are drawn again
+    while len(drawn) < n_products:
         product = _draw_product(rng, brands)
-        products.append(product)
-        while len(products) < n_products and rng.random_sample() < 0.2:
-            products.append(_change_one_number(rng, product))
+        drawn[product] = None
+        while len(drawn) < n_products and rng.random_sample() < 0.2:
+            drawn[_change_one_number(rng, product)] = None
+    products = list(drawn)
     sizes = np.minimum(2 + (rng.pareto(1.5, n_products)).astype(np.int64), 51)
     product_ids = rng.permutation(np.repeat(np.arange(n_products), sizes))
     titles = np.empty(product_ids.size, dtype=object)
@@ -189,7 +190,7 @@ def _draw_product(rng: np.random.RandomState, brands: list[str]) -> _Product:
     return _Product(
         brands[rng.randint(len(brands))],
         category,
-        tuple(words.tolist()),
+        tuple(sorted(words.tolist())),
         int(rng.choice(category.amounts)),
         model,
     )

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import warnings
 from abc import abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
 from copy import copy, deepcopy
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, Self
@@ -20,7 +22,7 @@ from sklearn.utils import Tags, check_random_state, check_scalar
 from sklearn.utils.validation import check_is_fitted
 from tqdm.auto import tqdm
 
-from skmatch._metrics import best_rowwise_f1
+from skmatch._metrics import best_rowwise_f1, encode_labels
 from skmatch._titles import (
     TitleTokens,
     Vocabulary,
@@ -62,7 +64,18 @@ class _TitleEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
             named), `y` has fewer than two labels or no label has two titles, or the
             loss does not stay finite.
         """
+        fitted = type(self)(**self.get_params(deep=False))
+        fitted._fit(X, y)
+        for name in [name for name in vars(self) if name.endswith("_")]:
+            delattr(self, name)  # not before all went well
+        self.__dict__.update(vars(fitted))
+        return self
+
+    def _fit(self, X: Any, y: ArrayLike) -> None:
+        """Fit a new estimator."""
         self._check_params()
+        if np.ndim(y) == 1:  # before scikit-learn, which would not name the row
+            encode_labels(y, "y")
         titles, y = check_titles(self, X, y, reset=True)
         labels = _check_labels(y)
 
@@ -73,17 +86,15 @@ class _TitleEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
 
         device = _find_device(self.device)
         seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
-        texts, text_of_row = distinct(titles)
-        gpus = [device] if device.type == "cuda" else []
-        with torch.random.fork_rng(devices=gpus):
-            torch.default_generator.manual_seed(seed)
-            if gpus:
-                torch.cuda.manual_seed(seed)
+        with _seeded(device, seed), _open_log(self.log_dir) as log:
             generator = torch.Generator().manual_seed(seed)
-            module = self._start(texts, seed)
-            read = self._read(texts)
             validates = _draw_validation(labels, self.validation_fraction, generator)
             classes, train_labels = np.unique(labels[~validates], return_inverse=True)
+            loss = make_loss(self.loss, len(classes), self.embedding_dim)
+            miner = make_miner(self.miner)
+            texts, text_of_row = distinct(titles)
+            module = self._start(texts, seed)
+            read = self._read(texts)
             train_titles = _Rows(read, text_of_row[~validates])
             validate = None
             if validates.any():
@@ -93,7 +104,6 @@ class _TitleEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
                     labels[validates],
                     device,
                 )
-            log = _open_log(self.log_dir)
             total = self.n_epochs * count_batches(len(train_labels), self.batch_size)
             with tqdm(total=total, disable=not self.verbose, unit="batch") as progress:
 
@@ -108,8 +118,8 @@ class _TitleEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
                     module,
                     train_titles,
                     train_labels,
-                    loss=make_loss(self.loss, len(classes), self.embedding_dim),
-                    miner=make_miner(self.miner),
+                    loss=loss,
+                    miner=miner,
                     n_epochs=self.n_epochs,
                     batch_size=self.batch_size,
                     learning_rate=self.learning_rate,
@@ -120,12 +130,9 @@ class _TitleEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
                     report=report,
                     progress=progress,
                 )
-            if log is not None:
-                log.close()
         self.module_ = module
         self._n_features_out = self.embedding_dim
         self._warn_of_training(train_titles)
-        return self
 
     def transform(self, X: Any) -> NDArray[np.float32]:
         """Embed titles.
@@ -202,7 +209,7 @@ class _TitleEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
                 f"{n_empty:.0f} of {n_batches} batches had no triplet with a non-zero "
                 "loss and taught nothing; try another loss, miner or batch_size.",
                 UserWarning,
-                stacklevel=3,
+                stacklevel=4,
             )
         n_sample = min(1000, len(titles.lengths))
         sample = _Rows(titles.tokens, titles.rows[:n_sample])
@@ -214,7 +221,7 @@ class _TitleEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
                 f"titles is {mean_cosine:.3f}. Try another loss or miner, a smaller "
                 "learning_rate, or larger batches.",
                 UserWarning,
-                stacklevel=3,
+                stacklevel=4,
             )
 
     def __sklearn_tags__(self) -> Tags:
@@ -244,7 +251,8 @@ class LSTMTitleEmbedder(_TitleEmbedder):
         - "corpus": 100-dimensional skip-gram vectors, trained with gensim on the titles
           of :meth:`fit`; no download.
         - a path: a word2vec file (text or binary, plain or .gz), GloVe's text file, or
-          a save of ``KeyedVectors``. Only the vectors of needed words are read.
+          a save of ``KeyedVectors``. Only the vectors of needed words are read; a .gz
+          is unpacked in memory, and the last file stays open for the next call.
         - a ``KeyedVectors``: it is shared with clones, not copied.
         - any other str: a name that :mod:`gensim.downloader` knows, such as
           "glove-twitter-25".
@@ -325,9 +333,12 @@ class LSTMTitleEmbedder(_TitleEmbedder):
 
     A pickle carries the network and the vectors of the words of the titles of
     :meth:`fit`, and no other vectors: of a ``KeyedVectors``, the same words remain in
-    `word_vectors`; a path stays a path. Files of vectors run no code when they are
-    read, also a save of ``KeyedVectors``, which is a pickle. A pickle of the embedder
-    itself does: load those that you trust.
+    `word_vectors`; a path stays a path. A copy of a fitted embedder carries the same,
+    and so does the cache of ``Pipeline(memory=...)``: give it a path, so that a cached
+    embedder still finds the words that the titles of :meth:`fit` lack.
+
+    Files of vectors run no code when they are read, also a save of ``KeyedVectors``,
+    which is a pickle. A pickle of the embedder itself does: load those that you trust.
 
     References
     ----------
@@ -393,9 +404,16 @@ class LSTMTitleEmbedder(_TitleEmbedder):
             vectors = train_word_vectors(sentences, seed)
         else:
             opened = open_word_vectors(self.word_vectors)
-            words = {word for sentence in sentences for word in sentence}
+            words = sorted({word for sentence in sentences for word in sentence})
             vectors = opened.select(words)
             self._vector_size = opened.vector_size
+            if not vectors:
+                warnings.warn(
+                    "word_vectors knows none of the words of the titles, which are "
+                    "taken in lower case: all take the character branch.",
+                    UserWarning,
+                    stacklevel=5,
+                )
         self.vocabulary_ = Vocabulary(
             sentences, vectors, self.ngram_range, self.embedding_dim
         )
@@ -524,24 +542,25 @@ class _Validation:
 
 def _check_labels(y: Any) -> NDArray[np.int64]:
     """Return the labels as 0, 1, ...; raise if they cannot train, warn if few can."""
-    classes, labels, n_rows = np.unique(y, return_inverse=True, return_counts=True)
-    if len(classes) < 2:
+    labels = encode_labels(y, "y")
+    n_rows = np.bincount(labels)
+    if len(n_rows) < 2:
         raise ValueError(
-            f"y has 1 class, {classes.tolist()[0]!r}; expected at least two product "
-            "labels."
+            f"y has 1 class, {np.asarray(y).tolist()[0]!r}; expected at least two "
+            "product labels."
         )
     n_single = int((n_rows == 1).sum())
-    if n_single == len(classes):
+    if n_single == len(n_rows):
         raise ValueError(
-            f"Each of the {len(classes)} labels of y has one title (n_samples = "
+            f"Each of the {len(n_rows)} labels of y has one title (n_samples = "
             f"{len(labels)}); expected a label with two titles or more."
         )
     if n_single:
         warnings.warn(
-            f"{n_single} of the {len(classes)} labels of y have a single title: they "
+            f"{n_single} of the {len(n_rows)} labels of y have a single title: they "
             "show the embedder what differs, but not what is the same.",
             UserWarning,
-            stacklevel=3,
+            stacklevel=4,
         )
     return labels
 
@@ -580,17 +599,34 @@ def _find_device(name: str) -> torch.device:
     return device
 
 
-def _open_log(log_dir: str | os.PathLike[str] | None) -> Any:
+@contextmanager
+def _seeded(device: torch.device, seed: int) -> Iterator[None]:
+    """Seed torch's global generators for a while, as dropout draws from them."""
+    import torch
+
+    is_gpu = device.type == "cuda"
+    with torch.random.fork_rng(devices=[device] if is_gpu else []):
+        torch.default_generator.manual_seed(seed)
+        if is_gpu:
+            with torch.cuda.device(device):
+                torch.cuda.manual_seed(seed)
+        yield
+
+
+@contextmanager
+def _open_log(log_dir: str | os.PathLike[str] | None) -> Iterator[Any]:
     """Open a TensorBoard log, if one is asked for."""
     if log_dir is None:
-        return None
+        yield None
+        return
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError as error:
         raise ImportError(
             "log_dir needs TensorBoard: pip install 'skmatch[tensorboard]'"
         ) from error
-    return SummaryWriter(os.fspath(log_dir))
+    with SummaryWriter(os.fspath(log_dir)) as log:
+        yield log
 
 
 def _keep_words(vectors: Any, vocabulary: Vocabulary) -> Any:

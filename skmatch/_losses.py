@@ -33,16 +33,27 @@ def make_loss(loss: Any, n_classes: int, embedding_dim: int) -> nn.Module:
     """Return a fresh loss: one of `LOSSES` by name, or a copy of an object."""
     if isinstance(loss, str) and loss in LOSSES:
         return LOSSES[loss](n_classes, embedding_dim)
-    if not isinstance(loss, losses.BaseMetricLossFunction):
+    kinds = (
+        losses.BaseMetricLossFunction,
+        losses.CrossBatchMemory,
+        losses.MultipleLosses,
+    )
+    if not isinstance(loss, kinds):
         raise ValueError(
             f"loss={loss!r}; expected one of {sorted(LOSSES)} or a loss of "
-            "pytorch-metric-learning."
+            "pytorch-metric-learning that takes labels."
         )
     known = getattr(loss, "num_classes", n_classes)
     if known < n_classes:
         raise ValueError(
             f"loss has num_classes={known}; expected at least {n_classes}, the number "
             "of labels that train."
+        )
+    weights = getattr(loss, "W", None)  # of a loss with a weight for each class
+    if weights is not None and embedding_dim not in weights.shape:
+        raise ValueError(
+            f"loss has weights of shape {tuple(weights.shape)}; expected embedding_dim="
+            f"{embedding_dim} rows."
         )
     return deepcopy(loss)
 

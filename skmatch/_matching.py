@@ -39,8 +39,9 @@ class FaissThresholdMatcher(
     ----------
     threshold : float, default=0.8
         Smallest cosine similarity of a match, in ``[-1, 1]``; larger is stricter. A
-        pair exactly at the threshold matches. Similarities are compared as float32.
-        It may be changed after :meth:`fit` by ``set_params``.
+        pair exactly at the threshold matches: dense rows are float32 once they are
+        scaled, and so are the similarities that are compared. It may be changed after
+        :meth:`fit` by ``set_params``.
 
     Attributes
     ----------
@@ -250,15 +251,16 @@ class FaissThresholdMatcher(
             ensure_all_finite=False,
         )
         values = X.data if issparse(X) else X
-        if not np.isfinite(values.sum()):  # the sum is a quick first look
-            bad = np.nonzero(~np.isfinite(values))[0]
-            if bad.size:
-                row = bad[0]
-                if issparse(X):
-                    row = np.searchsorted(X.indptr, row, side="right") - 1
-                raise ValueError(
-                    f"row {row} of X holds NaN or inf; expected finite embeddings."
-                )
+        with np.errstate(all="ignore"):
+            looks_finite = np.isfinite(values.sum())  # a quick first look
+        bad = np.empty(0) if looks_finite else np.nonzero(~np.isfinite(values))[0]
+        if bad.size:
+            row = bad[0]
+            if issparse(X):
+                row = np.searchsorted(X.indptr, row, side="right") - 1
+            raise ValueError(
+                f"row {row} of X holds NaN or inf; expected finite embeddings."
+            )
         # Scaling by the largest entry first keeps the squares from over- or underflow.
         largest = abs(X).max(axis=1)
         if issparse(X):

@@ -77,6 +77,8 @@ def rowwise_f1_score(
     """
     if average not in ("samples", None):
         raise ValueError(f"average={average!r}; expected 'samples' or None.")
+    if average is None and sample_weight is not None:
+        raise ValueError("With average=None, expected sample_weight=None: no mean.")
     if _is_matrix(y_pred):
         n_both, n_true, n_found = _count_in_matrix(y_true, csr_array(y_pred))
     else:
@@ -89,10 +91,36 @@ def rowwise_f1_score(
     if sample_weight is None:
         return float(scores.mean())
     check_consistent_length(scores, sample_weight)
-    return float(np.average(scores, weights=np.asarray(sample_weight)))
+    weights = np.asarray(sample_weight, dtype=np.float64)
+    if not weights.sum() > 0:
+        raise ValueError(
+            f"sample_weight has the sum {weights.sum()}; expected one above 0."
+        )
+    return float(np.average(scores, weights=weights))
 
 
 rowwise_f1_scorer = make_scorer(rowwise_f1_score)
+
+
+def encode_labels(labels: ArrayLike, name: str) -> NDArray[np.intp]:
+    """Return product labels as 0, 1, ...; raise if one is missing, naming its row."""
+    values = labels if hasattr(labels, "dtype") else np.array(labels, dtype=object)
+    values = np.asarray(values)
+    if values.dtype.kind not in "iubU":
+        for row, label in enumerate(values.tolist()):
+            is_nan = isinstance(label, float) and np.isnan(label)
+            if is_nan or label is None or type(label).__name__ in {"NAType", "NaTType"}:
+                raise ValueError(
+                    f"row {row} of {name} is {label!r}; expected a product label, int "
+                    "or str."
+                )
+    try:
+        return np.unique(column_or_1d(values), return_inverse=True)[1]
+    except TypeError as error:
+        kinds = sorted({type(label).__name__ for label in values.tolist()})
+        raise ValueError(
+            f"{name} holds labels of the types {kinds}; expected all int or all str."
+        ) from error
 
 
 def _is_matrix(y: Any) -> bool:
@@ -100,40 +128,45 @@ def _is_matrix(y: Any) -> bool:
     return issparse(y) or getattr(y, "ndim", 1) == 2
 
 
+def _as_bool(matches: csr_array) -> csr_array:
+    """Return a copy that stores every match once and nothing else."""
+    matches = matches.astype(bool)
+    matches.sum_duplicates()
+    matches.eliminate_zeros()
+    return matches
+
+
 def _count_in_matrix(
     y_true: Any, found: csr_array
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
     """Count true, found and common matches of each row of a match matrix."""
-    found = found.astype(bool)
-    found.sum_duplicates()
-    found.eliminate_zeros()
+    found = _as_bool(found)
     n_found = np.diff(found.indptr)
     if _is_matrix(y_true):
-        true = csr_array(y_true).astype(bool)
+        true = _as_bool(csr_array(y_true))
         if true.shape != found.shape:
             raise ValueError(
                 f"y_true has shape {true.shape} and y_pred {found.shape}; two match "
                 "matrices must have the same shape."
             )
         n_both = true.multiply(found).sum(axis=1)
-        return n_both.astype(np.int64), true.sum(axis=1).astype(np.int64), n_found
-    labels = column_or_1d(y_true)
-    if labels.size and isinstance(labels[0], (set, frozenset)):
+        return n_both.astype(np.int64), np.diff(true.indptr), n_found
+    if any(isinstance(label, (set, frozenset)) for label in y_true):
         raise ValueError(
             "y_true holds id sets and y_pred is a matrix; give labels or an indicator "
             "matrix as y_true, or id sets as y_pred."
         )
-    if found.shape != (labels.size, labels.size):
+    codes = encode_labels(y_true, "y_true")
+    if found.shape != (codes.size, codes.size):
         raise ValueError(
-            f"y_true has {labels.size} labels and y_pred has shape {found.shape}; "
-            f"expected shape {(labels.size, labels.size)}, the rows matched with one "
+            f"y_true has {codes.size} labels and y_pred has shape {found.shape}; "
+            f"expected shape {(codes.size, codes.size)}, the rows matched with one "
             "another."
         )
-    codes, n_rows = np.unique(labels, return_inverse=True, return_counts=True)[1:]
-    row = np.repeat(np.arange(labels.size), n_found)
+    row = np.repeat(np.arange(codes.size), n_found)
     is_right = codes[row] == codes[found.indices]
-    n_both = np.bincount(row[is_right], minlength=labels.size)
-    return n_both, n_rows[codes], n_found
+    n_both = np.bincount(row[is_right], minlength=codes.size)
+    return n_both, np.bincount(codes)[codes], n_found
 
 
 def _count_in_sets(
@@ -142,6 +175,14 @@ def _count_in_sets(
     """Count true, found and common ids of each row of two sequences of id sets."""
     true, found = _id_sets(y_true, "y_true"), _id_sets(y_pred, "y_pred")
     check_consistent_length(true, found)
+    kinds = [
+        {isinstance(i, str) for row in rows for i in row} for rows in (true, found)
+    ]
+    if kinds[0] and kinds[1] and kinds[0] != kinds[1]:
+        raise ValueError(
+            "The ids of y_true and y_pred are not both str; expected ids of one kind "
+            "(a matrix as y_pred must be a sparse or a numpy array)."
+        )
     counts = [(len(t & p), len(t), len(p)) for t, p in zip(true, found, strict=True)]
     n_both, n_true, n_found = np.array(counts, dtype=np.int64).reshape(-1, 3).T
     return n_both, n_true, n_found

@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.model_selection import BaseCrossValidator, GroupKFold
 
+from skmatch._metrics import encode_labels
+
 
 class ClassDisjointKFold(BaseCrossValidator):
     """K-fold cross-validation that keeps every product in one fold.
@@ -26,7 +28,7 @@ class ClassDisjointKFold(BaseCrossValidator):
         Whether to deal the products to the folds at random. Without it, the folds have
         nearly the same number of rows.
     random_state : int, RandomState instance or None, default=None
-        Seed of the shuffling; has an effect only with ``shuffle=True``.
+        Seed of the shuffling; only with ``shuffle=True``.
 
     See Also
     --------
@@ -80,7 +82,8 @@ class ClassDisjointKFold(BaseCrossValidator):
         Raises
         ------
         ValueError
-            If `y` is missing or has fewer different labels than `n_splits`.
+            If `y` or one of its labels is missing, `y` has fewer different labels than
+            `n_splits`, or `random_state` is given without ``shuffle=True``.
         """
         if y is None:
             raise ValueError(
@@ -90,7 +93,7 @@ class ClassDisjointKFold(BaseCrossValidator):
         folds = GroupKFold(
             self.n_splits, shuffle=self.shuffle, random_state=self.random_state
         )
-        yield from folds.split(X, y, groups=y)
+        yield from folds.split(X, groups=encode_labels(y, "y"))
 
     def get_n_splits(
         self, X: object = None, y: object = None, groups: object = None

@@ -65,7 +65,8 @@ def _as_columns(X: Any) -> Any:
     if len(getattr(X, "shape", ())) != 1:
         return X
     values = np.asarray(X)
-    if values.size and values.dtype.kind in "biufc":
+    has_gap = values.dtype.kind == "f" and np.isnan(values).any()
+    if values.size and values.dtype.kind in "biufc" and not has_gap:
         raise ValueError(
             f"Expected 2D array, got 1D array of {values.dtype} instead; a 1-D X holds "
             "titles of type str. Reshape your data with X.reshape(-1, 1) if it is one "
@@ -81,8 +82,8 @@ def _check_cell(cell: Any, number: int) -> None:
         found = repr(cell)
     elif is_number and not np.isfinite(cell):
         found = "NaN" if np.isnan(cell) else repr(float(cell))
-    elif isinstance(cell, bytes):
-        found = f"the bytes {cell!r}"
+    elif isinstance(cell, (bytes, list, tuple, set, frozenset, dict, np.ndarray)):
+        found = f"the {type(cell).__name__} {cell!r}"
     else:
         return
     raise ValueError(
@@ -194,10 +195,11 @@ class Vocabulary:
         n_columns: int,
     ) -> None:
         words = sorted(vectors)
+        vectors = {word: vectors[word] for word in words}
         self.row_of = {word: row for row, word in enumerate(words)}
         self._whiten = None
         if len(words) > 1:
-            raw = np.array([vectors[word] for word in words], dtype=np.float32)
+            raw = np.array(list(vectors.values()), dtype=np.float32)
             self._whiten = PCA(whiten=True, random_state=0).fit(normalize(raw))
         counts = Counter(chain.from_iterable(map(set, sentences)))
         self._n_titles = len(sentences)
@@ -220,21 +222,24 @@ class Vocabulary:
         """
         sentences = tokenize(titles)
         tokens = sorted(set(chain.from_iterable(sentences)))
+        known = [token for token in tokens if token in self.row_of]
         new = [token for token in tokens if token not in self.row_of]
         found = live_vectors.select(new) if live_vectors and self._whiten else {}
-        vectors = np.vstack([self.vectors, self._prepare(found, [0] * len(found))])
-        row_of_new = {word: row for row, word in enumerate(found, len(self.row_of))}
-        place_of_new = {token: row for row, token in enumerate(new, len(self.row_of))}
-        places = [self.row_of.get(t, place_of_new.get(t)) for t in tokens]
+        rows = [self.row_of[token] for token in known]
+        vectors = [self.vectors[rows], self._prepare(found, [0] * len(found))]
+        row_of = {word: row for row, word in enumerate([*known, *found])}
+        place_of = {token: place for place, token in enumerate(known + new)}
+        grams = None
+        if self._grams is not None:
+            grams = vstack([self._grams[rows], self._hash(new)], "csr")
+            grams = grams[[place_of[token] for token in tokens]]
         return TitleTokens(
             sentences,
             tokens,
-            vectors,
-            np.array(
-                [self.row_of.get(t, row_of_new.get(t, -1)) for t in tokens], np.int64
-            ),
+            np.vstack(vectors),
+            np.array([row_of.get(token, -1) for token in tokens], np.int64),
             [[self.letters.get(letter, 0) for letter in t + " "] for t in tokens],
-            self._hasher and vstack([self._grams, self._hash(new)], "csr")[places],
+            grams,
         )
 
     @property

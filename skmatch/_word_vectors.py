@@ -6,6 +6,7 @@ import gzip
 import mmap
 import os
 import pickle
+import zlib
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -41,8 +42,15 @@ def open_word_vectors(source: Any, *, download: bool = True) -> WordVectors:
         )
     path = Path(source)
     if not path.is_file():
-        path = _fetch(os.fspath(source), download)
-    return _open_file(path, path.stat().st_mtime_ns)
+        if not isinstance(source, str) or path.exists():
+            raise FileNotFoundError(f"word_vectors={source!r}: there is no such file.")
+        path = _fetch(source, download)
+    try:
+        return _open_file(path, path.stat().st_mtime_ns)
+    except (EOFError, OSError, OverflowError, MemoryError, zlib.error) as error:
+        raise ValueError(
+            f"word_vectors={str(path)!r} cannot be read: {error or repr(error)}"
+        ) from error
 
 
 def train_word_vectors(sentences: list[list[str]], seed: int) -> Vectors:
@@ -105,8 +113,10 @@ class _VectorTable:
     def select(self, words: Iterable[str]) -> Vectors:
         """Return the vectors of those `words` that have one."""
         found = [word for word in words if word in self._row_of]
-        rows = self._vectors[[self._row_of[word] for word in found]]
-        return dict(zip(found, rows.astype(np.float32), strict=True))
+        rows = self._vectors[[self._row_of[word] for word in found]].astype(np.float32)
+        for row in np.flatnonzero(~np.isfinite(rows).all(axis=1)):
+            raise ValueError(f"The vector of {found[row]!r} in word_vectors holds NaN.")
+        return dict(zip(found, rows, strict=True))
 
 
 class _VectorFile:
@@ -124,6 +134,8 @@ class _VectorFile:
             self.vector_size = int(header[1])
         else:  # GloVe's own files: text without a header
             self.vector_size, body = len(header) - 1, 0
+        if self.vector_size > len(content):
+            raise OverflowError(f"its vectors cannot have {self.vector_size} numbers")
         self._is_text = self._parse_text(body) is not None
         is_binary = has_header and content.find(b" ", body) >= 0
         if self.vector_size < 1 or not (self._is_text or is_binary):
@@ -133,6 +145,11 @@ class _VectorFile:
             )
         places = self._text_places(body) if self._is_text else self._binary_places(body)
         # Stable: of a word that stands twice, the first one counts, as in gensim.
+        if has_header and len(places[0]) < int(header[0]):
+            raise EOFError(
+                f"it is cut off: {int(header[0])} words in its header, "
+                f"{len(places[0])} in the file"
+            )
         order = np.argsort(places[0], kind="stable")
         self._hashes, self._starts = places[0][order], places[1][order]
 
@@ -160,11 +177,11 @@ class _VectorFile:
             vector = self._parse_text(start)
         else:
             content = self._content[begin : begin + 4 * self.vector_size]
-            vector = np.frombuffer(content, "<f4") if len(content) % 4 == 0 else None
-        if vector is None or vector.size != self.vector_size:
+            vector = np.frombuffer(content, "<f4")
+        if vector is None or not np.isfinite(vector).all():
             raise ValueError(
                 f"word_vectors={str(self._path)!r}: the vector of {word!r} is broken; "
-                f"expected {self.vector_size} numbers."
+                f"expected {self.vector_size} finite numbers."
             )
         return vector.astype(np.float32)
 
@@ -173,7 +190,7 @@ class _VectorFile:
         end = self._content.find(b"\n", start)
         line = bytes(self._content[start : end if end >= 0 else len(self._content)])
         try:
-            vector = np.array(line.split()[1:], dtype=np.float32)
+            vector = np.array(line.partition(b" ")[2].split(), dtype=np.float32)
         except ValueError:
             return None
         return vector if vector.size == self.vector_size else None
@@ -198,6 +215,8 @@ class _VectorFile:
         while (space := find(b" ", start)) >= 0:
             while content[start] == ord("\n"):  # some writers end a record with one
                 start += 1
+            if space + 1 + size > len(content):
+                break
             hashes.append(hash(bytes(content[start:space])))
             starts.append(start)
             start = space + 1 + size
@@ -209,7 +228,7 @@ def _load_gensim_save(path: Path) -> WordVectors:
     with path.open("rb") as file:
         try:
             saved = vars(_VectorUnpickler(file).load())
-        except (pickle.UnpicklingError, TypeError, EOFError) as error:
+        except (pickle.UnpicklingError, TypeError, ValueError, EOFError) as error:
             raise ValueError(
                 f"word_vectors={str(path)!r} is not a save of gensim KeyedVectors: "
                 f"{error}"
@@ -220,15 +239,22 @@ def _load_gensim_save(path: Path) -> WordVectors:
             "KeyedVectors by gensim >= 4 (of a whole model, save its .wv)."
         )
     vectors = saved.get("vectors")
-    beside = Path(f"{path}.vectors.npy")
-    if vectors is None and beside.is_file():  # gensim puts large arrays beside it
+    if vectors is None and "vectors" in saved.get("__numpys", ()):
+        # gensim puts large arrays beside the file
+        beside = Path(f"{path}.vectors.npy")
         vectors = np.load(beside, mmap_mode="r", allow_pickle=False)
     if not isinstance(vectors, np.ndarray) or vectors.ndim != 2:
         raise ValueError(
             f"word_vectors={str(path)!r} holds no vectors; write those of FastText "
             "with save_word2vec_format instead."
         )
-    return _VectorTable(saved["key_to_index"], vectors)
+    row_of = saved["key_to_index"]
+    if not isinstance(row_of, dict) or set(row_of.values()) - set(range(len(vectors))):
+        raise ValueError(
+            f"word_vectors={str(path)!r} has words without a row among its "
+            f"{len(vectors)} vectors."
+        )
+    return _VectorTable(row_of, vectors)
 
 
 # The functions by which numpy unpickles an array; their module differs by version.

@@ -7,6 +7,7 @@ from numpy.testing import assert_array_equal
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from skmatch import FaissThresholdMatcher, make_product_titles, rowwise_f1_score
+from skmatch._datasets import _change_one_number, _draw_product
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +65,16 @@ def test_products_that_differ_in_one_number(made):
     masked = {(without_digits(t), p) for t, p in zip(titles, product_ids, strict=True)}
     products = Counter(mask for mask, _ in masked)
     assert sum(n > 1 for n in products.values()) > 20
+
+
+def test_products_differ():
+    rng = np.random.RandomState(0)
+    drawn = [_draw_product(rng, ["acme"]) for _ in range(300)]
+    siblings = [_change_one_number(rng, product) for product in drawn]
+    for product, sibling in zip(drawn, siblings, strict=True):
+        differs = [a != b for a, b in zip(product, sibling, strict=True)]
+        assert sum(differs) == 1
+    assert all(list(product.words) == sorted(product.words) for product in drawn)
 
 
 def test_tfidf_does_well_and_does_not_solve_it(made):

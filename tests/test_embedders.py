@@ -1,4 +1,5 @@
 import io
+import os
 import pickle
 import random
 import subprocess
@@ -12,6 +13,7 @@ from gensim.models import KeyedVectors
 from numpy.testing import assert_allclose, assert_array_equal
 from pytorch_metric_learning import losses, miners
 from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
 
 from skmatch import LSTMTitleEmbedder, rowwise_f1_score
 from skmatch._metrics import best_rowwise_f1
@@ -74,18 +76,32 @@ def test_equal_seeds_give_equal_results(quick, listings):
 
 
 @pytest.mark.slow
-def test_equal_seeds_give_equal_results_in_another_process(fitted):
+@pytest.mark.parametrize("source", ["corpus", "file"])
+def test_equal_seeds_give_equal_results_in_another_process(
+    quick, listings, tmp_path, source
+):
+    if source == "file":
+        source = str(tmp_path / "vectors.txt")
+        make_vectors(listings[0]).save_word2vec_format(source)
     code = """
 import sys
 import numpy as np
 from skmatch import LSTMTitleEmbedder, make_product_titles
 embedder = LSTMTitleEmbedder(
+    sys.argv[1],
     embedding_dim=32, hidden_size=8, n_epochs=2, batch_size=64, random_state=0
 ).fit(*make_product_titles(n_products=60, random_state=0))
 np.save(sys.stdout.buffer, embedder.transform(["kopi hitam 200gr"]))
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
-    assert_array_equal(np.load(io.BytesIO(done.stdout)), fitted.transform(NEW[-1:]))
+    expected = quick(source).fit(*listings).transform(NEW[-1:])
+    for seed in ("1", "2"):  # of the hashes of str
+        done = subprocess.run(
+            [sys.executable, "-c", code, source],
+            capture_output=True,
+            check=True,
+            env=os.environ | {"PYTHONHASHSEED": seed},
+        )
+        assert_array_equal(np.load(io.BytesIO(done.stdout)), expected)
 
 
 @pytest.mark.parametrize("loss", ["triplet", "arcface", "supcon"])
@@ -117,6 +133,34 @@ def test_fit_rebuilds_everything(quick, listings):
     assert_array_equal(
         embedder.transform(NEW), quick().fit(titles, product_ids).transform(NEW)
     )
+
+
+@pytest.mark.parametrize("params", [{"loss": "hinge"}, {"embedding_dim": 16}])
+def test_fit_that_fails_leaves_the_old_one(quick, listings, monkeypatch, params):
+    import skmatch._training as training
+
+    embedder = quick().fit(*listings)
+    before = embedder.transform(NEW)
+
+    def interrupt(*args, **params):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(training, "train", interrupt)
+    with pytest.raises((KeyboardInterrupt, ValueError)):
+        embedder.set_params(**params).fit(["tea", "Tea", "mug", "Mug"], [0, 0, 1, 1])
+    assert_array_equal(embedder.transform(NEW), before)
+    new = quick()
+    with pytest.raises(KeyboardInterrupt):
+        new.fit(*listings)
+    with pytest.raises(NotFittedError):
+        new.transform(NEW)
+
+
+def test_fit_forgets_names_of_columns(quick, listings):
+    frame = pd.DataFrame({"title": listings[0]})
+    embedder = quick().fit(frame, listings[1])
+    assert embedder.feature_names_in_.tolist() == ["title"]
+    assert not hasattr(embedder.fit(*listings), "feature_names_in_")
 
 
 def test_training_beats_no_training_on_new_products(quick, listings):
@@ -160,10 +204,10 @@ def test_best_epoch_is_the_one_that_is_kept(quick, listings):
     scores = [row["validation_score"] for row in embedder.history_]
     assert embedder.best_epoch_ == np.argmax(scores) + 1
     assert embedder.best_epoch_ < len(scores)  # so large a rate does harm in the end
-    shorter = clone(embedder).set_params(n_epochs=12, patience=12).fit(*listings)
-    assert len(shorter.history_) == 12
-    if shorter.best_epoch_ == embedder.best_epoch_:
-        assert_array_equal(shorter.transform(NEW), embedder.transform(NEW))
+    longer = clone(embedder).set_params(patience=12).fit(*listings)
+    assert len(longer.history_) == 12
+    assert longer.best_epoch_ == embedder.best_epoch_
+    assert_array_equal(longer.transform(NEW), embedder.transform(NEW))
 
 
 def test_validation_products_do_not_train(quick, listings, monkeypatch):
@@ -306,7 +350,8 @@ def test_downloader_name(quick, listings, tmp_path, monkeypatch):
 def test_vectors_that_know_no_word_of_the_titles(quick, listings):
     vectors = KeyedVectors(3, count=0)
     vectors.add_vectors(["zzz"], np.ones((1, 3), np.float32))
-    embedder = quick(vectors).fit(*listings)
+    with pytest.warns(UserWarning, match="knows none of the words of the titles"):
+        embedder = quick(vectors).fit(*listings)
     assert np.isfinite(embedder.transform([*NEW, "zzz"])).all()
 
 
@@ -348,6 +393,22 @@ def test_missing_title_is_named(fitted, quick):
         fitted.transform(["tea", None])
     with pytest.raises(ValueError, match="row 2 of X holds NaN"):
         quick().fit(["tea", "tea", float("nan")], [0, 0, 1])
+    with pytest.raises(ValueError, match="row 0 of X holds NaN"):
+        fitted.transform(pd.Series([np.nan, np.nan]))
+
+
+@pytest.mark.parametrize(
+    "X", [["tea", ["mug"]], [["mug", "red"], ["tea"]], pd.Series([{"mug"}, {"tea"}])]
+)
+def test_title_that_is_a_container_is_named(fitted, X):
+    with pytest.raises(ValueError, match=r"row \d of X holds the (list|set)"):
+        fitted.transform(X)
+
+
+def test_missing_label_is_named(quick):
+    for y in (["a", "a", None], pd.Series(["a", "a", pd.NA]), [0.0, 0.0, np.nan]):
+        with pytest.raises(ValueError, match="row 2 of y is"):
+            quick().fit(["tea", "tea", "mug"], y)
 
 
 def test_labels_that_cannot_train(quick):

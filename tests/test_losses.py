@@ -45,3 +45,16 @@ def test_unknown_miner(miner):
 def test_loss_for_too_few_classes():
     with pytest.raises(ValueError, match="num_classes=3; expected at least 4"):
         make_loss(losses.ArcFaceLoss(3, 6), 4, 6)
+
+
+def test_loss_for_embeddings_of_another_size():
+    with pytest.raises(ValueError, match=r"shape \(6, 4\); expected embedding_dim=5"):
+        make_loss(losses.ArcFaceLoss(4, 6), 4, 5)
+
+
+def test_losses_that_wrap_others():
+    memory = losses.CrossBatchMemory(losses.ContrastiveLoss(), 6)
+    both = losses.MultipleLosses([losses.ContrastiveLoss(), losses.SupConLoss()])
+    embeddings, labels = torch.eye(6), torch.tensor([0, 0, 1, 1, 2, 2])
+    for loss in (memory, both):
+        assert make_loss(loss, 3, 6)(embeddings, labels, None).item() > 0

@@ -140,7 +140,7 @@ def test_row_that_is_not_finite_is_named(kind, bad):
 
 
 def test_large_and_small_rows_keep_their_direction():
-    X = at_angles(0, 10, 90).astype(np.float64) * [[1e300], [1e-300], [1.0]]
+    X = at_angles(0, 10, 90).astype(np.float64) * [[1.7e308], [1e-300], [1.7e308]]
     matches = FaissThresholdMatcher(0.9).fit_predict(X).toarray()
     assert_array_equal(matches, [[1, 1, 0], [1, 1, 0], [0, 0, 1]])
 

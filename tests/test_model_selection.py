@@ -58,3 +58,9 @@ def test_missing_y_and_too_few_labels():
 def test_number_of_folds():
     assert ClassDisjointKFold(7).get_n_splits() == 7
     assert repr(ClassDisjointKFold(7)).startswith("ClassDisjointKFold(n_splits=7")
+
+
+@pytest.mark.parametrize("missing", [None, float("nan")])
+def test_missing_label_is_named(missing):
+    with pytest.raises(ValueError, match="row 2 of y is"):
+        next(ClassDisjointKFold(2).split([0, 1, 2], ["a", "b", missing]))

@@ -181,7 +181,7 @@ def test_published_baselines_on_real_titles(tfidf, real_split):
     assert len(titles) == 4113
     trivial = np.eye(4113, dtype=bool)
     trivial[:, 0] = True
-    assert rowwise_f1_score(labels, trivial) == pytest.approx(0.36, abs=0.005)
+    assert rowwise_f1_score(labels, trivial) == pytest.approx(0.353, abs=0.001)
     matcher = FaissThresholdMatcher(0.44)
     matches = make_pipeline(tfidf, matcher).fit(train).predict(titles)
     assert rowwise_f1_score(labels, matches) == pytest.approx(0.805, abs=0.005)

@@ -4,6 +4,8 @@ import polars as pl
 import pytest
 from numpy.testing import assert_array_equal
 from sklearn.base import BaseEstimator
+from sklearn.decomposition import PCA
+from sklearn.preprocessing import normalize
 
 from skmatch._titles import Vocabulary, check_titles, distinct, tokenize
 
@@ -153,6 +155,25 @@ def test_weight_of_a_word_is_its_inverse_document_frequency(vocabulary):
     weights = batch["words"][:, -1]
     np.testing.assert_allclose(weights, [0, np.log(4 / 3) / np.log(4)], atol=1e-6)
     np.testing.assert_allclose(np.linalg.norm(batch["words"][:, :-1], axis=1), 1)
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_every_word_has_its_own_vector(rng, order):
+    words = ["red", "tea", "mug", "cup", "zed"][::order]
+    vectors = {word: rng.normal(size=3) for word in words}
+    kept = Vocabulary([words], vectors, None, 16)
+    raw = np.array([vectors[word] for word in sorted(words)])
+    cosines = normalize(raw) @ normalize(raw).T
+    white = PCA(whiten=True).fit(normalize(raw))
+    expected = normalize(white.transform(normalize(raw)))
+    assert abs(cosines - expected @ expected.T).max() > 0.1  # whitening does something
+    batch = kept.tokenize([" ".join(sorted(words))]).take(np.array([0]))
+    ours = batch["words"][:, :-1]
+    np.testing.assert_allclose(ours @ ours.T, expected @ expected.T, atol=1e-5)
+    own = [kept.tokenize([word]).take(np.array([0]))["words"][0] for word in words]
+    for word, vector in zip(words, own, strict=True):
+        place = sorted(words).index(word)
+        np.testing.assert_allclose(abs(vector[:-1]), abs(expected[place]), atol=1e-5)
 
 
 def test_rows_are_taken_in_any_order_and_number(vocabulary):

@@ -2,6 +2,7 @@ import gzip
 import os
 import pickle
 import struct
+from pathlib import Path
 
 import gensim.downloader
 import numpy as np
@@ -185,11 +186,63 @@ def test_broken_vector_is_named(tmp_path):
         opened.select(["b"])
 
 
-def test_truncated_binary_vector_is_named(vectors, tmp_path):
-    path = write(vectors, tmp_path, "bin")
-    path.write_bytes(path.read_bytes()[:-3])
-    with pytest.raises(ValueError, match=f"{WORDS[-1]}' is broken"):
-        open_word_vectors(path).select(WORDS)
+@pytest.mark.parametrize("kind", ["txt", "bin"])
+def test_file_that_is_cut_off(vectors, tmp_path, kind):
+    path = write(vectors, tmp_path, kind)
+    content = path.read_bytes().rstrip(b"\n")
+    path.write_bytes(content[: content.rindex(WORDS[-1].encode())])
+    with pytest.raises(ValueError, match=f"cut off: {len(WORDS)} words in its header"):
+        open_word_vectors(path)
+
+
+def test_vectors_that_are_not_finite_are_named(vectors, tmp_path):
+    path = tmp_path / "vectors.txt"
+    path.write_text("2 2\na 1 nan\nb 3 4\n")
+    with pytest.raises(ValueError, match="of 'a' is broken; expected 2 finite"):
+        open_word_vectors(path).select(["a", "b"])
+    vectors.vectors[vectors.key_to_index["mug"]] = np.inf
+    with pytest.raises(ValueError, match="The vector of 'mug' in word_vectors holds"):
+        open_word_vectors(vectors).select(["mug"])
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"2 2\na\t1\t2\nb\t3\t4\n", "is neither a word2vec file"),
+        (b"1 99999999999999999999\na 1234", "cannot be read: its vectors cannot have"),
+        (b"\x80\xc8", "not a save of gensim KeyedVectors: unsupported pickle"),
+    ],
+)
+def test_file_of_another_format(tmp_path, content, message):
+    path = tmp_path / "vectors"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=message):
+        open_word_vectors(path)
+
+
+def test_path_and_folder_are_no_names_of_the_downloader(tmp_path, monkeypatch):
+    monkeypatch.setattr(gensim.downloader, "load", None)
+    for source in (Path("missing"), str(tmp_path)):
+        with pytest.raises(FileNotFoundError, match="there is no such file"):
+            open_word_vectors(source)
+
+
+def test_save_with_words_that_have_no_vector(tmp_path):
+    saved = KeyedVectors(2, count=0)
+    saved.add_vectors(["a", "b"], np.ones((2, 2), np.float32))
+    saved.key_to_index["b"] = 9
+    path = tmp_path / "vectors.kv"
+    path.write_bytes(pickle.dumps(saved))
+    with pytest.raises(ValueError, match="words without a row among its 2 vectors"):
+        open_word_vectors(path)
+
+
+def test_save_without_the_file_beside_it(vectors, tmp_path):
+    path = tmp_path / "vectors.kv"
+    vectors.save(str(path), sep_limit=1)
+    (tmp_path / "vectors.kv.vectors.npy").unlink()
+    with pytest.raises(ValueError, match=r"cannot be read: .*vectors.kv.vectors.npy"):
+        open_word_vectors(str(path))
 
 
 class Bomb:
@@ -230,7 +283,7 @@ def test_save_of_old_gensim(tmp_path):
 def test_gz_that_is_broken(tmp_path):
     path = tmp_path / "vectors.gz"
     path.write_bytes(gzip.compress(b"2 2\na 1 2\nb 3 4\n" * 50)[:-20])
-    with pytest.raises(EOFError):
+    with pytest.raises(ValueError, match=r"vectors.gz' cannot be read: Compressed"):
         open_word_vectors(path)
 
 
