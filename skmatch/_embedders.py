@@ -74,8 +74,8 @@ class _TitleEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
     def _fit(self, X: Any, y: ArrayLike) -> None:
         """Fit a new estimator."""
         self._check_params()
-        if np.ndim(y) == 1:  # before scikit-learn, which would not name the row
-            encode_labels(y, "y")
+        if y is not None and getattr(y, "ndim", 1) == 1:
+            encode_labels(y, "y")  # scikit-learn would not name the row
         titles, y = check_titles(self, X, y, reset=True)
         labels = _check_labels(y)
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from numbers import Real
-from typing import Any, Self
+from numbers import Integral, Real
+from typing import Any, NamedTuple, Self
 
-import faiss
 import numpy as np
+from joblib import effective_n_jobs
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import csr_array, issparse, vstack
 from sklearn.base import (
@@ -18,22 +18,60 @@ from sklearn.base import (
 from sklearn.preprocessing import normalize
 from sklearn.utils import Tags, check_scalar
 from sklearn.utils.validation import check_is_fitted, validate_data
+from threadpoolctl import threadpool_info
 
-# faiss leaves BLAS for batches with rows * dimensions < 128,000, and is 6 times slower.
-_ROWS_PER_SEARCH = 4096
-_PAIRS_PER_CHECK = 2**16
-_CELLS_PER_BLOCK = 2**24
+from skmatch._cells import EXACT, Recall, Rows
+from skmatch._faiss_index import flat_index, make_index, rows_of, search, tune_index
+from skmatch._match_graph import blend_neighbours, limit_matches, match_lonely_rows
+from skmatch._neighbours import (
+    Pairs,
+    Run,
+    draw,
+    exact_sample,
+    find_pairs,
+    join,
+    plan_search,
+    threads,
+)
 
-Pairs = tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float32]]
+_ENTRIES_PER_BLOCK = 2**24
+_ROWS_PER_BLOCK = 2**16
+_OWN = ("auto", "exact", "cells")
+
+
+class SearchReport(NamedTuple):
+    """How a search finds its pairs, as of :meth:`FaissThresholdMatcher.report_search`.
+
+    Attributes
+    ----------
+    method : str
+        "all pairs", "prefix" (all pairs by a bound on their similarity), "cells" or a
+        faiss factory string.
+    n_cells : int
+        Number of cells; 0 where there are none.
+    recall : float
+        Share of the pairs, in ``[0, 1]``, that are found, as estimated from a sample of
+        rows of which all pairs are known; 1 where the search is exact.
+    recall_low, recall_high : float
+        Ends of the 95 % interval of `recall`.
+    """
+
+    method: str
+    n_cells: int
+    recall: float
+    recall_low: float
+    recall_high: float
 
 
 class FaissThresholdMatcher(
     ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
 ):
-    """Match rows whose cosine similarity reaches a threshold, by exact faiss search.
+    """Match rows whose cosine similarity reaches a threshold.
 
-    Every pair at or above the threshold is found; there is no limit on the number of
-    matches of a row. Memory grows with the rows and the matches, not with their square.
+    Every pair at or above the threshold is found, as long as the time for it is
+    affordable, and at least `target_recall` of them beyond. There is no limit on the
+    number of matches of a row. Memory grows with the rows and the matches, not with
+    their square.
 
     Parameters
     ----------
@@ -42,13 +80,50 @@ class FaissThresholdMatcher(
         pair exactly at the threshold matches: dense rows are float32 once they are
         scaled, and so are the similarities that are compared. It may be changed after
         :meth:`fit` by ``set_params``.
+    index : str, default="auto"
+        How dense rows are searched. Sparse rows are all compared.
+
+        - "auto": "exact" up to about 5e12 floating-point operations, a minute of one
+          core; "cells" beyond, if that is quicker.
+        - "exact": every pair is found. All pairs are compared, in full or by a bound on
+          their similarity, or the rows are put in cells with a margin that loses no
+          pair; a look at a sample of the rows tells what is quickest.
+        - "cells": cells with the smallest margin that reaches `target_recall` on a
+          sample of the rows, of which all matches are known.
+        - any other str: a faiss index factory string, such as "IVF1024,Flat" or
+          "HNSW32". Its nprobe or efSearch is doubled until it reaches `target_recall`
+          on the sample.
+    target_recall : float, default=0.999
+        Share of the pairs, in ``(0, 1]``, that a search that is not exact must find,
+        with 95 % confidence. With 1 only an exact search will do.
+    max_pairs : int, default=200_000_000
+        Largest number of pairs that may be found. A threshold that gives more of them,
+        by an estimate from a sample of the rows, raises an error before the search.
+    blend : bool, default=False
+        Whether :meth:`predict` shall replace each row by the mean of it and its
+        matches, and search again; see :func:`blend_neighbours`. Assumes that most
+        matches are right.
+    max_matches : int or None, default=None
+        Largest number of matches of a row with other rows; see :func:`limit_matches`.
+        Assumes that no product has more rows. The matches are then not symmetric,
+        unless they are reciprocal.
+    reciprocal : bool, default=False
+        Whether two rows match only if each is among the `max_matches` most similar rows
+        of the other. Needs `max_matches`.
+    nearest_for_lonely : bool, default=False
+        Whether a row without a match shall match its nearest row, however similar; see
+        :func:`match_lonely_rows`. Assumes that every product has at least two rows.
+    n_jobs : int or None, default=None
+        Number of threads; -1 is one a core, None as many as BLAS uses.
 
     Attributes
     ----------
-    index_ : faiss.IndexFlatIP or csr_array
+    index_ : faiss.Index or csr_array
         Rows of the catalogue, (`n_samples_fit_`, `n_features_in_`), scaled to unit L2
         norm: a faiss index of float32 rows, or a sparse array of float64 rows where
         :meth:`fit` got a sparse one.
+    search_index_ : faiss.Index
+        The catalogue in the index of the factory string, where `index` is one.
     n_samples_fit_ : int
         Number of rows of the catalogue.
     n_features_in_ : int
@@ -68,10 +143,17 @@ class FaissThresholdMatcher(
     direction: its similarity is 0 with every other row and 1 with itself. Squared
     Euclidean distance `t` of unit rows is cosine similarity ``1 - t / 2``.
 
-    Candidates of dense rows come from faiss [1]_ with room for float32 rounding; the
-    similarity of each candidate is then computed again in float64, so that it depends
-    on neither the order nor the number of rows. Sparse rows (TF-IDF, or a
-    ``FeatureUnion`` of it with an embedder) are multiplied block by block in float64.
+    However a pair of dense rows was found, its similarity is computed again in float64,
+    so that it depends on neither the order nor the number of rows. Sparse rows (TF-IDF,
+    or a ``FeatureUnion`` of it with an embedder) are multiplied block by block in
+    float64.
+
+    The centroids of the cells are trained by faiss [1]_. A row also visits other cells,
+    if it is near the hyperplane between them and its own. If two rows lie within
+    distance r of one another in different cells, one of them lies within r / 2 of the
+    hyperplane between these, so that a margin of r / 2 finds every pair. The share of
+    the pairs that a smaller margin finds is known from a sample of rows, without any
+    assumption about the data: it follows a beta distribution.
 
     References
     ----------
@@ -90,8 +172,28 @@ class FaissThresholdMatcher(
     array([[1. , 0.8, 0. ]], dtype=float32)
     """
 
-    def __init__(self, threshold: float = 0.8) -> None:
+    def __init__(
+        self,
+        threshold: float = 0.8,
+        *,
+        index: str = "auto",
+        target_recall: float = 0.999,
+        max_pairs: int = 200_000_000,
+        blend: bool = False,
+        max_matches: int | None = None,
+        reciprocal: bool = False,
+        nearest_for_lonely: bool = False,
+        n_jobs: int | None = None,
+    ) -> None:
         self.threshold = threshold
+        self.index = index
+        self.target_recall = target_recall
+        self.max_pairs = max_pairs
+        self.blend = blend
+        self.max_matches = max_matches
+        self.reciprocal = reciprocal
+        self.nearest_for_lonely = nearest_for_lonely
+        self.n_jobs = n_jobs
 
     def fit(self, X: ArrayLike, y: object = None) -> Self:
         """Index the rows of a catalogue.
@@ -111,12 +213,15 @@ class FaissThresholdMatcher(
         Raises
         ------
         ValueError
-            If `threshold` is outside ``[-1, 1]`` or a row of `X` is not finite.
+            If a parameter is out of its range or a row of `X` is not finite.
         """
-        self._check_threshold()
+        self._check_params()
         rows = self._unit_rows(X, reset=True)
-        self.index_: Any = rows if issparse(rows) else _flat_index(rows)
+        self.index_: Any = rows if issparse(rows) else flat_index(rows)
         self.n_samples_fit_ = rows.shape[0]
+        if self._uses_factory(rows):
+            with self._threads() as run:
+                self.search_index_, _ = self._make_index(rows, run)
         return self
 
     def partial_fit(self, X: ArrayLike, y: object = None) -> Self:
@@ -141,13 +246,15 @@ class FaissThresholdMatcher(
         """
         if not hasattr(self, "index_"):
             return self.fit(X)
-        self._check_threshold()
+        self._check_params()
         rows = self._unit_rows(X, reset=False)
         self._check_kind(rows)
         if issparse(rows):
             self.index_ = vstack([self.index_, rows], format="csr")
         else:
             self.index_.add(rows)
+            if self._uses_factory(rows):
+                self.search_index_.add(rows)
         self.n_samples_fit_ += rows.shape[0]
         return self
 
@@ -162,22 +269,30 @@ class FaissThresholdMatcher(
         Returns
         -------
         matches : csr_array of shape (n_samples, n_samples), dtype bool
-            True where two rows match; symmetric, and True on the diagonal.
+            True where two rows match; True on the diagonal, and symmetric unless
+            `max_matches` or `nearest_for_lonely` make it otherwise.
 
         Raises
         ------
         ValueError
-            If a row of `X` is not finite or the number of columns is another than in
-            :meth:`fit`.
+            If a row of `X` is not finite, the number of columns is another than in
+            :meth:`fit`, or there would be more than `max_pairs` pairs.
         """
         check_is_fitted(self)
-        self._check_threshold()
+        self._check_params()
         rows = self._unit_rows(X, reset=False)
-        pairs = _similar_pairs(rows, rows, self.threshold, above_diagonal=True)
-        above, right, _ = _concatenate(pairs)
+        pairs = self._find_pairs(rows, None)
+        if self.blend:
+            rows = blend_neighbours(rows, _mirror(pairs, rows.shape[0]))
+            pairs = self._find_pairs(rows, None)
+        if self.max_matches is not None or self.nearest_for_lonely:
+            graph = self._refine(_mirror(pairs, rows.shape[0]), rows, None)
+            row, column = graph.nonzero()
+        else:
+            row = np.concatenate([pairs[0], pairs[1]])
+            column = np.concatenate([pairs[1], pairs[0]])
         diagonal = np.arange(rows.shape[0])
-        row = np.concatenate([above, right, diagonal])
-        column = np.concatenate([right, above, diagonal])
+        row, column = np.append(row, diagonal), np.append(column, diagonal)
         return _csr(np.ones(row.size, dtype=bool), row, column, 2 * rows.shape[:1])
 
     def fit_predict(self, X: ArrayLike, y: object = None) -> csr_array:
@@ -215,21 +330,143 @@ class FaissThresholdMatcher(
         ------
         ValueError
             If a row of `X` is not finite, the number of columns is another than in
-            :meth:`fit`, or `X` is sparse and the catalogue dense or the reverse.
+            :meth:`fit`, `X` is sparse and the catalogue dense or the reverse, or there
+            would be more than `max_pairs` pairs.
         """
         check_is_fitted(self)
-        self._check_threshold()
+        self._check_params()
         rows = self._unit_rows(X, reset=False)
         self._check_kind(rows)
-        pairs = _similar_pairs(rows, self.index_, self.threshold)
-        row, column, similarity = _concatenate(pairs)
-        return _csr(similarity, row, column, (rows.shape[0], self.n_samples_fit_))
+        row, column, similarity = self._find_pairs(rows, self.index_)
+        graph = _csr(similarity, row, column, (rows.shape[0], self.n_samples_fit_))
+        return self._refine(graph, rows, self.index_)
 
-    def _check_threshold(self) -> None:
-        """Raise unless `threshold` is a cosine similarity."""
+    def report_search(self, X: ArrayLike) -> SearchReport:
+        """Tell how :meth:`predict` searches these rows, and what share it finds.
+
+        Parameters
+        ----------
+        X : array-like or sparse array of shape (n_samples, n_features)
+            Embeddings, finite.
+
+        Returns
+        -------
+        report : SearchReport
+            Named tuple of method, n_cells, recall, recall_low and recall_high.
+        """
+        check_is_fitted(self)
+        self._check_params()
+        rows = self._unit_rows(X, reset=False)
+        if issparse(rows):
+            return SearchReport("all pairs", 0, *EXACT)
+        with self._threads() as run:
+            if self._uses_factory(rows):
+                return SearchReport(self.index, 0, *self._make_index(rows, run)[1])
+            plan = self._plan(rows, None, run)
+        if plan.cells is not None:
+            return SearchReport("cells", len(plan.cells), *plan.recall)
+        is_whole = plan.n_prefix == rows.shape[1]
+        return SearchReport("all pairs" if is_whole else "prefix", 0, *EXACT)
+
+    def _find_pairs(self, rows: Any, catalogue: Any) -> Pairs:
+        """Find pairs; with `catalogue` None those among rows, as (smaller, larger)."""
+        if not issparse(rows) and catalogue is not None:
+            catalogue = rows_of(catalogue)
+        self._refuse_too_many(rows, rows if catalogue is None else catalogue)
+        if issparse(rows):
+            return join(_sparse_pairs(rows, catalogue, self.threshold))
+        with self._threads() as run:
+            if not self._uses_factory(rows):
+                plan = self._plan(rows, catalogue, run)
+                return join(find_pairs(rows, catalogue, self.threshold, plan, run))
+            if catalogue is not None:
+                return join(search(self.search_index_, rows, catalogue, self.threshold))
+            index, _ = self._make_index(rows, run)
+            row, column, similarity = join(search(index, rows, rows, self.threshold))
+        # An index may find a pair from one side only: take it from either.
+        small, large = np.minimum(row, column), np.maximum(row, column)
+        once = np.unique(small * len(rows) + large, return_index=True)[1]
+        once = once[small[once] != large[once]]
+        return small[once], large[once], similarity[once]
+
+    def _refine(self, graph: csr_array, rows: Any, catalogue: Any) -> csr_array:
+        """Do to the similarities what the parameters ask for."""
+        if self.max_matches is not None:
+            graph = limit_matches(graph, self.max_matches, reciprocal=self.reciprocal)
+        if self.nearest_for_lonely:
+            if not issparse(rows) and catalogue is not None:
+                catalogue = rows_of(catalogue)
+            graph = match_lonely_rows(graph, rows, catalogue)
+        return graph
+
+    def _plan(self, rows: Rows, catalogue: Rows | None, run: Run) -> Any:
+        """Plan the search of dense rows."""
+        return plan_search(
+            rows,
+            catalogue,
+            self.threshold,
+            index=self.index,
+            target_recall=self.target_recall,
+            run=run,
+        )
+
+    def _make_index(self, rows: Rows, run: Run) -> tuple[Any, Recall]:
+        """Make the index of the factory string; return it and its recall."""
+        index = make_index(rows, self.index)
+        sample, pairs = exact_sample(rows, None, self.threshold, run)
+        return index, tune_index(
+            index, sample, pairs, rows, self.threshold, self.target_recall
+        )
+
+    def _uses_factory(self, rows: Any) -> bool:
+        return not issparse(rows) and self.index not in _OWN
+
+    def _threads(self) -> Any:
+        """Open the threads of a search."""
+        n_threads = effective_n_jobs(self.n_jobs)
+        if self.n_jobs is None:
+            pools = [pool["num_threads"] for pool in threadpool_info()]
+            n_threads = max(pools, default=1)
+        return threads(n_threads)
+
+    def _refuse_too_many(self, rows: Any, catalogue: Any) -> None:
+        """Raise if the threshold is so low that there are too many pairs."""
+        n_all = rows.shape[0] * catalogue.shape[0]
+        if n_all <= self.max_pairs:
+            return
+        some = rows[draw(rows.shape[0], 256)]
+        others = catalogue[draw(catalogue.shape[0], 20_000)]
+        similarities = some @ others.T
+        if issparse(similarities):
+            similarities = similarities.toarray()
+        n_pairs = (similarities >= self.threshold).mean() * n_all
+        if n_pairs > self.max_pairs:
+            fits = np.quantile(similarities, 1 - self.max_pairs / n_all)
+            raise ValueError(
+                f"threshold={self.threshold} would find about {n_pairs:.2g} pairs; "
+                f"expected at most max_pairs={self.max_pairs:.2g}, as with a threshold "
+                f"of about {min(1.0, fits + 0.005):.2f}."
+            )
+
+    def _check_params(self) -> None:
+        """Raise if a parameter is out of its range."""
         check_scalar(self.threshold, "threshold", Real, min_val=-1, max_val=1)
         if np.isnan(self.threshold):
             raise ValueError("threshold == nan, must be in [-1, 1].")
+        check_scalar(self.index, "index", str)
+        check_scalar(
+            self.target_recall,
+            "target_recall",
+            Real,
+            min_val=0,
+            max_val=1,
+            include_boundaries="right",
+        )
+        check_scalar(self.max_pairs, "max_pairs", Integral, min_val=1)
+        if self.max_matches is not None:
+            check_scalar(self.max_matches, "max_matches", Integral, min_val=1)
+        elif self.reciprocal:
+            raise ValueError("reciprocal=True needs max_matches, which is None.")
 
     def _check_kind(self, rows: Any) -> None:
         """Raise if dense rows meet a sparse catalogue or the reverse."""
@@ -262,16 +499,19 @@ class FaissThresholdMatcher(
                 f"row {row} of X holds NaN or inf; expected finite embeddings."
             )
         # Scaling by the largest entry first keeps the squares from over- or underflow.
-        largest = abs(X).max(axis=1)
         if issparse(X):
-            scale = largest.toarray().ravel()
             rows = csr_array(X, dtype=np.float64, copy=True)
             rows.eliminate_zeros()
-            rows.data /= np.repeat(scale, np.diff(rows.indptr))
-        else:
-            scale = np.where(largest > 0, largest, 1)
-            rows = (X / scale[:, None]).astype(np.float32, copy=False)
-        return normalize(rows, copy=False)
+            largest = abs(rows).max(axis=1).toarray().ravel()
+            rows.data /= np.repeat(largest, np.diff(rows.indptr))
+            return normalize(rows, copy=False)
+        unit = np.empty(X.shape, dtype=np.float32)
+        for start in range(0, len(X), _ROWS_PER_BLOCK):  # X may be larger than memory
+            block = slice(start, start + _ROWS_PER_BLOCK)
+            largest = abs(X[block]).max(axis=1, keepdims=True)
+            unit[block] = X[block] / np.where(largest > 0, largest, 1)
+            normalize(unit[block], copy=False)
+        return unit
 
     @property
     def _n_features_out(self) -> int:
@@ -284,47 +524,12 @@ class FaissThresholdMatcher(
         return tags
 
 
-def _similar_pairs(
-    queries: Any, catalogue: Any, threshold: float, *, above_diagonal: bool = False
-) -> Iterator[Pairs]:
-    """Yield the pairs of unit rows at or above the threshold, block by block.
-
-    `catalogue` is a faiss index, or sparse rows. `above_diagonal` is for rows against
-    themselves: it keeps the pairs whose column exceeds their row, in half of the work.
-    """
-    candidates = _sparse_candidates if issparse(queries) else _dense_candidates
-    for rows, columns, similarities in candidates(
-        queries, catalogue, threshold, above_diagonal
-    ):
-        keep = similarities >= np.float32(threshold)
-        yield rows[keep], columns[keep], similarities[keep]
-
-
-def _dense_candidates(
-    queries: NDArray[np.float32], catalogue: Any, threshold: float, above_diagonal: bool
-) -> Iterator[Pairs]:
-    """Yield all pairs that may reach the threshold, with their similarity."""
-    rounding = 2 * (queries.shape[1] + 2) * np.finfo(np.float32).eps
-    for start in range(0, len(queries), _ROWS_PER_SEARCH):
-        block = queries[start : start + _ROWS_PER_SEARCH]
-        offset = start if above_diagonal else 0
-        index = _flat_index(queries[start:]) if above_diagonal else catalogue
-        limits, _, columns = index.range_search(block, float(threshold - rounding))
-        rows = np.repeat(np.arange(len(block)), np.diff(limits.astype(np.intp)))
-        if above_diagonal:
-            rows, columns = rows[columns > rows], columns[columns > rows]
-        for first in range(0, rows.size, _PAIRS_PER_CHECK):
-            some = slice(first, first + _PAIRS_PER_CHECK)
-            similarities = _cosines(
-                block[rows[some]], index.reconstruct_batch(columns[some])
-            )
-            yield rows[some] + start, columns[some] + offset, similarities
-
-
-def _sparse_candidates(
-    queries: csr_array, catalogue: csr_array, threshold: float, above_diagonal: bool
+def _sparse_pairs(
+    queries: csr_array, catalogue: csr_array | None, threshold: float
 ) -> Iterator[Pairs]:
     """Yield the pairs at or above the threshold, with their similarity."""
+    is_self = catalogue is None
+    catalogue = queries if catalogue is None else catalogue
     n_rows, n_columns = queries.shape[0], catalogue.shape[0]
     # Full columns (embeddings beside TF-IDF) go through BLAS, the others are sparse.
     is_full = (
@@ -334,7 +539,7 @@ def _sparse_candidates(
         x[:, is_full].toarray() for x in (queries, catalogue)
     )
     queries, catalogue = queries[:, ~is_full], catalogue[:, ~is_full].T.tocsr()
-    step = max(1, _CELLS_PER_BLOCK // max(1, n_columns))
+    step = max(1, _ENTRIES_PER_BLOCK // max(1, n_columns))
     for start in range(0, n_rows, step):
         block = slice(start, start + step)
         similarities = (queries[block] @ catalogue).toarray()
@@ -342,40 +547,20 @@ def _sparse_candidates(
         # Rounding must not part equal rows, nor a pair from its mirror image.
         similarities = np.clip(similarities, -1, 1).astype(np.float32)
         found = similarities >= np.float32(threshold)
-        if above_diagonal:
+        if is_self:
             found = np.triu(found, k=start + 1)
         rows, columns = found.nonzero()
         yield rows + start, columns, similarities[rows, columns]
 
 
-def _flat_index(rows: NDArray[np.float32]) -> faiss.IndexFlatIP:
-    """Put dense rows into an exact inner-product index."""
-    index = faiss.IndexFlatIP(rows.shape[1])
-    index.add(np.ascontiguousarray(rows))
-    return index
-
-
-def _cosines(
-    left: NDArray[np.float32], right: NDArray[np.float32]
-) -> NDArray[np.float32]:
-    """Cosine similarity of each row of `left` with the same row of `right`."""
-    dot, left_square, right_square = (
-        np.einsum("ij,ij->i", a, b, dtype=np.float64)
-        for a, b in ((left, right), (left, left), (right, right))
-    )
-    norms = np.sqrt(left_square) * np.sqrt(right_square)
-    cosines = np.divide(dot, norms, out=np.zeros_like(dot), where=norms > 0)
-    return np.clip(cosines, -1, 1).astype(np.float32)
-
-
-def _concatenate(pairs: Iterator[Pairs]) -> Pairs:
-    """Join blocks of pairs; no block gives no pair."""
-    empty = np.empty(0, np.intp), np.empty(0, np.intp), np.empty(0, np.float32)
-    rows, columns, similarities = zip(empty, *pairs, strict=True)
-    return (
-        np.concatenate(rows),
-        np.concatenate(columns),
-        np.concatenate(similarities),
+def _mirror(pairs: Pairs, n_rows: int) -> csr_array:
+    """Return the similarities of pairs from both sides, without the diagonal."""
+    row, column, similarity = pairs
+    return _csr(
+        np.concatenate([similarity, similarity]),
+        np.concatenate([row, column]),
+        np.concatenate([column, row]),
+        (n_rows, n_rows),
     )
 
 

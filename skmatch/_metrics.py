@@ -102,6 +102,180 @@ def rowwise_f1_score(
 rowwise_f1_scorer = make_scorer(rowwise_f1_score)
 
 
+def pairwise_precision_recall_f1(
+    y_true: Any, y_pred: Any
+) -> tuple[float, float, float]:
+    """Precision, recall and F1 of the pairs of rows that are said to be the same.
+
+    Parameters
+    ----------
+    y_true : labels of shape (n_samples,) or matrix of shape (n_samples, n_samples)
+        What is right: product labels, int or str, or a sparse or dense indicator.
+    y_pred : labels of shape (n_samples,) or matrix of shape (n_samples, n_samples)
+        What was found: group labels, as from :func:`group_matches`, or matches. The
+        diagonal does not count. Each pair counts once from either side, also in a
+        matrix that is not symmetric.
+
+    Returns
+    -------
+    precision, recall, f1 : float
+        In ``[0, 1]``; larger is better. Precision is 1 if no pair was found, recall is
+        1 if there is none, and F1 their harmonic mean.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit together or a label is missing.
+
+    See Also
+    --------
+    bcubed_precision_recall_f1 : The same with equal weight for each row.
+
+    Examples
+    --------
+    >>> from skmatch import pairwise_precision_recall_f1
+    >>> pairwise_precision_recall_f1(["tea", "tea", "mug"], [0, 0, 0])
+    (0.3333333333333333, 1.0, 0.5)
+    """
+    n_both, n_true, n_found = (
+        int(counts.sum()) for counts in _count_pairs(y_true, y_pred)
+    )
+    precision = n_both / n_found if n_found else 1.0
+    recall = n_both / n_true if n_true else 1.0
+    return precision, recall, _harmonic_mean(precision, recall)
+
+
+def bcubed_precision_recall_f1(y_true: Any, y_pred: Any) -> tuple[float, float, float]:
+    r"""Precision, recall and F1 of B-cubed: means over the rows.
+
+    With :math:`T_i` the rows that are the same product as row `i` and :math:`P_i` those
+    that it was matched or grouped with, the row itself in both, precision is the mean
+    of :math:`|T_i \cap P_i| / |P_i|` and recall that of
+    :math:`|T_i \cap P_i| / |T_i|` [1]_.
+
+    Parameters
+    ----------
+    y_true : labels of shape (n_samples,) or matrix of shape (n_samples, n_samples)
+        What is right: product labels, int or str, or a sparse or dense indicator.
+    y_pred : labels of shape (n_samples,) or matrix of shape (n_samples, n_samples)
+        What was found: group labels, as from :func:`group_matches`, or matches. The row
+        itself counts as found, whatever the diagonal says.
+
+    Returns
+    -------
+    precision, recall, f1 : float
+        In ``(0, 1]``; larger is better. F1 is the harmonic mean of the two.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit together or a label is missing.
+
+    See Also
+    --------
+    rowwise_f1_score : Mean of the F1 of the rows.
+
+    References
+    ----------
+    .. [1] A. Bagga and B. Baldwin, "Entity-Based Cross-Document Coreferencing Using the
+       Vector Space Model", ACL, 1998. :doi:`10.3115/980845.980859`
+
+    Examples
+    --------
+    >>> from skmatch import bcubed_precision_recall_f1
+    >>> bcubed_precision_recall_f1(["tea", "tea", "mug", "mug"], [0, 0, 1, 2])
+    (1.0, 0.75, 0.8571428571428571)
+    """
+    n_both, n_true, n_found = (counts + 1 for counts in _count_pairs(y_true, y_pred))
+    if not n_both.size:
+        raise ValueError("y_true and y_pred are empty; expected at least one row.")
+    precision, recall = (n_both / n_found).mean(), (n_both / n_true).mean()
+    return float(precision), float(recall), _harmonic_mean(precision, recall)
+
+
+def _pairwise_f1_score(y_true: Any, y_pred: Any) -> float:
+    return pairwise_precision_recall_f1(y_true, y_pred)[2]
+
+
+def _bcubed_f1_score(y_true: Any, y_pred: Any) -> float:
+    return bcubed_precision_recall_f1(y_true, y_pred)[2]
+
+
+pairwise_f1_scorer = make_scorer(_pairwise_f1_score)
+bcubed_f1_scorer = make_scorer(_bcubed_f1_score)
+
+
+def clustered_standard_error(scores: ArrayLike, labels: ArrayLike) -> float:
+    """Estimate the standard error of a mean over rows that come product by product.
+
+    The rows of a product are alike, so that their number says less than the number of
+    products. This is the cluster-robust error of a mean [1]_.
+
+    Parameters
+    ----------
+    scores : array-like of shape (n_samples,)
+        Score of each row, as of ``rowwise_f1_score(..., average=None)``, or the
+        difference of two of them.
+    labels : array-like of shape (n_samples,)
+        Product labels, int or str.
+
+    Returns
+    -------
+    standard_error : float
+        At least 0, in the unit of the scores.
+
+    Raises
+    ------
+    ValueError
+        If the lengths differ or a label is missing.
+
+    References
+    ----------
+    .. [1] K.-Y. Liang and S. L. Zeger, "Longitudinal data analysis using generalized
+       linear models", Biometrika, 1986. :doi:`10.1093/biomet/73.1.13`
+
+    Examples
+    --------
+    >>> from skmatch import clustered_standard_error
+    >>> clustered_standard_error([1.0, 1.0, 0.0, 0.0], ["tea", "tea", "mug", "mug"])
+    0.3535533905932738
+    """
+    check_consistent_length(scores, labels)
+    values = np.asarray(column_or_1d(scores), dtype=np.float64)
+    totals = np.bincount(encode_labels(labels, "labels"), values - values.mean())
+    return float(np.sqrt((totals**2).sum()) / len(values))
+
+
+def _harmonic_mean(precision: float, recall: float) -> float:
+    total = precision + recall
+    return float(2 * precision * recall / total) if total else 0.0
+
+
+def _count_pairs(
+    y_true: Any, y_pred: Any
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Count true, found and common matches of each row with other rows."""
+    if _is_matrix(y_pred):
+        found = csr_array(y_pred)
+        n_both, n_true, n_found = _count_in_matrix(y_true, found)
+        is_found = found.diagonal() != 0
+        is_true = csr_array(y_true).diagonal() != 0 if _is_matrix(y_true) else True
+        return n_both - (is_found & is_true), n_true - is_true, n_found - is_found
+    groups = encode_labels(y_pred, "y_pred")
+    if _is_matrix(y_true):
+        n_both, n_found, n_true = _count_pairs(groups, y_true)
+        return n_both, n_true, n_found
+    labels = encode_labels(y_true, "y_true")
+    check_consistent_length(labels, groups)
+    _, both, n_both = np.unique(
+        labels * (groups.max(initial=0) + 1) + groups,
+        return_inverse=True,
+        return_counts=True,
+    )
+    counts = n_both[both], np.bincount(labels)[labels], np.bincount(groups)[groups]
+    return counts[0] - 1, counts[1] - 1, counts[2] - 1
+
+
 def encode_labels(labels: ArrayLike, name: str) -> NDArray[np.intp]:
     """Return product labels as 0, 1, ...; raise if one is missing, naming its row."""
     values = labels if hasattr(labels, "dtype") else np.array(labels, dtype=object)

@@ -37,13 +37,14 @@ def check_titles(
 
 
 def distinct(titles: NDArray[np.object_]) -> tuple[list[str], NDArray[np.intp]]:
-    """Return the titles that differ in more than case and spaces, and that of a row."""
-    position: dict[str, int] = {}
-    inverse = [
-        position.setdefault(" ".join(title.lower().split()), len(position))
-        for title in titles
-    ]
-    return list(position), np.array(inverse, dtype=np.intp)
+    """Return the titles that differ in more than case and spaces, and that of a row.
+
+    They are sorted: what follows, to the last digit, does not depend on their order.
+    """
+    texts = [" ".join(title.lower().split()) for title in titles]
+    distinct_texts = sorted(set(texts))
+    position = {text: number for number, text in enumerate(distinct_texts)}
+    return distinct_texts, np.array([position[text] for text in texts], dtype=np.intp)
 
 
 def tokenize(titles: list[str]) -> list[list[str]]:

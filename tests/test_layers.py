@@ -22,7 +22,13 @@ FLOW = [
     "_losses",
     "_training",
     "_embedders",
+    "_cells",
+    "_neighbours",
+    "_faiss_index",
+    "_match_graph",
     "_matching",
+    "_threshold",
+    "_groups",
     "__init__",
 ]
 ONLY_TORCH = {"torch", "typing", "__future__"}
@@ -56,6 +62,7 @@ def test_imports_point_back_along_the_flow(name):
     ("name", "strangers"),
     [
         ("_matching", {"torch", "pytorch_metric_learning", "gensim"}),
+        ("_neighbours", {"torch", "sklearn"}),
         ("_training", {"sklearn", "faiss", "gensim"}),
         ("_titles", {"torch", "faiss"}),
     ],

@@ -12,6 +12,7 @@ from sklearn.base import clone
 
 from skmatch import FaissThresholdMatcher
 from skmatch import _matching as matching
+from skmatch import _neighbours as neighbours
 
 
 def at_angles(*degrees):
@@ -85,9 +86,10 @@ def test_blocks_change_nothing(rng, kind, monkeypatch):
     X = kind(rng.normal(size=(301, 6)))
     matcher = FaissThresholdMatcher(0.5).fit(X)
     whole = matcher.predict(X), matcher.transform(X)
-    monkeypatch.setattr(matching, "_ROWS_PER_SEARCH", 7)
-    monkeypatch.setattr(matching, "_PAIRS_PER_CHECK", 5)
-    monkeypatch.setattr(matching, "_CELLS_PER_BLOCK", 1000)
+    monkeypatch.setattr(neighbours, "_ROWS_PER_TASK", 7)
+    monkeypatch.setattr(neighbours, "_PAIRS_PER_LOOK", 5)
+    monkeypatch.setattr(matching, "_ENTRIES_PER_BLOCK", 1000)
+    monkeypatch.setattr(matching, "_ROWS_PER_BLOCK", 9)
     for once, again in zip(
         whole, (matcher.predict(X), matcher.transform(X)), strict=True
     ):
@@ -218,6 +220,83 @@ def test_pickle_and_clone(rng, kind):
     again.partial_fit(X)
     assert (again.n_samples_fit_, matcher.n_samples_fit_) == (80, 40)
     assert not hasattr(clone(matcher), "index_")
+
+
+INDEXES = ["auto", "exact", "cells", "IVF8,Flat", "HNSW16"]
+
+
+@pytest.mark.parametrize("index", INDEXES)
+@pytest.mark.parametrize("n_jobs", [None, 1, 2])
+def test_every_index_finds_the_same(rng, index, n_jobs):
+    centres = rng.normal(size=(200, 24))
+    X = np.repeat(centres, 4, axis=0) + 0.1 * rng.normal(size=(800, 24))
+    expected = FaissThresholdMatcher(0.9, index="exact").fit(X[:600])
+    matcher = FaissThresholdMatcher(0.9, index=index, n_jobs=n_jobs).fit(X[:300])
+    matcher.partial_fit(X[300:600])
+    ours, theirs = matcher.transform(X), expected.transform(X)
+    matches = expected.predict(X)
+    if index in ("auto", "exact", "cells"):  # so few rows are all searched exactly
+        assert (matcher.predict(X) != matches).nnz == 0
+        assert (ours != theirs).nnz == 0
+    else:
+        assert (matcher.predict(X) > matches).nnz == 0
+        assert matcher.predict(X).nnz > 0.98 * matches.nnz
+        assert (ours > theirs).nnz == 0
+        assert ours.nnz > 0.9 * theirs.nnz
+    report = matcher.report_search(X)
+    assert report.recall_low >= 0.98
+    assert report.recall_low <= report.recall <= report.recall_high
+    again = pickle.loads(pickle.dumps(matcher))
+    assert_array_equal(again.transform(X).indices, ours.indices)
+
+
+def test_report_names_what_is_done(rng, monkeypatch):
+    X = rng.normal(size=(3000, 30))
+    matcher = FaissThresholdMatcher(0.9).fit(X)
+    assert matcher.report_search(X) == ("all pairs", 0, 1, 1, 1)
+    assert matcher.fit(csr_array(X)).report_search(csr_array(X)).method == "all pairs"
+    monkeypatch.setattr(neighbours, "_SMALL", 1.0)
+    low = rng.normal(size=(3000, 3)) @ rng.normal(size=(3, 30))
+    assert matcher.fit(low).report_search(low).method in ("prefix", "cells")
+    twice = np.repeat(X[:1000], 3, axis=0) + 1e-3
+    cells = FaissThresholdMatcher(0.9, index="cells", target_recall=0.9).fit(twice)
+    assert cells.report_search(twice).n_cells == round(np.sqrt(1.6 * 3000))
+
+
+def test_threshold_that_would_find_too_much(rng):
+    X = rng.normal(size=(2000, 10))
+    matcher = FaissThresholdMatcher(-0.5, max_pairs=100_000).fit(X)
+    with pytest.raises(ValueError, match=r"threshold=-0\.5 would find about .*e\+06"):
+        matcher.predict(X)
+    with pytest.raises(ValueError, match=r"max_pairs=1e\+05, as with") as caught:
+        matcher.transform(X)
+    fits = float(str(caught.value).rstrip(".").split()[-1])
+    assert 50_000 < matcher.set_params(threshold=fits).transform(X).nnz <= 100_000
+    sparse = csr_array(np.abs(X))
+    with pytest.raises(ValueError, match="would find about"):
+        FaissThresholdMatcher(0.1, max_pairs=100).fit(sparse).predict(sparse)
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"target_recall": 0}, "target_recall == 0, must be > 0"),
+        ({"target_recall": 1.1}, "target_recall == 1.1, must be <= 1"),
+        ({"max_pairs": 0}, "max_pairs == 0, must be >= 1"),
+        ({"index": "cell"}, "index='cell'; expected 'auto', 'exact', 'cells' or a"),
+    ],
+)
+def test_parameter_out_of_range(rng, params, message):
+    with pytest.raises(ValueError, match=message):
+        FaissThresholdMatcher(**params).fit(rng.normal(size=(20, 4)))
+
+
+def test_rows_on_disk(rng, tmp_path):
+    X = rng.normal(size=(500, 8)).astype(np.float32)
+    np.save(tmp_path / "rows.npy", X)
+    on_disk = np.load(tmp_path / "rows.npy", mmap_mode="r")
+    matches = FaissThresholdMatcher(0.7).fit(on_disk).predict(on_disk)
+    assert (matches != FaissThresholdMatcher(0.7).fit_predict(X)).nnz == 0
 
 
 def test_faiss_threads_are_left_alone(rng):

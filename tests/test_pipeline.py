@@ -192,7 +192,8 @@ def test_published_baselines_on_real_titles(tfidf, real_split):
 def test_real_titles_teach_and_do_not_depend_on_their_batch(quick, real_split):
     train, train_labels, titles, labels = real_split
     embedder = quick(embedding_dim=256, batch_size=512, n_epochs=3)
-    embedder.fit(train[:6000], train_labels[:6000])
+    few = train_labels < 2000
+    embedder.fit(train[few], train_labels[few])
     embeddings = embedder.transform(titles)
     alone = np.vstack([embedder.transform([title]) for title in titles[:200]])
     assert_allclose(alone, embeddings[:200], atol=1e-6)

@@ -9,7 +9,12 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.estimator_checks import check_estimator
 
-from skmatch import FaissThresholdMatcher, LSTMTitleEmbedder
+from skmatch import (
+    ClassDisjointKFold,
+    FaissThresholdMatcher,
+    LSTMTitleEmbedder,
+    TunedThresholdMatcherCV,
+)
 
 AMONG_THEMSELVES = (
     "predict matches the rows of X with one another: another order or a subset of the "
@@ -44,8 +49,17 @@ EMBEDDER = LSTMTitleEmbedder(
                 "check_methods_subset_invariance": AMONG_THEMSELVES,
             },
         ),
+        (
+            TunedThresholdMatcherCV(FaissThresholdMatcher(), cv=ClassDisjointKFold(2)),
+            {
+                "check_estimator_sparse_array": ONE_VALUE_A_ROW,
+                "check_estimator_sparse_matrix": ONE_VALUE_A_ROW,
+                "check_methods_sample_order_invariance": AMONG_THEMSELVES,
+                "check_methods_subset_invariance": AMONG_THEMSELVES,
+            },
+        ),
     ],
-    ids=["LSTMTitleEmbedder", "FaissThresholdMatcher"],
+    ids=["LSTMTitleEmbedder", "FaissThresholdMatcher", "TunedThresholdMatcherCV"],
 )
 def test_check_battery(estimator, expected_failures):
     results = check_estimator(

@@ -1,0 +1,107 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.testing import assert_array_equal
+from scipy.optimize import linear_sum_assignment
+from scipy.sparse import csr_array
+
+from skmatch import FaissThresholdMatcher, group_matches, link_catalogues
+
+METHODS = ["components", "average", "complete", "louvain"]
+
+
+def chain():
+    """Two triangles of 0.9, joined by one match of 0.6."""
+    similarities = np.eye(6)
+    for a, b in [(0, 1), (0, 2), (1, 2), (3, 4), (3, 5), (4, 5)]:
+        similarities[a, b] = similarities[b, a] = 0.9
+    similarities[2, 3] = similarities[3, 2] = 0.6
+    return similarities
+
+
+@pytest.mark.parametrize(
+    ("method", "n_groups"),
+    [("components", 1), ("average", 2), ("complete", 2), ("louvain", 2)],
+)
+def test_chain_of_two_groups(method, n_groups):
+    labels = group_matches(chain(), method=method, threshold=0.5)
+    assert labels.dtype == np.int64
+    assert labels.tolist() == [0] * 6 if n_groups == 1 else [0, 0, 0, 1, 1, 1]
+    assert len(set(labels.tolist())) == n_groups
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("kind", [np.asarray, csr_array])
+def test_groups_of_clean_matches(method, kind):
+    truth = np.array([0, 1, 0, 2, 1, 0, 3])
+    matches = kind(np.equal.outer(truth, truth))
+    assert_array_equal(group_matches(matches, method=method), truth)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_groups_hold_together_by_matches_and_are_numbered_in_order(rng, method):
+    rows = rng.normal(size=(200, 6))
+    similarities = FaissThresholdMatcher(0.7).fit(rows).transform(rows)
+    labels = group_matches(similarities, method=method, threshold=0.75)
+    first = [labels.tolist().index(group) for group in range(labels.max() + 1)]
+    assert first == sorted(first)
+    kept = similarities.toarray() >= np.float32(0.75)
+    for group in range(labels.max() + 1):
+        inside = kept[np.ix_(labels == group, labels == group)]
+        reached = np.linalg.matrix_power(inside.astype(float), len(inside))
+        assert (reached > 0).all()
+    again = group_matches(similarities, method=method, threshold=0.75)
+    assert_array_equal(labels, again)
+
+
+@given(st.integers(0, 2**31), st.floats(0.2, 0.9))
+def test_average_and_complete_keep_their_promise(seed, threshold):
+    rng = np.random.default_rng(seed)
+    similarities = np.round(rng.random((12, 12)), 3)
+    similarities = np.triu(similarities, 1) + np.triu(similarities, 1).T + np.eye(12)
+    similarities[similarities < threshold] = 0
+    for method, reduce in (("average", np.mean), ("complete", np.min)):
+        labels = group_matches(similarities, method=method, threshold=threshold)
+        for group in set(labels.tolist()):
+            rows = np.flatnonzero(labels == group)
+            if len(rows) == 2:
+                assert similarities[rows[0], rows[1]] >= threshold
+            if len(rows) > 1 and method == "complete":
+                assert reduce(similarities[np.ix_(rows, rows)]) >= threshold - 1e-9
+
+
+def test_match_seen_from_one_side_counts():
+    assert group_matches(np.array([[1, 0.9], [0, 1]])).tolist() == [0, 0]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_no_rows_and_no_matches(method):
+    assert group_matches(np.eye(3), method=method).tolist() == [0, 1, 2]
+    assert group_matches(csr_array((0, 0)), method=method).shape == (0,)
+
+
+def test_bad_input_is_named():
+    with pytest.raises(ValueError, match=r"shape \(2, 3\); expected a square"):
+        group_matches(np.ones((2, 3)))
+    with pytest.raises(ValueError, match="method='single'; expected one of"):
+        group_matches(np.eye(2), method="single")
+    with pytest.raises(ValueError, match=r"threshold == -0\.5, must be >= 0"):
+        group_matches(np.eye(2), threshold=-0.5)
+
+
+@pytest.mark.parametrize("shape", [(12, 12), (5, 12), (12, 5)])
+def test_link_is_the_best_assignment(rng, shape):
+    similarities = np.where(rng.random(shape) < 0.5, rng.random(shape), 0)
+    links = link_catalogues(csr_array(similarities)).toarray()
+    assert ((links > 0).sum(axis=0) <= 1).all()
+    assert ((links > 0).sum(axis=1) <= 1).all()
+    best = similarities[linear_sum_assignment(similarities, maximize=True)].sum()
+    assert links.sum() == pytest.approx(best, rel=1e-5)
+
+
+def test_link_leaves_out_what_is_not_similar():
+    links = link_catalogues(np.array([[0.9, 0.0], [0.0, 0.3]]), threshold=0.5)
+    np.testing.assert_allclose(links.toarray(), [[0.9, 0], [0, 0]])
+    assert link_catalogues(csr_array((0, 4))).shape == (0, 4)
+    assert link_catalogues(csr_array((3, 2))).nnz == 0

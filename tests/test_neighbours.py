@@ -1,0 +1,122 @@
+import numpy as np
+import pytest
+
+from skmatch import _neighbours as neighbours
+from skmatch._cells import Cells
+from skmatch._neighbours import (
+    Plan,
+    exact_sample,
+    find_pairs,
+    join,
+    look_again,
+    plan_search,
+    threads,
+)
+
+
+def clustered(rng, n_rows, n_features=40, spread=0.05):
+    centres = rng.normal(size=(n_rows // 3 + 1, 8)) @ rng.normal(size=(8, n_features))
+    centres /= np.linalg.norm(centres, axis=1, keepdims=True)
+    rows = centres[rng.integers(len(centres), size=n_rows)]
+    rows = rows + spread * rng.normal(size=rows.shape)
+    return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+
+
+def find(left, right, threshold, plan, n_threads=1):
+    with threads(n_threads) as run:
+        rows, columns, similarities = join(
+            find_pairs(left, right, threshold, plan, run)
+        )
+    order = np.lexsort((columns, rows))
+    return rows[order], columns[order], similarities[order]
+
+
+def same(found, expected):
+    for ours, theirs in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+@pytest.mark.parametrize("threshold", [-0.2, 0.3, 0.875, 1.0])
+@pytest.mark.parametrize("n_threads", [1, 2])
+def test_every_way_finds_the_same(rng, threshold, n_threads):
+    rows, others = clustered(rng, 600), clustered(rng, 500)
+    others[:50] = rows[:50]
+    margin = np.sqrt(2 - 2 * threshold) / 2
+    for right in (None, others):
+        other = rows if right is None else right
+        everything = find(rows, right, threshold, Plan(0, 40))
+        by_hand = rows.astype(float) @ other.T.astype(float) >= threshold
+        by_hand = np.triu(by_hand, 1) if right is None else by_hand
+        if threshold < 1:  # there is no rounding at these thresholds
+            same(everything[:2], by_hand.nonzero())
+        plans = [Plan(0, 15), Plan(0, 31), Plan(0, 0, Cells(other, 20, 0), margin)]
+        for plan in plans:
+            same(find(rows, right, threshold, plan, n_threads), everything)
+
+
+def plan(rows, threshold, **options):
+    defaults = {"index": "auto", "target_recall": 0.99} | options
+    with threads(1) as run:
+        return plan_search(rows, None, threshold, run=run, **defaults)
+
+
+def test_plans_follow_the_data(rng, monkeypatch):
+    monkeypatch.setattr(neighbours, "_SMALL", 1e6)
+    clusters = clustered(rng, 6000)
+    assert plan(clusters[:100], 0.9).n_prefix == 40
+    exact = plan(clusters, 0.95, index="exact")
+    assert exact.recall.value == 1
+    assert exact.flop < plan(clusters, -0.5, index="exact").flop
+    assert plan(clusters, -0.5).n_prefix == 40  # all of them match: nothing to win
+
+
+def test_auto_is_calibrated_only_where_exact_is_dear(rng, monkeypatch):
+    monkeypatch.setattr(neighbours, "_SMALL", 1e6)
+    rows = clustered(rng, 6000)
+    assert plan(rows, 0.95).recall.value == 1
+    monkeypatch.setattr(neighbours, "_AFFORDABLE", 1.0)
+    made = plan(rows, 0.95)
+    assert made.cells is not None
+    assert made.recall.low >= 0.99
+
+
+def test_calibrated_cells_reach_their_recall(rng):
+    rows = clustered(rng, 8000)
+    made = plan(rows, 0.95, index="cells", target_recall=0.99)
+    exact = find(rows, None, 0.95, Plan(0, 40))
+    found = find(rows, None, 0.95, made)
+    assert set(zip(*found[:2], strict=True)) <= set(zip(*exact[:2], strict=True))
+    recall = len(found[0]) / len(exact[0])
+    assert recall >= 0.985
+    assert made.recall.low - 0.005 <= recall <= made.recall.high + 0.005
+
+
+def test_sample_holds_all_pairs_of_its_rows(rng, monkeypatch):
+    monkeypatch.setattr(neighbours, "_ROWS_TO_CALIBRATE", 50)
+    rows = clustered(rng, 700)
+    with threads(1) as run:
+        sample, (mine, theirs, _) = exact_sample(rows, None, 0.95, run)
+    for number, row in enumerate(sample):
+        cosines = rows @ row
+        itself = int(cosines.argmax())
+        expected = set(np.flatnonzero(cosines >= 0.95).tolist())
+        found = set(theirs[mine == number].tolist())
+        assert len(expected - found) == 1  # the row itself
+        assert cosines[itself] > 0.999
+
+
+def test_look_again_is_in_float64():
+    left = np.array([[0.6, 0.8]], dtype=np.float32)
+    rows = np.array([0])
+    for threshold, n_found in ((1.0, 1), (-1.0, 1)):
+        assert len(look_again(left, left, rows, rows, threshold)[0]) == n_found
+    assert look_again(left, -left, rows, rows, -1.0)[2].tolist() == [-1.0]
+
+
+def test_threads_are_restored():
+    from threadpoolctl import threadpool_info
+
+    before = [pool["num_threads"] for pool in threadpool_info()]
+    with threads(2) as run:
+        assert list(run(abs, [-1, 2])) == [1, 2]
+    assert [pool["num_threads"] for pool in threadpool_info()] == before

@@ -1,0 +1,190 @@
+import pickle
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.metrics import make_scorer
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+
+from skmatch import (
+    ClassDisjointKFold,
+    FaissThresholdMatcher,
+    TunedThresholdMatcherCV,
+    bcubed_f1_scorer,
+    make_product_titles,
+    pairwise_f1_scorer,
+    pairwise_precision_recall_f1,
+    rowwise_f1_score,
+    rowwise_f1_scorer,
+)
+
+
+@pytest.fixture(scope="module")
+def made():
+    return make_product_titles(n_products=200, random_state=0)
+
+
+@pytest.fixture
+def pipe():
+    tfidf = TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 4), sublinear_tf=True)
+    return make_pipeline(tfidf, FaissThresholdMatcher())
+
+
+def recall_at_90(y_true, y_pred):
+    precision, recall, _ = pairwise_precision_recall_f1(y_true, y_pred)
+    return recall if precision >= 0.9 else 0.0
+
+
+def pair_f2(y_true, y_pred):
+    precision, recall, _ = pairwise_precision_recall_f1(y_true, y_pred)
+    return 5 * precision * recall / (4 * precision + recall)
+
+
+@pytest.mark.parametrize(
+    ("scoring", "scorer"),
+    [
+        ("rowwise_f1", rowwise_f1_scorer),
+        ("pair_f1", pairwise_f1_scorer),
+        ("bcubed_f1", bcubed_f1_scorer),
+        (("pair_fbeta", 2.0), make_scorer(pair_f2)),
+        (("recall_at_precision", 0.9), make_scorer(recall_at_90)),
+    ],
+)
+def test_equals_grid_search(pipe, made, scoring, scorer):
+    thresholds = np.arange(0.2, 0.95, 0.03).round(2)
+    cv = ClassDisjointKFold(3)
+    tuned = TunedThresholdMatcherCV(
+        pipe, scoring=scoring, cv=cv, thresholds=thresholds
+    ).fit(*made)
+    grid = GridSearchCV(
+        pipe, {"faissthresholdmatcher__threshold": thresholds}, scoring=scorer, cv=cv
+    ).fit(*made)
+    for name in ("mean_test_score", "std_test_score", "split2_test_score"):
+        assert_allclose(
+            tuned.cv_results_[name], grid.cv_results_[name], rtol=0, atol=1e-12
+        )
+    assert (
+        tuned.best_threshold_ == grid.best_params_["faissthresholdmatcher__threshold"]
+    )
+    assert tuned.best_score_ == pytest.approx(grid.best_score_, abs=1e-12)
+    assert (tuned.predict(made[0]) != grid.predict(made[0])).nnz == 0
+
+
+def test_all_thresholds_are_at_least_as_good_as_a_grid(pipe, made):
+    every = TunedThresholdMatcherCV(pipe, cv=ClassDisjointKFold(3)).fit(*made)
+    grid = TunedThresholdMatcherCV(
+        pipe, cv=ClassDisjointKFold(3), thresholds=np.arange(0.2, 0.9, 0.01)
+    ).fit(*made)
+    assert grid.best_score_ < every.best_score_ < grid.best_score_ + 0.02
+    thresholds = every.cv_results_["threshold"]
+    assert (np.diff(thresholds) > 0).all()
+    assert len(thresholds) > 1000
+    assert every.gallery_size_ == pytest.approx(len(made[0]) / 3)
+
+
+def test_prefit_takes_all_rows_as_gallery(pipe, made):
+    titles, labels = made
+    few = labels < 120
+    pipe.fit(titles[few], labels[few])
+    tuned = TunedThresholdMatcherCV(pipe, cv="prefit").fit(titles[~few], labels[~few])
+    scores = [
+        rowwise_f1_score(
+            labels[~few],
+            pipe.set_params(faissthresholdmatcher__threshold=t).predict(titles[~few]),
+        )
+        for t in (tuned.best_threshold_ - 0.02, tuned.best_threshold_, 0.9)
+    ]
+    assert scores[1] == pytest.approx(tuned.best_score_, abs=1e-12)
+    assert scores[1] == max(scores)
+    assert tuned.estimator_[0] is pipe[0]
+
+
+def test_matcher_alone_and_lists(made, rng):
+    rows = rng.normal(size=(60, 5))
+    rows = np.repeat(rows, 2, axis=0) + 0.1 * rng.normal(size=(120, 5))
+    labels = np.repeat(np.arange(60), 2).tolist()
+    tuned = TunedThresholdMatcherCV(FaissThresholdMatcher(), cv=ClassDisjointKFold(2))
+    matches = tuned.fit(rows.tolist(), labels).predict(rows.tolist()[:50])
+    assert rowwise_f1_score(labels[:50], matches) > 0.8
+    assert tuned.transform(rows[:3]).shape == (3, 120)
+
+
+def test_curve_by_a_callable(pipe, made):
+    def fewest(row, is_right, n_true):
+        assert row.shape == is_right.shape
+        assert is_right.dtype == bool
+        return -np.arange(len(row) + 1.0)
+
+    tuned = TunedThresholdMatcherCV(pipe, scoring=fewest).fit(*made)
+    assert tuned.best_threshold_ == tuned.cv_results_["threshold"].max()
+    with pytest.raises(ValueError, match=r"scoring returned shape \(3,\); expected"):
+        TunedThresholdMatcherCV(pipe, scoring=lambda *a: np.ones(3)).fit(*made)
+
+
+def test_without_refit_there_is_no_estimator(pipe, made):
+    tuned = TunedThresholdMatcherCV(pipe, refit=False).fit(*made)
+    assert not hasattr(tuned, "estimator_")
+    assert tuned.threshold_for(10) == tuned.best_threshold_
+
+
+def test_predict_leaves_the_estimator(pipe, made):
+    tuned = TunedThresholdMatcherCV(pipe, thresholds=[0.4, 0.9]).fit(*made)
+    before = pickle.dumps(tuned)
+    tuned.predict(made[0][:200])
+    tuned.transform(made[0][:5])
+    assert pickle.dumps(tuned) == before
+
+
+def test_gallery_far_from_that_of_the_folds_is_told(pipe, made):
+    tuned = TunedThresholdMatcherCV(pipe, thresholds=[0.4]).fit(*made)
+    tuned.predict(made[0][:100])
+    with pytest.warns(UserWarning, match="and X has 9: the best one for X is prob"):
+        tuned.predict(made[0][:9])
+
+
+def test_threshold_follows_the_gallery(made):
+    titles, labels = make_product_titles(n_products=900, random_state=1)
+    tfidf = TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 4), sublinear_tf=True)
+    pipe = make_pipeline(tfidf, FaissThresholdMatcher())
+    tuned = TunedThresholdMatcherCV(pipe, adapt_to_gallery=True).fit(titles, labels)
+    assert tuned.slope_ > 0
+    assert tuned.threshold_for(100) < tuned.threshold_for(10_000)
+    expected = tuned.intercept_ + tuned.slope_ * np.log(100)
+    assert tuned.threshold_for(100) == pytest.approx(expected)
+    assert tuned.threshold_for(round(tuned.gallery_size_)) == pytest.approx(
+        tuned.best_threshold_, abs=0.06
+    )
+    again = TunedThresholdMatcherCV(pipe, adapt_to_gallery=True).fit(titles, labels)
+    assert again.slope_ == tuned.slope_
+    fixed = pipe.fit(titles, labels).set_params(
+        faissthresholdmatcher__threshold=tuned.threshold_for(50)
+    )
+    assert_array_equal(
+        tuned.predict(titles[:50]).toarray(), fixed.predict(titles[:50]).toarray()
+    )
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"scoring": "f1"}, "scoring='f1'; expected one of"),
+        ({"scoring": ("pair_fbeta", 0)}, "pair_fbeta of scoring == 0, must be > 0"),
+        ({"scoring": ("recall_at_precision", 2)}, "precision of scoring == 2, must"),
+        ({"thresholds": [0.1, 1.5]}, "expected 'all' or an array of cosine"),
+        ({"thresholds": "some"}, "thresholds='some'; expected 'all'"),
+        ({"thresholds": []}, "expected 'all' or an array"),
+        ({"estimator": TfidfVectorizer()}, "expected a FaissThresholdMatcher or a"),
+    ],
+)
+def test_parameter_out_of_range(pipe, made, params, message):
+    with pytest.raises(ValueError, match=message):
+        TunedThresholdMatcherCV(**{"estimator": pipe} | params).fit(*made)
+
+
+def test_missing_labels(pipe, made):
+    with pytest.raises(ValueError, match="requires y to be passed"):
+        TunedThresholdMatcherCV(pipe).fit(made[0], None)
+    with pytest.raises(ValueError, match="row 1 of y is None"):
+        TunedThresholdMatcherCV(pipe).fit(["a", "b"], ["x", None])
