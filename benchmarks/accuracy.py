@@ -28,6 +28,8 @@ from skmatch import (
     ClassDisjointKFold,
     FaissThresholdMatcher,
     LSTMTitleEmbedder,
+    TunedThresholdMatcherCV,
+    clustered_standard_error,
     rowwise_f1_score,
 )
 
@@ -72,26 +74,12 @@ def make_lstm(titles: Any, labels: Any) -> LSTMTitleEmbedder:
     return LSTMTitleEmbedder(random_state=0).fit(titles, labels)
 
 
-def score_thresholds(embeddings: Any, labels: Any) -> dict[float, Any]:
-    """Return the F1 of each row at each threshold."""
-    matcher = FaissThresholdMatcher(threshold=THRESHOLDS[0]).fit(embeddings)
-    similarities = matcher.transform(embeddings)
-    similarities.setdiag(1)
-    return {
-        threshold: rowwise_f1_score(labels, similarities >= threshold, average=None)
-        for threshold in THRESHOLDS
-    }
-
-
-def best_threshold(scores: dict[float, Any]) -> float:
-    """Return the threshold with the highest mean."""
-    return max(scores, key=lambda threshold: scores[threshold].mean())
-
-
-def standard_error(scores: Any, labels: Any) -> float:
-    """Return the standard error of a mean over rows that are sampled by product."""
-    by_product = np.bincount(labels - labels.min(), scores - scores.mean())
-    return float(np.sqrt((by_product**2).sum()) / len(scores))
+def tune(embeddings: Any, labels: Any) -> TunedThresholdMatcherCV:
+    """Score each threshold on a gallery."""
+    matcher = FaissThresholdMatcher().fit(embeddings)
+    return TunedThresholdMatcherCV(matcher, cv="prefit", thresholds=THRESHOLDS).fit(
+        embeddings, labels
+    )
 
 
 def measure(
@@ -103,12 +91,10 @@ def measure(
     """Measure one method."""
     train_titles, train_labels, test_titles, test_labels = split
     fit, hold = tuning
-    chosen = best_threshold(
-        score_thresholds(
-            make(train_titles[fit], train_labels[fit]).transform(train_titles[hold]),
-            train_labels[hold],
-        )
-    )
+    chosen = tune(
+        make(train_titles[fit], train_labels[fit]).transform(train_titles[hold]),
+        train_labels[hold],
+    ).best_threshold_
     began = time.perf_counter()
     embedder = make(train_titles, train_labels)
     fit_seconds = time.perf_counter() - began
@@ -117,19 +103,20 @@ def measure(
         began = time.perf_counter()
         embeddings = embedder.transform(test_titles)
         encode_seconds = min(encode_seconds, time.perf_counter() - began)
-    scores = score_thresholds(embeddings, test_labels)
-    oracle = best_threshold(scores)
+    matches = FaissThresholdMatcher(chosen).fit_predict(embeddings)
+    rows = rowwise_f1_score(test_labels, matches, average=None)
+    oracle = tune(embeddings, test_labels)
     return {
         "method": name,
-        "F1": scores[chosen].mean(),
-        "SE": standard_error(scores[chosen], test_labels),
+        "F1": rows.mean(),
+        "SE": clustered_standard_error(rows, test_labels),
         "at": chosen,
-        "oracle F1": scores[oracle].mean(),
-        "oracle at": oracle,
+        "oracle F1": oracle.best_score_,
+        "oracle at": oracle.best_threshold_,
         "gallery": len(test_labels),
         "fit s": fit_seconds,
         "titles/s": len(test_titles) / encode_seconds,
-        "rows": scores[chosen],
+        "rows": rows,
         "embedder": embedder,
     }
 
@@ -143,7 +130,7 @@ def measure_trivial(labels: Any) -> dict[str, Any]:
     return {
         "method": "trivial: itself and the first row",
         "F1": rows.mean(),
-        "SE": standard_error(rows, labels),
+        "SE": clustered_standard_error(rows, labels),
         "gallery": n_rows,
         "rows": rows,
     }
@@ -196,7 +183,7 @@ def main(path: str) -> None:
         scores = row.pop("rows")
         if len(scores) == len(baseline):
             gain = scores - baseline
-            error = standard_error(gain, test_labels)
+            error = clustered_standard_error(gain, test_labels)
             row["gain"] = f"{gain.mean():+.3f} ± {error:.3f}"
         embedder = row.pop("embedder", None)
         if isinstance(embedder, LSTMTitleEmbedder):
