@@ -85,7 +85,7 @@ class Texts:
 
 
 def fastest(
-    *calls: Callable[[], Any], n_turns: int = 5
+    *calls: Callable[[], Any], n_turns: int = 3
 ) -> tuple[list[float], list[Any]]:
     """Return the shortest time of each call, and its last result."""
     seconds, results = [np.inf] * len(calls), [None] * len(calls)

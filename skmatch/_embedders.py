@@ -494,7 +494,7 @@ class _TokenBatches:
 
     def __init__(self, tokens: TitleTokens) -> None:
         self._tokens = tokens
-        self.lengths = tokens.n_tokens
+        self.lengths = tokens.n_characters
 
     def take(self, rows: NDArray[np.intp], generator: Any = None) -> Any:
         """Return the batch of some rows; a generator asks for augmented ones."""

@@ -119,6 +119,10 @@ class TitleTokens:
         self._first_letter = self._n_letters.cumsum() - self._n_letters
         self._letters = np.array(list(chain.from_iterable(spelled)), np.int64)
         self._grams = grams
+        title = np.repeat(np.arange(len(sentences)), self.n_tokens)
+        n_letters = np.where(vector_of < 0, self._n_letters, 0)[self._tokens]
+        # Titles of the same number are read together; it has the longest sequences.
+        self.n_characters = np.bincount(title, n_letters, len(sentences))
 
     def __len__(self) -> int:
         """Return the number of titles."""

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-_TITLES_PER_BATCH = 4096
+_TITLES_PER_BATCH = 8192
 _FEWEST_BATCHES = 8  # of an epoch, so that few titles train too
 
 History = list[dict[str, float]]
