@@ -23,6 +23,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import Tags, check_random_state, check_scalar, get_tags
 from sklearn.utils.validation import check_is_fitted
 
+from skmatch._match_graph import limit_matches
 from skmatch._matching import FaissThresholdMatcher
 from skmatch._metrics import encode_labels
 from skmatch._model_selection import ClassDisjointKFold
@@ -46,7 +47,8 @@ class TunedThresholdMatcherCV(
     Parameters
     ----------
     estimator : FaissThresholdMatcher or Pipeline that ends in one
-        The estimator whose `threshold` is chosen.
+        The estimator whose `threshold` is chosen. The matcher may limit its matches by
+        `max_matches` and `reciprocal`, but not use `blend` or `nearest_for_lonely`.
     scoring : str, tuple or callable, default="rowwise_f1"
         What the threshold shall maximise.
 
@@ -428,12 +430,16 @@ def _search(
     matcher = clone(_matcher(estimator))
     if floor is None:
         floor = _find_floor(rows, matcher.max_pairs)
-    similarities = matcher.set_params(threshold=floor).fit(rows).transform(rows)
-    pairs = similarities.tocoo()
-    is_other = pairs.row != pairs.col
-    row, column, similarity = (
-        part[is_other] for part in (pairs.row, pairs.col, pairs.data)
-    )
+    limit = {"max_matches": matcher.max_matches, "reciprocal": matcher.reciprocal}
+    matcher.set_params(threshold=floor, max_matches=None, reciprocal=False)
+    graph = matcher.fit(rows).transform(rows).tocoo()
+    is_other = graph.row != graph.col  # as in predict, a row itself does not count
+    entries = graph.data[is_other], (graph.row[is_other], graph.col[is_other])
+    graph = csr_array(entries, shape=graph.shape)
+    if limit["max_matches"] is not None:
+        graph = limit_matches(graph, **limit)
+    graph = graph.tocoo()
+    row, column, similarity = graph.row, graph.col, graph.data
     order = np.argsort(-similarity, kind="stable")
     codes = np.unique(labels, return_inverse=True)[1]
     return _Gallery(
@@ -466,6 +472,13 @@ def _matcher(estimator: Any) -> FaissThresholdMatcher:
             f"estimator={estimator!r}; expected a FaissThresholdMatcher or a Pipeline "
             "that ends in one."
         )
+    for name in ("blend", "nearest_for_lonely"):
+        if getattr(matcher, name):
+            raise ValueError(
+                f"The matcher has {name}=True, with which a search at one threshold "
+                "does not tell the matches at another; expected False. GridSearchCV "
+                "can tune it."
+            )
     return matcher
 
 

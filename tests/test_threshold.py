@@ -72,6 +72,28 @@ def test_equals_grid_search(pipe, made, scoring, scorer):
     assert (tuned.predict(made[0]) != grid.predict(made[0])).nnz == 0
 
 
+@pytest.mark.parametrize("reciprocal", [False, True])
+def test_equals_grid_search_with_limited_matches(pipe, made, reciprocal):
+    pipe[-1].set_params(max_matches=2, reciprocal=reciprocal)
+    thresholds, cv = [0.3, 0.4, 0.5], ClassDisjointKFold(2)
+    tuned = TunedThresholdMatcherCV(pipe, cv=cv, thresholds=thresholds).fit(*made)
+    grid = GridSearchCV(
+        pipe,
+        {"faissthresholdmatcher__threshold": thresholds},
+        scoring=rowwise_f1_scorer,
+        cv=cv,
+    ).fit(*made)
+    scores = tuned.cv_results_["mean_test_score"]
+    assert_allclose(scores, grid.cv_results_["mean_test_score"], rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["blend", "nearest_for_lonely"])
+def test_refinement_that_one_search_cannot_follow(pipe, made, name):
+    pipe[-1].set_params(**{name: True})
+    with pytest.raises(ValueError, match=f"The matcher has {name}=True"):
+        TunedThresholdMatcherCV(pipe).fit(*made)
+
+
 def test_all_thresholds_are_at_least_as_good_as_a_grid(pipe, made):
     every = TunedThresholdMatcherCV(pipe, cv=ClassDisjointKFold(3)).fit(*made)
     grid = TunedThresholdMatcherCV(
