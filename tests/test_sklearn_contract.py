@@ -35,6 +35,7 @@ EMBEDDER = LSTMTitleEmbedder(
     "ignore:.*have a single title:UserWarning",
     "ignore:.*had no triplet with a non-zero loss:UserWarning",
     "ignore:The embeddings have collapsed:UserWarning",
+    "ignore:The threshold was chosen on galleries:UserWarning",
 )
 @pytest.mark.parametrize(
     ("estimator", "expected_failures"),
