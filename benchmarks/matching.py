@@ -231,7 +231,7 @@ def main(sizes: list[int], data: str | None) -> None:
     reports = [
         compare_recall(name, X, threshold, target)
         for name, X in vectors.items()
-        for threshold in (0.75, 0.8, 0.85, 0.9, 0.95)
+        for threshold in (0.8, 0.85, 0.9, 0.95)
         for target in (0.9, 0.97, 0.99)
     ]
     reports = [report for report in reports if report["method"] == "cells"]

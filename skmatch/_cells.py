@@ -180,7 +180,10 @@ def calibrate(
     for n_missed in range(int((1 - target) * n_pairs), -1, -1):
         recall = interval(n_pairs, n_missed, sizes)
         if recall.low >= target:
-            return max(0.0, float(needed[n_pairs - n_missed])), recall
+            margin = max(0.0, float(needed[n_pairs - n_missed]))
+            # Many pairs share a home and need no margin: fewer may be missed.
+            n_missed = int((needed > margin).sum())
+            return margin, interval(n_pairs, n_missed, sizes)
     return np.inf, EXACT
 
 
