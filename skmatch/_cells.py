@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, NamedTuple
 
 import faiss
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csc_array, csr_array, vstack
 from scipy.stats import beta
 
-_CELLS_PER_BLOCK = 2**21  # entries of a matrix of similarities: it stays in the cache
-_WIDTH = 4096  # columns of the same
+ROWS_PER_CELL = 16  # that train its centroid
+_ENTRIES_PER_BLOCK = 2**19  # of a matrix of similarities: it stays in the cache
+_ROWS_PER_VISIT = 2**17  # so that what they probe takes little memory
+# Columns of the same. Rows that lie a power of two apart share the places of a cache:
+# with 1024 columns, products of 16 dimensions take twice as long.
+_WIDTH = 1000
 _ROUNDING = 1e-5  # more than that of a difference of two float32 inner products
 _TAIL = 0.025  # of the intervals, on either side
 
@@ -30,20 +36,17 @@ class Recall(NamedTuple):
 EXACT = Recall(1.0, 1.0, 1.0)
 
 
-class _Homes:
-    """The cell of each row, and the other cells that a row probes."""
+class Sorted(NamedTuple):
+    """Rows in the order of their cells, so that those of a cell lie side by side."""
 
-    def __init__(
-        self, home: Numbers, row: Numbers, cell: Numbers, n_cells: int
-    ) -> None:
-        self.home, self.row, self.cell = home, row, cell
-        self._n_cells = n_cells
-        self._keys = np.append(row * n_cells + cell, np.iinfo(np.intp).max)  # ascend
+    rows: Rows
+    number: Numbers  # (n_rows,) of each row, before it was sorted
+    home: NDArray[np.int32]  # (n_rows,) cell of each row
+    ends: Numbers  # (n_cells + 1,)
 
-    def probes(self, row: Numbers, cell: Numbers) -> NDArray[np.bool_]:
-        """Tell for each pair of a row and a cell whether the row probes the cell."""
-        wanted = row * self._n_cells + cell
-        return self._keys[np.searchsorted(self._keys, wanted)] == wanted
+    def residents(self, cell: int) -> slice:
+        """Return the places of the rows of a cell."""
+        return slice(self.ends[cell], self.ends[cell + 1])
 
 
 class Cells:
@@ -57,17 +60,18 @@ class Cells:
     """
 
     def __init__(self, rows: Rows, n_cells: int, seed: int) -> None:
-        n_sample = min(len(rows), 50 * n_cells)
+        n_sample = min(len(rows), ROWS_PER_CELL * n_cells)
         rng = np.random.default_rng(seed)
         sample = rows[np.sort(rng.choice(len(rows), n_sample, replace=False))]
         kmeans: Any = faiss.Kmeans(
             rows.shape[1],
             n_cells,
-            niter=10,
+            niter=4,
             spherical=True,
             seed=seed,
             min_points_per_centroid=1,
-            max_points_per_centroid=50,
+            max_points_per_centroid=ROWS_PER_CELL,
+            gpu=faiss.get_num_gpus() > 0,
         )
         kmeans.train(sample)
         centroids: Rows = kmeans.centroids
@@ -80,25 +84,43 @@ class Cells:
         """Return the number of cells."""
         return len(self.centroids)
 
-    def assign(self, rows: Rows, margin: float, run: Callable[..., Any]) -> _Homes:
-        """Find the home of each row and the cells that it probes."""
-        reach = (margin * self._apart + _ROUNDING).astype(np.float32)
-        step = max(64, _CELLS_PER_BLOCK // 2 // len(self))
+    def find_homes(self, rows: Rows, run: Callable[..., Any]) -> NDArray[np.int32]:
+        """Return the cell of each row."""
 
-        def assign_block(start: int) -> tuple[Numbers, Numbers, Numbers]:
+        def find(start: int) -> NDArray[np.int32]:
             similarities = rows[start : start + step] @ self.centroids.T  # (b, cells)
-            number = np.arange(len(similarities))
-            home = similarities.argmax(axis=1)
-            least = similarities[number, home][:, None] - reach[home]
-            similarities[number, home] = -np.inf
-            row, cell = np.divmod(
-                np.flatnonzero(similarities >= least), similarities.shape[1]
-            )
-            return home, row + start, cell
+            return similarities.argmax(axis=1).astype(np.int32)
 
-        parts = list(run(assign_block, range(0, len(rows), step)))
-        home, row, cell = (np.concatenate(part) for part in zip(*parts, strict=True))
-        return _Homes(home, row, cell, len(self))
+        step = max(64, _ENTRIES_PER_BLOCK // len(self))
+        return np.concatenate([*run(find, range(0, len(rows), step))])
+
+    def probe(
+        self,
+        rows: Rows,
+        home: NDArray[np.int32],
+        margin: float,
+        run: Callable[..., Any],
+    ) -> csc_array:
+        """Mark the other cells that rows probe: bool (n_rows, n_cells)."""
+        n_cells = len(self)
+        reach = (margin * self._apart + _ROUNDING).astype(np.float32)
+        step = max(64, _ENTRIES_PER_BLOCK // n_cells)
+
+        def probe_block(start: int) -> csr_array:
+            block, homes = rows[start : start + step], home[start : start + step]
+            similarities = block @ self.centroids.T  # (b, cells)
+            number = np.arange(len(block))
+            least = reach.take(homes, axis=0)
+            np.subtract(similarities[number, homes][:, None], least, out=least)
+            similarities[number, homes] = -np.inf
+            places = np.flatnonzero(similarities >= least)
+            ends = np.searchsorted(places, np.arange(len(block) + 1) * n_cells)
+            cells = places - np.repeat(number * n_cells, np.diff(ends))
+            marks = np.ones(len(cells), bool), cells.astype(np.int32), ends
+            return csr_array(marks, shape=(len(block), n_cells))
+
+        blocks = [*run(probe_block, range(0, len(rows), step))]
+        return vstack(blocks, format="csr").tocsc()
 
     def margins(self, left: Rows, right: Rows) -> NDArray[np.float32]:
         """Return the least margin with which each row of `left` meets its `right`."""
@@ -110,58 +132,70 @@ class Cells:
         right_gap = of_right[number, other] - of_right[number, home]
         return np.minimum(left_gap, right_gap) / apart
 
+    def sort(self, rows: Rows, run: Callable[..., Any]) -> Sorted:
+        """Sort rows by their cells."""
+        home = self.find_homes(rows, run)
+        number = np.argsort(home, kind="stable")
+        ends = np.append(0, np.cumsum(np.bincount(home, minlength=len(self))))
+        return Sorted(rows.take(number, axis=0), number, home[number], ends)
+
     def meet(
         self,
-        left: Rows,
-        right: Rows | None,
+        ours: Sorted,
+        theirs: Sorted,
         bound: float,
         margin: float,
         look: Callable[[Numbers, Numbers], Any],
         run: Callable[..., Any],
-    ) -> Iterable[Any]:
-        """Return `look` at the pairs that meet in a cell and reach the bound.
+        *,
+        one_sided: bool = False,
+    ) -> Iterator[Any]:
+        """Yield `look` at the pairs that meet in a cell and reach the bound.
 
-        With `right` None, those of `left` with itself, as (smaller, larger). No pair
-        comes twice.
+        If both sides are the same, a pair is (smaller, larger). No pair comes twice. If
+        `one_sided`, the rows of `theirs` stay where they are: with twice the margin,
+        those of `ours` find the same pairs alone.
         """
-        n_cells = len(self)
-        ours = self.assign(left, margin, run)
-        theirs = ours if right is None else self.assign(right, margin, run)
-        residents = _by_cell(ours.home, n_cells)
-        probers = _by_cell(ours.cell, n_cells, ours.row)
-        if right is not None:
-            their_residents = _by_cell(theirs.home, n_cells)
-            their_probers = _by_cell(theirs.cell, n_cells, theirs.row)
+        is_same = ours is theirs
 
-        def meet_themselves(cell: int) -> Any:
-            here, guests = residents(cell), probers(cell)
-            home_rows = left[here]
-            a, b = above(home_rows, home_rows, bound, triangle=True)
-            p, q = above(left[guests], home_rows, bound)
-            guest, host = guests[p], here[q]
-            # A guest whose host probes its cell in turn is met there too: keep one.
-            twice = theirs.probes(host, ours.home[guest])
-            keep = (guest < host) | ~twice
-            one = np.concatenate([here[a], guest[keep]])
-            other = np.concatenate([here[b], host[keep]])
-            return look(np.minimum(one, other), np.maximum(one, other))
+        def stay(cell: int) -> Any:
+            here, there = ours.residents(cell), theirs.residents(cell)
+            a, b = above(ours.rows[here], theirs.rows[there], bound, triangle=is_same)
+            return give(a + here.start, b + there.start)
 
-        def meet_others(cell: int) -> Any:
-            assert right is not None
-            here = residents(cell)
-            visitors = np.concatenate([here, probers(cell)])
-            hosts, guests = their_residents(cell), their_probers(cell)
-            a, b = above(left[visitors], right[hosts], bound)
-            p, q = above(left[here], right[guests], bound)
-            mine, guest = here[p], guests[q]
-            once = ~ours.probes(mine, theirs.home[guest])
-            return look(
-                np.concatenate([visitors[a], mine[once]]),
-                np.concatenate([hosts[b], guest[once]]),
-            )
+        def visit(
+            guests: Sorted, hosts: Sorted, first: int, probes: csc_array, cell: int
+        ) -> Any:
+            start, end = probes.indptr[cell : cell + 2]
+            here, who = hosts.residents(cell), probes.indices[start:end] + first
+            a, b = above(guests.rows.take(who, axis=0), hosts.rows[here], bound)
+            a, b = who[a], b + here.start
+            if not one_sided:
+                # Where both rows probe the other's cell, the guest is the one nearer to
+                # the border: of the sum of the two rows, that is the side.
+                way = self.centroids[guests.home[a]] - self.centroids[cell]
+                pair = guests.rows.take(a, axis=0) + hosts.rows.take(b, axis=0)
+                lead = np.einsum("ij,ij->i", pair, way)
+                keep = lead < 0
+                keep |= (lead == 0) & (a < b if is_same else guests is ours)
+                a, b = a[keep], b[keep]
+            return give(a, b) if guests is ours else give(b, a)
 
-        meet = meet_themselves if right is None else meet_others
-        return run(meet, range(n_cells))
+        def give(a: Numbers, b: Numbers) -> Any:
+            one, other = ours.number[a], theirs.number[b]
+            if is_same:
+                one, other = np.minimum(one, other), np.maximum(one, other)
+            return look(one, other)
+
+        yield from run(stay, range(len(self)))
+        ways = [(ours, theirs), (theirs, ours)]
+        for guests, hosts in ways[: 1 if one_sided or is_same else 2]:
+            for first in range(0, len(guests.rows), _ROWS_PER_VISIT):
+                some = slice(first, first + _ROWS_PER_VISIT)
+                probes = self.probe(guests.rows[some], guests.home[some], margin, run)
+                yield from run(
+                    partial(visit, guests, hosts, first, probes), range(len(self))
+                )
 
 
 def calibrate(
@@ -195,11 +229,16 @@ def interval(n_pairs: int, n_missed: int, sizes: Numbers) -> Recall:
     """
     if not n_pairs:
         return Recall(1.0, 0.0, 1.0)
-    n_alike = (sizes.astype(np.float64) ** 2).sum() / sizes.sum()
+    n_alike = count_alike(sizes)
     a, b = (n_pairs - n_missed) / n_alike, n_missed / n_alike + 1
     low, high = beta.ppf([_TAIL, 1 - _TAIL], a, b)
     value = 1 - n_missed / n_pairs
     return Recall(value, float(low), max(value, float(high)))
+
+
+def count_alike(sizes: Numbers) -> float:
+    """Return the number of pairs that say no more than one, as they share a row."""
+    return float((sizes.astype(np.float64) ** 2).sum() / max(1, sizes.sum()))
 
 
 def above(
@@ -211,7 +250,7 @@ def above(
     """
     rows, columns = [np.empty(0, np.intp)], [np.empty(0, np.intp)]
     width = max(1, min(len(right), _WIDTH))
-    step = max(1, _CELLS_PER_BLOCK // width)
+    step = max(1, _ENTRIES_PER_BLOCK // width)
     for start in range(0, len(left), step):
         block = left[start : start + step]
         for first in range(start if triangle else 0, len(right), width):
@@ -224,13 +263,3 @@ def above(
             rows.append(row)
             columns.append(column)
     return np.concatenate(rows), np.concatenate(columns)
-
-
-def _by_cell(
-    cell: Numbers, n_cells: int, row: Numbers | None = None
-) -> Callable[[int], Numbers]:
-    """Return a function that gives the rows of a cell."""
-    order = np.argsort(cell, kind="stable")
-    ends = np.cumsum(np.bincount(cell, minlength=n_cells))
-    rows = order if row is None else row[order]
-    return lambda number: rows[ends[number - 1] if number else 0 : ends[number]]

@@ -15,6 +15,7 @@ from skmatch._neighbours import Pairs, join, look_again, rounding
 # faiss leaves BLAS for batches with rows * dimensions < 128,000, and is 6 times slower.
 _ROWS_PER_SEARCH = 4096
 _FIRST_K = 32
+_LARGEST_K_OF_GPUS = 2048
 
 
 def flat_index(rows: Rows) -> faiss.IndexFlatIP:
@@ -71,8 +72,11 @@ def search(
     """Yield the pairs of queries and indexed rows at or above the threshold.
 
     The number of neighbours grows until the last one of a row is below the threshold.
+    GPUs search, if a build of faiss for them is installed, up to the number of
+    neighbours that they can give.
     """
     bound = threshold - rounding(queries.shape[1])
+    on_gpus = _copy_to_gpus(index)
     for start in range(0, max(1, len(queries)), _ROWS_PER_SEARCH):
         rows: NDArray[np.intp] = np.arange(
             start, min(start + _ROWS_PER_SEARCH, len(queries))
@@ -80,7 +84,8 @@ def search(
         k = _FIRST_K
         while len(rows):
             k = min(4 * k, index.ntotal)
-            similarities, neighbours = index.search(queries[rows], k)
+            found_by = index if k > _LARGEST_K_OF_GPUS else on_gpus
+            similarities, neighbours = found_by.search(queries[rows], k)
             is_open = (similarities[:, -1] >= bound) & (k < index.ntotal)
             hit = (similarities >= bound) & (neighbours >= 0) & ~is_open[:, None]
             row, place = hit.nonzero()
@@ -88,6 +93,16 @@ def search(
                 queries, catalogue, rows[row], neighbours[row, place], threshold
             )
             rows = rows[is_open]
+
+
+def _copy_to_gpus(index: Any) -> Any:
+    """Return a copy of an index on the GPUs that there are, or else the index."""
+    if not faiss.get_num_gpus():
+        return index
+    try:
+        return faiss.index_cpu_to_all_gpus(index)
+    except RuntimeError:  # such as HNSW, which is for CPUs only
+        return index
 
 
 def _set_effort(index: Any, effort: int) -> bool:

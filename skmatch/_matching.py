@@ -365,8 +365,8 @@ class FaissThresholdMatcher(
             plan = self._plan(rows, None, run)
         if plan.cells is not None:
             return SearchReport("cells", len(plan.cells), *plan.recall)
-        is_whole = plan.n_prefix == rows.shape[1]
-        return SearchReport("all pairs" if is_whole else "prefix", 0, *EXACT)
+        method = "all pairs" if plan.directions is None else "prefix"
+        return SearchReport(method, 0, *EXACT)
 
     def _find_pairs(self, rows: Any, catalogue: Any) -> Pairs:
         """Find pairs; with `catalogue` None those among rows, as (smaller, larger)."""
@@ -413,7 +413,9 @@ class FaissThresholdMatcher(
     def _make_index(self, rows: Rows, run: Run) -> tuple[Any, Recall]:
         """Make the index of the factory string; return it and its recall."""
         index = make_index(rows, self.index)
-        sample, pairs = exact_sample(rows, None, self.threshold, run)
+        sample, pairs = exact_sample(
+            rows, None, self.threshold, self.target_recall, run
+        )
         return index, tune_index(
             index, sample, pairs, rows, self.threshold, self.target_recall
         )

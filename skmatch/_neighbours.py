@@ -12,28 +12,47 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from skmatch._cells import EXACT, Cells, Numbers, Recall, Rows, above, calibrate
+from skmatch._cells import (
+    EXACT,
+    ROWS_PER_CELL,
+    Cells,
+    Numbers,
+    Recall,
+    Rows,
+    Sorted,
+    above,
+    calibrate,
+    count_alike,
+)
 
 Pairs = tuple[Numbers, Numbers, NDArray[np.float32]]
 Run = Callable[[Callable[..., Any], Iterable[Any]], Iterable[Any]]
 
 _ROWS_PER_TASK = 2048
-_PAIRS_PER_LOOK = 2**16
-_ROWS_TO_CALIBRATE = 2000  # they are searched exactly
+_PAIRS_PER_LOOK = 4096  # their rows stay in the cache
+_PREFIXES = (7, 15, 23, 31, 47, 63, 95, 127, 191, 255)
+_ROWS_TO_CALIBRATE = 2000  # they are searched exactly; more where they match little
 _SMALL = 1e10  # flop of a comparison of all pairs that needs no plan
 _AFFORDABLE = 5e12  # flop of an exact search: about a minute of one core
 # What else than flop the steps cost, in flop that take as long: to compare a similarity
-# with the threshold, to assign a row to a cell, to look again at a pair.
-_COMPARE, _ASSIGN, _LOOK = 25, 150, 8000
+# with the threshold; to assign a row to a cell, and to a cell that it probes; to look
+# again at a pair, for each column. Measured on a core of 85 Gflop/s.
+_COMPARE, _ASSIGN, _PROBE, _LOOK = 10, 70, 500, 170
 
 
 class Plan(NamedTuple):
-    """How the pairs are found, and about how many flop that takes."""
+    """How the pairs are found, and about how many flop that takes.
+
+    With `directions`, an upper bound of each similarity is compared, that of the rows
+    as :func:`shorten` makes them; with `cells`, only those of rows that meet in a cell.
+    """
 
     flop: float
-    n_prefix: int = 0  # columns of the rotated rows, if all pairs are compared
-    cells: Cells | None = None
+    directions: Rows | None = None  # (n_features, n_prefix)
+    cells: Cells | None = None  # of rows that are shortened, if there are directions
     margin: float = math.inf
+    one_sided: bool = False  # whether only the left rows visit cells
+    hosts: Sorted | None = None  # the right rows, if they were sorted already
     recall: Recall = EXACT
 
 
@@ -58,8 +77,13 @@ def find_pairs(
         return look_again(left, other, rows, columns, threshold)
 
     if plan.cells is not None:
-        return plan.cells.meet(left, right, bound, plan.margin, look, run)
-    short_left, short_right = _shorten(left, other, plan.n_prefix)
+        theirs = plan.hosts or sort_by_cell(other, plan, run)
+        ours = theirs if right is None else sort_by_cell(left, plan, run)
+        return plan.cells.meet(
+            ours, theirs, bound, plan.margin, look, run, one_sided=plan.one_sided
+        )
+    short_left = shorten(left, plan.directions)
+    short_right = short_left if right is None else shorten(right, plan.directions)
 
     def compare(start: int) -> Pairs:
         block = short_left[start : start + _ROWS_PER_TASK]
@@ -68,6 +92,12 @@ def find_pairs(
         return look(rows + start, columns + first)
 
     return run(compare, range(0, len(left), _ROWS_PER_TASK))
+
+
+def sort_by_cell(rows: Rows, plan: Plan, run: Run) -> Sorted:
+    """Shorten rows and sort them by the cells of a plan."""
+    assert plan.cells is not None
+    return plan.cells.sort(shorten(rows, plan.directions), run)
 
 
 def plan_search(
@@ -85,44 +115,84 @@ def plan_search(
     """
     other = left if right is None else right
     n_pairs = len(left) * len(other) / (2 if right is None else 1)
-    everything = _plan_everything(left, n_pairs)
-    if everything.flop <= _SMALL and index != "cells":
-        return everything
-    best = _plan_prefix(left, other, threshold, n_pairs)
+    whole = Plan(n_pairs * (2 * left.shape[1] + _COMPARE))
+    if whole.flop <= _SMALL and index != "cells":
+        return whole
+    prefixes = _measure_prefixes(left, other, threshold, n_pairs)
+    best = min((Plan(x.flop(1.0), x.directions) for x in prefixes), key=_flop)
     n_cells = max(1, round(math.sqrt(1.6 * len(other))))
     if index != "cells" and (best.flop < 3 * _SMALL or len(left) < n_cells):
         return best
-    cells = Cells(other, n_cells, seed=0)
-    widest = math.sqrt(max(0.0, 2 - 2 * threshold)) / 2  # it finds every pair
-    best = min(best, _plan_cells(cells, left, right, widest, EXACT), key=_flop)
+    widest = _widest_margin(threshold, left.shape[1])
+    share, exact = 0.1, None  # of the pairs, which meet in a cell
+    for n_tried in (n_cells, 2 * n_cells):
+        prefix = min(prefixes, key=lambda x: x.flop(share))
+        trains = other[draw(len(other), ROWS_PER_CELL * n_tried)]
+        cells = Cells(shorten(trains, prefix.directions), n_tried, seed=0)
+        plan = Plan(math.inf, prefix.directions, cells, widest)
+        plan, share = _cost(plan, prefix, left, right)
+        if exact is not None and exact.flop <= plan.flop:
+            break
+        exact, prefix_of_exact = plan, prefix
+    assert exact is not None
+    best = min(best, exact, key=_flop)
     if index == "exact" or (index == "auto" and best.flop <= _AFFORDABLE):
         return best
-    margin, recall = _calibrate(cells, left, right, threshold, target_recall, run)
+    exact = exact._replace(hosts=sort_by_cell(other, exact, run))
+    margin, recall = _calibrate(exact, left, right, threshold, target_recall, run)
     if margin >= widest:
         return best
-    calibrated = _plan_cells(cells, left, right, margin, recall)
+    plan = exact._replace(margin=margin, recall=recall)
+    calibrated, _ = _cost(plan, prefix_of_exact, left, right)
     return calibrated if index == "cells" else min(best, calibrated, key=_flop)
 
 
 def exact_sample(
-    left: Rows, right: Rows | None, threshold: float, run: Run
+    left: Rows,
+    right: Rows | None,
+    threshold: float,
+    target_recall: float,
+    run: Run,
+    plan: Plan | None = None,
 ) -> tuple[Rows, Pairs]:
-    """Return a sample of the rows of `left` and all pairs of theirs with others."""
+    """Return a sample of the rows of `left` and all pairs of theirs with others.
+
+    They are found as in `plan`, if there is one. The fewer pairs the rows have, the
+    more rows are drawn.
+    """
     other = left if right is None else right
     # Not the rows that trained the cells: those lie closer to their centroids.
-    rows = np.sort(draw(len(left), _ROWS_TO_CALIBRATE, seed=1))
-    sample = left[rows]
-    plan = _plan_prefix(sample, other, threshold, 1.0)
-    mine, theirs, similarities = join(find_pairs(sample, other, threshold, plan, run))
-    if right is None:
-        is_other = rows[mine] != theirs
-        mine, theirs = mine[is_other], theirs[is_other]
-        similarities = similarities[is_other]
-    return sample, (mine, theirs, similarities)
+    order = np.random.default_rng(1).permutation(len(left))
+    if plan is None:
+        prefixes = _measure_prefixes(left, other, threshold, 1.0)
+        plan = Plan(0.0, min(prefixes, key=lambda x: x.flop(1.0)).directions)
+    found: list[Pairs] = []
+    start, end = 0, min(len(left), _ROWS_TO_CALIBRATE)
+    while start < end:
+        rows = order[start:end]
+        mine, theirs, similarities = join(
+            find_pairs(left[rows], other, threshold, plan, run)
+        )
+        keep = rows[mine] != theirs if right is None else slice(None)
+        found.append((mine[keep] + start, theirs[keep], similarities[keep]))
+        sizes = np.bincount(join(found)[0], minlength=end)
+        start, end = end, min(len(left), _enough_rows(sizes, target_recall))
+    return left[order[:start]], join(found)
+
+
+def _enough_rows(sizes: Numbers, target_recall: float) -> int:
+    """Return how many rows have the pairs that show a recall, at most ten times more.
+
+    Of n pairs without a miss, the recall is with 97.5 % confidence at least about
+    1 - 3.7 / n. `sizes` are the numbers of pairs of each row.
+    """
+    wanted = 6 / max(1 - target_recall, 1e-4)
+    n_pairs = sizes.sum() / max(1.0, count_alike(sizes))
+    return math.ceil(len(sizes) * min(10.0, wanted / max(1.0, n_pairs)))
 
 
 def _calibrate(
-    cells: Cells,
+    plan: Plan,
     left: Rows,
     right: Rows | None,
     threshold: float,
@@ -130,81 +200,105 @@ def _calibrate(
     run: Run,
 ) -> tuple[float, Recall]:
     """Choose the margin of the cells by an exact search of a sample."""
+    assert plan.cells is not None
     other = left if right is None else right
-    sample, (mine, theirs, _) = exact_sample(left, right, threshold, run)
+    alone = plan._replace(margin=2 * plan.margin, one_sided=True)
+    sample, (mine, theirs, _) = exact_sample(
+        left, right, threshold, target_recall, run, alone
+    )
     needed = [np.empty(0, np.float32)]
     for first in range(0, len(mine), _PAIRS_PER_LOOK):
         some = slice(first, first + _PAIRS_PER_LOOK)
-        needed.append(cells.margins(sample[mine[some]], other[theirs[some]]))
+        pair = (sample[mine[some]], other[theirs[some]])
+        needed.append(
+            plan.cells.margins(*(shorten(rows, plan.directions) for rows in pair))
+        )
     return calibrate(np.concatenate(needed), np.bincount(mine), target_recall)
+
+
+class _Prefix(NamedTuple):
+    """What it costs to compare pairs by the first columns of their rotated rows."""
+
+    directions: Rows | None
+    n_columns: int
+    pairs: float  # flop to compare all pairs
+    looks: float  # flop to look again at those that the bound lets through
+
+    def flop(self, share: float) -> float:
+        """Return the cost of comparing a share of the pairs."""
+        return share * self.pairs + self.looks
 
 
 def _flop(plan: Plan) -> float:
     return plan.flop
 
 
-def _plan_everything(left: Rows, n_pairs: float) -> Plan:
-    """Count what it costs to compare all pairs in full."""
-    return Plan(n_pairs * (2 * left.shape[1] + _COMPARE), left.shape[1])
+def _widest_margin(threshold: float, n_features: int) -> float:
+    """Return the margin of cells of shortened rows that finds every pair."""
+    # What shorten adds to the squared norms, and what rounding may take.
+    slack = 4 * rounding(n_features)
+    return math.sqrt(max(0.0, 2 - 2 * threshold) + slack) / 2
 
 
-def _plan_prefix(left: Rows, right: Rows, threshold: float, n_pairs: float) -> Plan:
-    """Choose the number of columns after which most pairs are out of the question."""
+def _measure_prefixes(
+    left: Rows, right: Rows, threshold: float, n_pairs: float
+) -> list[_Prefix]:
+    """Measure on a sample what prefixes of several lengths let through."""
     n_features = left.shape[1]
+    pairs = n_pairs * (2 * n_features + _COMPARE)
+    prefixes = [_Prefix(None, n_features, pairs, 0.0)]
+    lengths = [n for n in _PREFIXES if n < n_features / 1.5]
+    if not lengths:
+        return prefixes
+    sample = right[draw(len(right), 20_000)].astype(np.float64)
+    rotation = np.linalg.eigh(sample.T @ sample)[1][:, ::-1].astype(np.float32)
     some, others = left[draw(len(left), 256)], right[draw(len(right), 4096)]
-    plans = [_plan_everything(left, n_pairs)]
-    for n_prefix in (15, 31, 63, 127, 255):
-        if n_prefix < n_features / 1.5:
-            short, others_short = _shorten(some, others, n_prefix)
-            share = float((short @ others_short.T >= threshold).mean())
-            flop = n_pairs * (2 * n_prefix + 2 + _COMPARE + share * _LOOK)
-            plans.append(Plan(flop, n_prefix))
-    return min(plans, key=_flop)
+    for n_prefix in lengths:
+        directions = np.ascontiguousarray(rotation[:, :n_prefix])
+        short, others_short = (shorten(rows, directions) for rows in (some, others))
+        share = float((short @ others_short.T >= threshold).mean())
+        pairs = n_pairs * (2 * n_prefix + 2 + _COMPARE)
+        looks = n_pairs * share * _LOOK * n_features
+        prefixes.append(_Prefix(directions, n_prefix + 1, pairs, looks))
+    return prefixes
 
 
-def _plan_cells(
-    cells: Cells, left: Rows, right: Rows | None, margin: float, recall: Recall
-) -> Plan:
-    """Count what the cells cost with a margin."""
-    n_features, n_cells = left.shape[1], len(cells)
-    sample = cells.assign(left[draw(len(left), 2000)], margin, map)
-    n_probes = len(sample.row) / len(sample.home)
-    share = np.bincount(sample.home, minlength=n_cells) / len(sample.home)
+def _cost(
+    plan: Plan, prefix: _Prefix, left: Rows, right: Rows | None
+) -> tuple[Plan, float]:
+    """Count what a plan with cells costs; return the share of pairs that meet, too."""
+    assert plan.cells is not None
+    n_cells = len(plan.cells)
+    drawn = shorten(left[draw(len(left), 2000)], plan.directions)
+    home = plan.cells.find_homes(drawn, map)
+    n_probes = plan.cells.probe(drawn, home, plan.margin, map).nnz / len(drawn)
+    of_home = np.bincount(home, minlength=n_cells) / len(drawn)
     # Rows meet in crowded cells more often; of a sample, chance adds 1 / its size.
-    crowd = max(1.0, n_cells * (float((share**2).sum()) - 1 / len(sample.home)))
-    if right is None:
-        n_assigned, n_meetings = len(left), len(left) ** 2 * (0.5 + n_probes)
-    else:
-        n_assigned = len(left) + len(right)
-        n_meetings = len(left) * len(right) * (1 + 2 * n_probes)
-    flop = n_assigned * n_cells * (2 * n_features + _ASSIGN)
-    flop += n_meetings / n_cells * crowd * (2 * n_features + _COMPARE)
-    return Plan(flop, 0, cells, margin, recall)
+    crowd = max(1.0, n_cells * (float((of_home**2).sum()) - 1 / len(drawn)))
+    share = min(1.0, (1 + 2 * n_probes) / n_cells * crowd)
+    n_assigned = len(left) + (0 if right is None else len(right))
+    per_entry = 2 * prefix.n_columns + _ASSIGN
+    flop = n_assigned * (n_cells * per_entry + n_probes * _PROBE)
+    flop += 4 * ROWS_PER_CELL * n_cells**2 * per_entry  # to train the centroids
+    return plan._replace(flop=flop + prefix.flop(share)), share
 
 
-def _shorten(left: Rows, right: Rows, n_prefix: int) -> tuple[Rows, Rows]:
+def shorten(rows: Rows, directions: Rows | None) -> Rows:
     """Rotate rows by PCA, keep the first columns and append the norm of the others.
 
     By the inequality of Cauchy and Schwarz the inner product of two short rows is no
-    smaller than that of the rows.
+    smaller than that of the rows. Their norm is that of the rows, and so they are
+    nowhere farther apart. Without directions the rows stay whole.
     """
-    if n_prefix == left.shape[1]:
-        return left, right
-    sample = right[draw(len(right), 20_000)].astype(np.float64)
-    directions = np.linalg.eigh(sample.T @ sample)[1][:, ::-1]
-    rotation = np.ascontiguousarray(directions[:, :n_prefix], dtype=np.float32)
-
-    def shorten(rows: Rows) -> Rows:
-        short = np.empty((len(rows), n_prefix + 1), np.float32)
-        np.matmul(rows, rotation, out=short[:, :-1])
-        square = np.einsum("ij,ij->i", rows, rows)
-        square -= np.einsum("ij,ij->i", short[:, :-1], short[:, :-1])
-        # Of a difference of nearly equal squares nothing but rounding may be left.
-        short[:, -1] = np.sqrt(np.maximum(square, 0) + rounding(rows.shape[1]))
-        return short
-
-    short = shorten(right)
-    return (short if left is right else shorten(left)), short
+    if directions is None:
+        return rows
+    short = np.empty((len(rows), directions.shape[1] + 1), np.float32)
+    np.matmul(rows, directions, out=short[:, :-1])
+    square = np.einsum("ij,ij->i", rows, rows)
+    square -= np.einsum("ij,ij->i", short[:, :-1], short[:, :-1])
+    # Of a difference of nearly equal squares nothing but rounding may be left.
+    short[:, -1] = np.sqrt(np.maximum(square, 0) + rounding(rows.shape[1]))
+    return short
 
 
 def look_again(
@@ -214,12 +308,16 @@ def look_again(
 
     However a pair was found, its similarity is the same.
     """
+    bound = threshold - rounding(left.shape[1])
     parts = []
     for first in range(0, len(rows), _PAIRS_PER_LOOK):
         some = slice(first, first + _PAIRS_PER_LOOK)
-        similarities = _cosines(left[rows[some]], right[columns[some]])
-        keep = similarities >= np.float32(threshold)
-        parts.append((rows[some][keep], columns[some][keep], similarities[keep]))
+        a, b = left.take(rows[some], axis=0), right.take(columns[some], axis=0)
+        near = np.flatnonzero(np.einsum("ij,ij->i", a, b) >= bound)  # float32 is quick
+        similarities = _cosines(a[near], b[near])
+        near = near[similarities >= np.float32(threshold)]
+        similarities = similarities[similarities >= np.float32(threshold)]
+        parts.append((rows[some][near], columns[some][near], similarities))
     return join(parts)
 
 

@@ -15,9 +15,13 @@ def unit(rng, n_rows, n_features=6, n_centres=None):
     return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
 
 
-def meet(cells, left, right, bound, margin):
+def meet(cells, left, right, bound, margin, one_sided=False):
     """Return the pairs that meet, as a set; none may come twice."""
-    found = cells.meet(left, right, bound, margin, lambda a, b: (a, b), map)
+    ours = cells.sort(left, map)
+    theirs = ours if right is None else cells.sort(right, map)
+    found = cells.meet(
+        ours, theirs, bound, margin, lambda a, b: (a, b), map, one_sided=one_sided
+    )
     pairs = [
         pair for a, b in found for pair in zip(a.tolist(), b.tolist(), strict=True)
     ]
@@ -47,9 +51,9 @@ def test_half_the_distance_as_margin_finds_every_pair(
         zip(a.tolist(), b.tolist(), strict=True)
     )
     a, b = np.nonzero(rows @ others.T >= bound)
-    assert meet(cells, rows, others, bound, margin) == set(
-        zip(a.tolist(), b.tolist(), strict=True)
-    )
+    expected = set(zip(a.tolist(), b.tolist(), strict=True))
+    assert meet(cells, rows, others, bound, margin) == expected
+    assert meet(cells, rows, others, bound, 2 * margin, one_sided=True) == expected
 
 
 def test_smaller_margin_finds_the_pairs_that_need_no_more(rng):
@@ -73,12 +77,21 @@ def test_rows_without_direction_meet_all(rng):
     assert {(min(3, i), max(3, i)) for i in range(30) if i != 3} <= found
 
 
+def test_few_rows_a_visit_change_nothing(rng, monkeypatch):
+    rows, others = unit(rng, 300), unit(rng, 200)
+    cells = Cells(others, 12, seed=0)
+    whole = [meet(cells, rows, right, 0.7, 0.2) for right in (None, others)]
+    monkeypatch.setattr("skmatch._cells._ROWS_PER_VISIT", 17)
+    monkeypatch.setattr("skmatch._cells._ENTRIES_PER_BLOCK", 40)
+    assert [meet(cells, rows, right, 0.7, 0.2) for right in (None, others)] == whole
+
+
 @pytest.mark.parametrize("triangle", [False, True])
 def test_above_in_blocks(rng, triangle, monkeypatch):
     left = unit(rng, 70)
     expected = left @ left.T >= 0.3
     expected = np.triu(expected, 1) if triangle else expected
-    monkeypatch.setattr("skmatch._cells._CELLS_PER_BLOCK", 200)
+    monkeypatch.setattr("skmatch._cells._ENTRIES_PER_BLOCK", 200)
     monkeypatch.setattr("skmatch._cells._WIDTH", 13)
     found = np.zeros((70, 70), dtype=bool)
     found[above(left, left, 0.3, triangle=triangle)] = True

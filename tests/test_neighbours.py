@@ -5,11 +5,14 @@ from skmatch import _neighbours as neighbours
 from skmatch._cells import Cells
 from skmatch._neighbours import (
     Plan,
+    _measure_prefixes,
+    _widest_margin,
     exact_sample,
     find_pairs,
     join,
     look_again,
     plan_search,
+    shorten,
     threads,
 )
 
@@ -41,17 +44,31 @@ def same(found, expected):
 def test_every_way_finds_the_same(rng, threshold, n_threads):
     rows, others = clustered(rng, 600), clustered(rng, 500)
     others[:50] = rows[:50]
-    margin = np.sqrt(2 - 2 * threshold) / 2
+    margin = _widest_margin(threshold, 40)
     for right in (None, others):
         other = rows if right is None else right
-        everything = find(rows, right, threshold, Plan(0, 40))
+        everything = find(rows, right, threshold, Plan(0))
         by_hand = rows.astype(float) @ other.T.astype(float) >= threshold
         by_hand = np.triu(by_hand, 1) if right is None else by_hand
         if threshold < 1:  # there is no rounding at these thresholds
             same(everything[:2], by_hand.nonzero())
-        plans = [Plan(0, 15), Plan(0, 31), Plan(0, 0, Cells(other, 20, 0), margin)]
-        for plan in plans:
-            same(find(rows, right, threshold, plan, n_threads), everything)
+        for prefix in _measure_prefixes(rows, other, threshold, 1.0):
+            cells = Cells(shorten(other, prefix.directions), 20, seed=0)
+            for plan in (
+                Plan(0, prefix.directions),
+                Plan(0, prefix.directions, cells, margin),
+            ):
+                same(find(rows, right, threshold, plan, n_threads), everything)
+
+
+@pytest.mark.parametrize("n_prefix", [1, 7, 23])
+def test_short_rows_are_nowhere_farther_apart(rng, n_prefix):
+    rows = clustered(rng, 300)
+    directions = np.linalg.qr(rng.normal(size=(40, n_prefix)))[0].astype(np.float32)
+    short = shorten(rows, directions)
+    assert short.shape == (300, n_prefix + 1)
+    np.testing.assert_allclose(np.linalg.norm(short, axis=1), 1, atol=1e-5)
+    assert (short @ short.T >= rows @ rows.T).all()
 
 
 def plan(rows, threshold, **options):
@@ -63,11 +80,11 @@ def plan(rows, threshold, **options):
 def test_plans_follow_the_data(rng, monkeypatch):
     monkeypatch.setattr(neighbours, "_SMALL", 1e6)
     clusters = clustered(rng, 6000)
-    assert plan(clusters[:100], 0.9).n_prefix == 40
+    assert plan(clusters[:100], 0.9).directions is None
     exact = plan(clusters, 0.95, index="exact")
     assert exact.recall.value == 1
     assert exact.flop < plan(clusters, -0.5, index="exact").flop
-    assert plan(clusters, -0.5).n_prefix == 40  # all of them match: nothing to win
+    assert plan(clusters, -0.5).directions is None  # all of them match: nothing to win
 
 
 def test_auto_is_calibrated_only_where_exact_is_dear(rng, monkeypatch):
@@ -83,7 +100,7 @@ def test_auto_is_calibrated_only_where_exact_is_dear(rng, monkeypatch):
 def test_calibrated_cells_reach_their_recall(rng):
     rows = clustered(rng, 8000)
     made = plan(rows, 0.95, index="cells", target_recall=0.99)
-    exact = find(rows, None, 0.95, Plan(0, 40))
+    exact = find(rows, None, 0.95, Plan(0))
     found = find(rows, None, 0.95, made)
     assert set(zip(*found[:2], strict=True)) <= set(zip(*exact[:2], strict=True))
     recall = len(found[0]) / len(exact[0])
@@ -91,15 +108,21 @@ def test_calibrated_cells_reach_their_recall(rng):
     assert made.recall.low - 0.005 <= recall <= made.recall.high + 0.005
 
 
-def test_sample_holds_all_pairs_of_its_rows(rng, monkeypatch):
+@pytest.mark.parametrize("with_cells", [False, True])
+def test_sample_holds_all_pairs_of_its_rows(rng, monkeypatch, with_cells):
     monkeypatch.setattr(neighbours, "_ROWS_TO_CALIBRATE", 50)
     rows = clustered(rng, 700)
+    given = None
+    if with_cells:
+        margin = 2 * _widest_margin(0.8, 40)
+        given = Plan(0, None, Cells(rows, 10, seed=0), margin, one_sided=True)
     with threads(1) as run:
-        sample, (mine, theirs, _) = exact_sample(rows, None, 0.95, run)
+        sample, (mine, theirs, _) = exact_sample(rows, None, 0.8, 0.85, run, given)
+    assert 50 < len(sample) < 700  # more than at first, for the pairs were too few
     for number, row in enumerate(sample):
         cosines = rows @ row
         itself = int(cosines.argmax())
-        expected = set(np.flatnonzero(cosines >= 0.95).tolist())
+        expected = set(np.flatnonzero(cosines >= 0.8).tolist())
         found = set(theirs[mine == number].tolist())
         assert len(expected - found) == 1  # the row itself
         assert cosines[itself] > 0.999
