@@ -57,7 +57,7 @@ def resident_mb() -> float:
 
 def make_matcher(method: str, threshold: float) -> FaissThresholdMatcher:
     """Make the matcher of one of our methods."""
-    return FaissThresholdMatcher(threshold, index=OWN[method], n_jobs=1)
+    return FaissThresholdMatcher(threshold, n_jobs=1, **OWN[method])
 
 
 def count_ivf(X: np.ndarray, threshold: float) -> int:
@@ -98,9 +98,10 @@ def count_sklearn(X: np.ndarray, threshold: float) -> int:
 
 
 OWN = {
-    "skmatch exact": "exact",
-    "skmatch cells, recall .999": "cells",
-    "skmatch auto": "auto",
+    "skmatch exact": {"index": "exact"},
+    "skmatch cells, recall .995": {"index": "cells", "target_recall": 0.995},
+    "skmatch cells, recall .999": {"index": "cells"},
+    "skmatch auto": {},
 }
 PEERS = {
     "faiss IVF(sqrt n), nprobe 4": count_ivf,

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Any, NamedTuple
 
 import faiss
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csc_array, csr_array, vstack
+from scipy.sparse import csc_array, csr_array
 from scipy.stats import beta
 
 ROWS_PER_CELL = 16  # that train its centroid
 _ENTRIES_PER_BLOCK = 2**19  # of a matrix of similarities: it stays in the cache
-_ROWS_PER_VISIT = 2**17  # so that what they probe takes little memory
+_CELLS_PER_TASK = 8
+_ROWS_PER_VISIT = 2**18  # so that what they probe takes little memory
 # Columns of the same. Rows that lie a power of two apart share the places of a cache:
 # with 1024 columns, products of 16 dimensions take twice as long.
 _WIDTH = 1000
@@ -106,7 +107,7 @@ class Cells:
         reach = (margin * self._apart + _ROUNDING).astype(np.float32)
         step = max(64, _ENTRIES_PER_BLOCK // n_cells)
 
-        def probe_block(start: int) -> csr_array:
+        def probe_block(start: int) -> tuple[Any, Any]:
             block, homes = rows[start : start + step], home[start : start + step]
             similarities = block @ self.centroids.T  # (b, cells)
             number = np.arange(len(block))
@@ -114,13 +115,17 @@ class Cells:
             np.subtract(similarities[number, homes][:, None], least, out=least)
             similarities[number, homes] = -np.inf
             places = np.flatnonzero(similarities >= least)
-            ends = np.searchsorted(places, np.arange(len(block) + 1) * n_cells)
-            cells = places - np.repeat(number * n_cells, np.diff(ends))
-            marks = np.ones(len(cells), bool), cells.astype(np.int32), ends
-            return csr_array(marks, shape=(len(block), n_cells))
+            ends = np.searchsorted(places, (number + 1) * n_cells)
+            n_probes = np.diff(ends, prepend=0)
+            return n_probes, (places - np.repeat(number * n_cells, n_probes)).astype(
+                np.int32
+            )
 
-        blocks = [*run(probe_block, range(0, len(rows), step))]
-        return vstack(blocks, format="csr").tocsc()
+        parts = [*run(probe_block, range(0, len(rows), step))]
+        n_probes, cells = (np.concatenate(part) for part in zip(*parts, strict=True))
+        ends = np.append(0, n_probes.cumsum()).astype(np.int32)
+        marks = np.ones(len(cells), bool), cells, ends
+        return csr_array(marks, shape=(len(rows), n_cells)).tocsc()
 
     def margins(self, left: Rows, right: Rows) -> NDArray[np.float32]:
         """Return the least margin with which each row of `left` meets its `right`."""
@@ -158,28 +163,30 @@ class Cells:
         """
         is_same = ours is theirs
 
-        def stay(cell: int) -> Any:
+        def stay(cell: int) -> tuple[Numbers, Numbers]:
             here, there = ours.residents(cell), theirs.residents(cell)
             a, b = above(ours.rows[here], theirs.rows[there], bound, triangle=is_same)
-            return give(a + here.start, b + there.start)
+            return a + here.start, b + there.start
 
         def visit(
             guests: Sorted, hosts: Sorted, first: int, probes: csc_array, cell: int
-        ) -> Any:
+        ) -> tuple[Numbers, Numbers]:
             start, end = probes.indptr[cell : cell + 2]
             here, who = hosts.residents(cell), probes.indices[start:end] + first
             a, b = above(guests.rows.take(who, axis=0), hosts.rows[here], bound)
-            a, b = who[a], b + here.start
-            if not one_sided:
-                # Where both rows probe the other's cell, the guest is the one nearer to
-                # the border: of the sum of the two rows, that is the side.
-                way = self.centroids[guests.home[a]] - self.centroids[cell]
-                pair = guests.rows.take(a, axis=0) + hosts.rows.take(b, axis=0)
-                lead = np.einsum("ij,ij->i", pair, way)
-                keep = lead < 0
-                keep |= (lead == 0) & (a < b if is_same else guests is ours)
-                a, b = a[keep], b[keep]
-            return give(a, b) if guests is ours else give(b, a)
+            return who[a], b + here.start
+
+        def settle(
+            guests: Sorted, hosts: Sorted, a: Numbers, b: Numbers
+        ) -> tuple[Numbers, Numbers]:
+            # Where both rows probe the other's cell, the guest is the one nearer to the
+            # border: of the sum of the two rows, that is the side.
+            way = self.centroids[guests.home[a]] - self.centroids[hosts.home[b]]
+            pair = guests.rows.take(a, axis=0) + hosts.rows.take(b, axis=0)
+            lead = np.einsum("ij,ij->i", pair, way)
+            keep = (lead == 0) & (a < b if is_same else guests is ours)
+            keep |= lead < 0
+            return a[keep], b[keep]
 
         def give(a: Numbers, b: Numbers) -> Any:
             one, other = ours.number[a], theirs.number[b]
@@ -187,15 +194,32 @@ class Cells:
                 one, other = np.minimum(one, other), np.maximum(one, other)
             return look(one, other)
 
-        yield from run(stay, range(len(self)))
+        def stay_in(cells: range) -> Any:
+            return give(*_join(map(stay, cells)))
+
+        def visit_in(
+            guests: Sorted, hosts: Sorted, first: int, probes: csc_array, cells: range
+        ) -> Any:
+            a, b = _join(visit(guests, hosts, first, probes, cell) for cell in cells)
+            if not one_sided:
+                a, b = settle(guests, hosts, a, b)
+            return give(a, b) if guests is ours else give(b, a)
+
+        starts = range(0, len(self), _CELLS_PER_TASK)
+        tasks = [range(n, min(n + _CELLS_PER_TASK, len(self))) for n in starts]
+        yield from run(stay_in, tasks)
         ways = [(ours, theirs), (theirs, ours)]
         for guests, hosts in ways[: 1 if one_sided or is_same else 2]:
             for first in range(0, len(guests.rows), _ROWS_PER_VISIT):
                 some = slice(first, first + _ROWS_PER_VISIT)
                 probes = self.probe(guests.rows[some], guests.home[some], margin, run)
-                yield from run(
-                    partial(visit, guests, hosts, first, probes), range(len(self))
-                )
+                yield from run(partial(visit_in, guests, hosts, first, probes), tasks)
+
+
+def _join(pairs: Iterable[tuple[Numbers, Numbers]]) -> tuple[Numbers, Numbers]:
+    """Join the pairs of several cells."""
+    one, other = zip(*pairs, strict=True)
+    return np.concatenate(one), np.concatenate(other)
 
 
 def calibrate(
