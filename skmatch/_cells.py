@@ -161,59 +161,75 @@ class Cells:
         `one_sided`, the rows of `theirs` stay where they are: with twice the margin,
         those of `ours` find the same pairs alone.
         """
-        is_same = ours is theirs
-
-        def stay(cell: int) -> tuple[Numbers, Numbers]:
-            here, there = ours.residents(cell), theirs.residents(cell)
-            a, b = above(ours.rows[here], theirs.rows[there], bound, triangle=is_same)
-            return a + here.start, b + there.start
-
-        def visit(
-            guests: Sorted, hosts: Sorted, first: int, probes: csc_array, cell: int
-        ) -> tuple[Numbers, Numbers]:
-            start, end = probes.indptr[cell : cell + 2]
-            here, who = hosts.residents(cell), probes.indices[start:end] + first
-            a, b = above(guests.rows.take(who, axis=0), hosts.rows[here], bound)
-            return who[a], b + here.start
-
-        def settle(
-            guests: Sorted, hosts: Sorted, a: Numbers, b: Numbers
-        ) -> tuple[Numbers, Numbers]:
-            # Where both rows probe the other's cell, the guest is the one nearer to the
-            # border: of the sum of the two rows, that is the side.
-            way = self.centroids[guests.home[a]] - self.centroids[hosts.home[b]]
-            pair = guests.rows.take(a, axis=0) + hosts.rows.take(b, axis=0)
-            lead = np.einsum("ij,ij->i", pair, way)
-            keep = (lead == 0) & (a < b if is_same else guests is ours)
-            keep |= lead < 0
-            return a[keep], b[keep]
 
         def give(a: Numbers, b: Numbers) -> Any:
             one, other = ours.number[a], theirs.number[b]
-            if is_same:
+            if ours is theirs:
                 one, other = np.minimum(one, other), np.maximum(one, other)
             return look(one, other)
 
-        def stay_in(cells: range) -> Any:
-            return give(*_join(map(stay, cells)))
+        def stay(cells: range) -> Any:
+            return give(*_join(_meet_at_home(ours, theirs, bound, n) for n in cells))
 
-        def visit_in(
+        def visit(
             guests: Sorted, hosts: Sorted, first: int, probes: csc_array, cells: range
         ) -> Any:
-            a, b = _join(visit(guests, hosts, first, probes, cell) for cell in cells)
+            a, b = _join(
+                _meet_guests(guests, hosts, first, probes, bound, n) for n in cells
+            )
             if not one_sided:
-                a, b = settle(guests, hosts, a, b)
+                keep = self._is_guest(guests, hosts, a, b, has_ties=guests is ours)
+                a, b = a[keep], b[keep]
             return give(a, b) if guests is ours else give(b, a)
 
         starts = range(0, len(self), _CELLS_PER_TASK)
         tasks = [range(n, min(n + _CELLS_PER_TASK, len(self))) for n in starts]
-        yield from run(stay_in, tasks)
+        yield from run(stay, tasks)
         ways = [(ours, theirs), (theirs, ours)]
-        for guests, hosts in ways[: 1 if one_sided or is_same else 2]:
+        for guests, hosts in ways[: 1 if one_sided or ours is theirs else 2]:
             for first in range(0, len(guests.rows), _ROWS_PER_VISIT):
                 some = slice(first, first + _ROWS_PER_VISIT)
                 probes = self.probe(guests.rows[some], guests.home[some], margin, run)
-                yield from run(partial(visit_in, guests, hosts, first, probes), tasks)
+                yield from run(partial(visit, guests, hosts, first, probes), tasks)
+
+    def _is_guest(
+        self, guests: Sorted, hosts: Sorted, a: Numbers, b: Numbers, *, has_ties: bool
+    ) -> NDArray[np.bool_]:
+        """Tell of the pairs in which each row probes the other's cell who is the guest.
+
+        That is the row nearer to the border: of the sum of the two, it is the side.
+        """
+        way = self.centroids[guests.home[a]] - self.centroids[hosts.home[b]]
+        pair = guests.rows.take(a, axis=0) + hosts.rows.take(b, axis=0)
+        lead = np.einsum("ij,ij->i", pair, way)
+        return (lead < 0) | (
+            (lead == 0) & (a < b if guests is hosts else np.bool_(has_ties))
+        )
+
+
+def _meet_at_home(
+    ours: Sorted, theirs: Sorted, bound: float, cell: int
+) -> tuple[Numbers, Numbers]:
+    """Return the places of the pairs of rows that live in a cell."""
+    here, there = ours.residents(cell), theirs.residents(cell)
+    is_same = ours is theirs
+    a, b = above(ours.rows[here], theirs.rows[there], bound, triangle=is_same)
+    return a + here.start, b + there.start
+
+
+def _meet_guests(
+    guests: Sorted,
+    hosts: Sorted,
+    first: int,
+    probes: csc_array,
+    bound: float,
+    cell: int,
+) -> tuple[Numbers, Numbers]:
+    """Return the places of the pairs of rows that probe a cell and that live there."""
+    start, end = probes.indptr[cell : cell + 2]
+    here, who = hosts.residents(cell), probes.indices[start:end] + first
+    a, b = above(guests.rows.take(who, axis=0), hosts.rows[here], bound)
+    return who[a], b + here.start
 
 
 def _join(pairs: Iterable[tuple[Numbers, Numbers]]) -> tuple[Numbers, Numbers]:
