@@ -65,11 +65,15 @@ def bcubed_f1(labels: Any, groups: Any) -> float:
 
 
 def apply(
-    make: Make, score: Callable[[Any, Any], float], tuning: Any, test: Any
+    make: Make,
+    score: Callable[[Any, Any], float],
+    tuning: Any,
+    test: Any,
+    grid: Any = GRID,
 ) -> tuple[float, Any, float]:
     """Choose the threshold on one gallery; return it, the result on another, time."""
     vectors, labels = tuning
-    best = max(GRID, key=lambda t: score(labels, make(vectors, float(t))))
+    best = max(grid, key=lambda t: score(labels, make(vectors, float(t))))
     began = time.perf_counter()
     found = make(test[0], float(best))
     return float(best), found, time.perf_counter() - began
@@ -98,7 +102,8 @@ def main(path: str) -> None:
     print()
     refined = []
     for method, params in REFINEMENTS.items():
-        at, found, seconds = apply(refine(params), rowwise_f1_score, tuning, test)
+        make, grid = refine(params), GRID[GRID >= 0.3][::2]
+        at, found, seconds = apply(make, rowwise_f1_score, tuning, test, grid)
         scores = rowwise_f1_score(labels, found, average=None)
         row = {"matches refined by": method, "at": at, "F1": scores.mean()}
         row["SE"] = clustered_standard_error(scores, labels)

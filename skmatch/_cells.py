@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Any, NamedTuple
@@ -15,6 +16,7 @@ from scipy.stats import beta
 ROWS_PER_CELL = 16  # that train its centroid
 _ENTRIES_PER_BLOCK = 2**19  # of a matrix of similarities: it stays in the cache
 _CELLS_PER_TASK = 8
+_PAIRS_PER_LOOK = 4096
 _ROWS_PER_VISIT = 2**18  # so that what they probe takes little memory
 # Columns of the same. Rows that lie a power of two apart share the places of a cache:
 # with 1024 columns, products of 16 dimensions take twice as long.
@@ -78,8 +80,10 @@ class Cells:
         centroids: Rows = kmeans.centroids
         norms = np.linalg.norm(centroids, axis=1, keepdims=True)
         self.centroids = centroids / np.maximum(norms, 1e-12)
-        cosines = self.centroids @ self.centroids.T
-        self._apart = np.sqrt(np.maximum(2 - 2 * cosines, 0))
+        precise = self.centroids.astype(np.float64)  # some lie close together
+        square = (precise**2).sum(axis=1)
+        squares = square[:, None] + square - 2 * (precise @ precise.T)
+        self._apart = np.sqrt(np.maximum(squares, 0))
 
     def __len__(self) -> int:
         """Return the number of cells."""
@@ -199,12 +203,16 @@ class Cells:
 
         That is the row nearer to the border: of the sum of the two, it is the side.
         """
-        way = self.centroids[guests.home[a]] - self.centroids[hosts.home[b]]
-        pair = guests.rows.take(a, axis=0) + hosts.rows.take(b, axis=0)
-        lead = np.einsum("ij,ij->i", pair, way)
-        return (lead < 0) | (
-            (lead == 0) & (a < b if guests is hosts else np.bool_(has_ties))
-        )
+        is_guest = np.empty(len(a), dtype=bool)
+        for start in range(0, len(a), _PAIRS_PER_LOOK):
+            some = slice(start, start + _PAIRS_PER_LOOK)
+            one, other = a[some], b[some]
+            way = self.centroids[guests.home[one]] - self.centroids[hosts.home[other]]
+            pair = guests.rows.take(one, axis=0) + hosts.rows.take(other, axis=0)
+            lead = np.einsum("ij,ij->i", pair, way)
+            wins_ties = one < other if guests is hosts else np.bool_(has_ties)
+            is_guest[some] = (lead < 0) | ((lead == 0) & wins_ties)
+        return is_guest
 
 
 def _meet_at_home(
@@ -251,14 +259,16 @@ def calibrate(
     """
     n_pairs = len(needed)
     needed = np.append(0.0, np.sort(needed))
-    for n_missed in range(int((1 - target) * n_pairs), -1, -1):
-        recall = interval(n_pairs, n_missed, sizes)
-        if recall.low >= target:
-            margin = max(0.0, float(needed[n_pairs - n_missed]))
-            # Many pairs share a home and need no margin: fewer may be missed.
-            n_missed = int((needed > margin).sum())
-            return margin, interval(n_pairs, n_missed, sizes)
-    return np.inf, EXACT
+    most = range(int((1 - target) * n_pairs), -1, -1)
+    first = bisect_left(
+        most, target, key=lambda n_missed: interval(n_pairs, n_missed, sizes).low
+    )
+    if first == len(most):
+        return np.inf, EXACT
+    margin = max(0.0, float(needed[n_pairs - most[first]]))
+    # Many pairs share a home and need no margin: fewer may be missed.
+    n_missed = int((needed > margin).sum())
+    return margin, interval(n_pairs, n_missed, sizes)
 
 
 def interval(n_pairs: int, n_missed: int, sizes: Numbers) -> Recall:

@@ -45,6 +45,11 @@ def make_index(rows: Rows, factory: str) -> Any:
     return index
 
 
+def clone_index(index: Any) -> Any:
+    """Return a copy of an index, whose parameters may be changed."""
+    return faiss.clone_index(index)
+
+
 def tune_index(
     index: Any,
     sample: Rows,

@@ -20,7 +20,7 @@ _METHODS = ("components", "average", "complete", "louvain")
 
 
 def group_matches(
-    matches: Any, *, method: str = "average", threshold: float = 0.0
+    matches: Any, *, method: str = "average", threshold: float | None = None
 ) -> NDArray[np.int64]:
     """Put rows into groups by their matches, so that each row is in one group.
 
@@ -39,9 +39,11 @@ def group_matches(
         - "complete": as long as the smallest one is.
         - "louvain": groups of high modularity [1]_ (with networkx), which breaks
           chains up and needs no threshold of its own.
-    threshold : float, default=0.0
+    threshold : float or None, default=None
         Similarity in ``[0, 1]`` below which matches are left out and, in the methods
-        "average" and "complete", groups are not merged.
+        "average" and "complete", groups are not merged. None is 0.5 for these two (of
+        matches without a similarity: at least half of the pairs of two groups match)
+        and 0 for the others.
 
     Returns
     -------
@@ -56,8 +58,8 @@ def group_matches(
 
     Notes
     -----
-    All methods look at one connected component at a time. "average" and "complete"
-    need a dense matrix of the largest one.
+    "average" and "complete" look at one connected component at a time, and need a dense
+    matrix of the largest one.
 
     References
     ----------
@@ -76,6 +78,8 @@ def group_matches(
     """
     if method not in _METHODS:
         raise ValueError(f"method={method!r}; expected one of {_METHODS}.")
+    if threshold is None:
+        threshold = 0.5 if method in ("average", "complete") else 0.0
     graph = _as_graph(matches, threshold)
     if graph.shape[0] != graph.shape[1]:
         raise ValueError(f"matches has shape {graph.shape}; expected a square matrix.")
@@ -87,10 +91,12 @@ def group_matches(
     elif method != "components":
         order = np.argsort(labels, kind="stable")
         ends = np.cumsum(np.bincount(labels))
+        last = labels.max(initial=0)
         for rows in np.split(order, ends[:-1]):
             if len(rows) > 2:  # two rows are a group, or there is no match
                 parts = _link(graph[rows][:, rows].toarray(), method, threshold)
-                labels[rows] = labels.max() + parts
+                labels[rows] = last + parts
+                last += parts.max()
     _, first, labels = np.unique(labels, return_index=True, return_inverse=True)
     return np.argsort(np.argsort(first))[labels].astype(np.int64)
 
@@ -149,9 +155,10 @@ def _as_graph(matches: Any, threshold: float) -> csr_array:
     """Return the similarities at or above a threshold, above 0."""
     check_scalar(threshold, "threshold", Real, min_val=0, max_val=1)
     graph = csr_array(matches if issparse(matches) else np.asarray(matches))
+    graph.sum_duplicates()  # of bool, two are one
     graph = graph.astype(np.float64)
-    graph.sum_duplicates()
-    graph.data[graph.data < np.float32(threshold)] = 0
+    # Similarities are float32, and so is the threshold that they may equal.
+    graph.data[graph.data.astype(np.float32) < np.float32(threshold)] = 0
     graph.eliminate_zeros()
     return graph
 
@@ -160,16 +167,20 @@ def _link(
     similarities: NDArray[np.float64], method: str, threshold: float
 ) -> NDArray[np.int64]:
     """Cut the tree of an agglomerative clustering; groups are numbered from 1."""
-    distances = 1 - similarities
+    distances = np.maximum(1 - similarities, 0)
     np.fill_diagonal(distances, 0)
     tree = linkage(squareform(distances, checks=False), method)
-    return fcluster(tree, 1 - max(threshold, 1e-9) + 1e-12, "distance").astype(np.int64)
+    rounded = max(float(np.float32(threshold)), 1e-9)
+    return fcluster(tree, 1 - rounded + 1e-7, "distance").astype(np.int64)
 
 
 def _louvain(graph: csr_array) -> NDArray[np.int64]:
     """Return groups of high modularity."""
     import networkx
 
+    graph = graph.copy()
+    graph.setdiag(0)  # a row that matches itself is no reason to leave it alone
+    graph.eliminate_zeros()
     network = networkx.from_scipy_sparse_array(graph)
     groups = networkx.community.louvain_communities(network, seed=0)
     labels = np.empty(graph.shape[0], dtype=np.int64)

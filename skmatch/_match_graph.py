@@ -59,7 +59,6 @@ def limit_matches(
     check_scalar(max_matches, "max_matches", Integral, min_val=1)
     graph = csr_array(similarities, dtype=np.float32, copy=True)
     graph.sum_duplicates()
-    graph.eliminate_zeros()
     kept = _is_among_first(graph, max_matches)
     if reciprocal:
         number = csr_array(
@@ -72,9 +71,9 @@ def limit_matches(
             other_side, max_matches
         )
         kept &= kept_by_column
-    graph.data[~kept] = 0
-    graph.eliminate_zeros()
-    return graph
+    entries = graph.tocoo()
+    places = entries.row[kept], entries.col[kept]
+    return csr_array((entries.data[kept], places), shape=graph.shape)
 
 
 def blend_neighbours(embeddings: Any, similarities: Any) -> Any:
@@ -181,9 +180,11 @@ default=None
             block[np.arange(len(some)), some] = -np.inf
         nearest[start : start + step] = block.argmax(axis=1)
         values[start : start + step] = block.max(axis=1)
-    near = values > 0
-    added = csr_array((values[near], (lonely[near], nearest[near])), shape=graph.shape)
-    return (graph + added).tocsr()
+    near, entries = values > 0, graph.tocoo()
+    row = np.concatenate([entries.row, lonely[near]])
+    column = np.concatenate([entries.col, nearest[near]])
+    data = np.concatenate([entries.data, values[near]])
+    return csr_array((data, (row, column)), shape=graph.shape)
 
 
 def _is_among_first(graph: csr_array, n_first: int) -> NDArray[np.bool_]:

@@ -18,10 +18,17 @@ from sklearn.base import (
 from sklearn.preprocessing import normalize
 from sklearn.utils import Tags, check_scalar
 from sklearn.utils.validation import check_is_fitted, validate_data
-from threadpoolctl import threadpool_info
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from skmatch._cells import EXACT, Recall, Rows
-from skmatch._faiss_index import flat_index, make_index, rows_of, search, tune_index
+from skmatch._faiss_index import (
+    clone_index,
+    flat_index,
+    make_index,
+    rows_of,
+    search,
+    tune_index,
+)
 from skmatch._match_graph import blend_neighbours, limit_matches, match_lonely_rows
 from skmatch._neighbours import (
     Pairs,
@@ -95,7 +102,8 @@ class FaissThresholdMatcher(
           on the sample.
     target_recall : float, default=0.999
         Share of the pairs, in ``(0, 1]``, that a search that is not exact must find,
-        with 95 % confidence. With 1 only an exact search will do.
+        with 95 % confidence. With 1 "cells" is exact, and a factory string misses none
+        of the pairs of a sample.
     max_pairs : int, default=200_000_000
         Largest number of pairs that may be found. A threshold that gives more of them,
         by an estimate from a sample of the rows, raises an error before the search.
@@ -122,8 +130,8 @@ class FaissThresholdMatcher(
         Rows of the catalogue, (`n_samples_fit_`, `n_features_in_`), scaled to unit L2
         norm: a faiss index of float32 rows, or a sparse array of float64 rows where
         :meth:`fit` got a sparse one.
-    search_index_ : faiss.Index
-        The catalogue in the index of the factory string, where `index` is one.
+    search_index_ : faiss.Index or None
+        The catalogue in the index of the factory string, where `index` was one.
     n_samples_fit_ : int
         Number of rows of the catalogue.
     n_features_in_ : int
@@ -217,11 +225,13 @@ class FaissThresholdMatcher(
         """
         self._check_params()
         rows = self._unit_rows(X, reset=True)
+        search_index = None
+        if self._uses_factory(rows):
+            search_index, _ = self._make_index(rows)
         self.index_: Any = rows if issparse(rows) else flat_index(rows)
         self.n_samples_fit_ = rows.shape[0]
-        if self._uses_factory(rows):
-            with self._threads() as run:
-                self.search_index_, _ = self._make_index(rows, run)
+        self.search_index_: Any = search_index
+        self._searches = (self.index, self.threshold)
         return self
 
     def partial_fit(self, X: ArrayLike, y: object = None) -> Self:
@@ -253,7 +263,7 @@ class FaissThresholdMatcher(
             self.index_ = vstack([self.index_, rows], format="csr")
         else:
             self.index_.add(rows)
-            if self._uses_factory(rows):
+            if self.search_index_ is not None:
                 self.search_index_.add(rows)
         self.n_samples_fit_ += rows.shape[0]
         return self
@@ -287,7 +297,8 @@ class FaissThresholdMatcher(
             pairs = self._find_pairs(rows, None)
         if self.max_matches is not None or self.nearest_for_lonely:
             graph = self._refine(_mirror(pairs, rows.shape[0]), rows, None)
-            row, column = graph.nonzero()
+            graph = graph.tocoo()
+            row, column = graph.row, graph.col
         else:
             row = np.concatenate([pairs[0], pairs[1]])
             column = np.concatenate([pairs[1], pairs[0]])
@@ -359,9 +370,9 @@ class FaissThresholdMatcher(
         rows = self._unit_rows(X, reset=False)
         if issparse(rows):
             return SearchReport("all pairs", 0, *EXACT)
+        if self._uses_factory(rows):
+            return SearchReport(self.index, 0, *self._make_index(rows)[1])
         with self._threads() as run:
-            if self._uses_factory(rows):
-                return SearchReport(self.index, 0, *self._make_index(rows, run)[1])
             plan = self._plan(rows, None, run)
         if plan.cells is not None:
             return SearchReport("cells", len(plan.cells), *plan.recall)
@@ -375,14 +386,23 @@ class FaissThresholdMatcher(
         self._refuse_too_many(rows, rows if catalogue is None else catalogue)
         if issparse(rows):
             return join(_sparse_pairs(rows, catalogue, self.threshold))
+        if self._uses_factory(rows):
+            return self._find_by_factory(rows, catalogue)
         with self._threads() as run:
-            if not self._uses_factory(rows):
-                plan = self._plan(rows, catalogue, run)
-                return join(find_pairs(rows, catalogue, self.threshold, plan, run))
-            if catalogue is not None:
-                return join(search(self.search_index_, rows, catalogue, self.threshold))
-            index, _ = self._make_index(rows, run)
-            row, column, similarity = join(search(index, rows, rows, self.threshold))
+            plan = self._plan(rows, catalogue, run)
+            return join(find_pairs(rows, catalogue, self.threshold, plan, run))
+
+    def _find_by_factory(self, rows: Rows, catalogue: Rows | None) -> Pairs:
+        """Find pairs in the index of the factory string."""
+        if catalogue is not None:
+            index = self._index_of_catalogue(catalogue)
+        else:
+            index, _ = self._make_index(rows)
+        other = rows if catalogue is None else catalogue
+        with threadpool_limits(self._n_threads()):
+            row, column, similarity = join(search(index, rows, other, self.threshold))
+        if catalogue is not None:
+            return row, column, similarity
         # An index may find a pair from one side only: take it from either.
         small, large = np.minimum(row, column), np.maximum(row, column)
         once = np.unique(small * len(rows) + large, return_index=True)[1]
@@ -410,26 +430,43 @@ class FaissThresholdMatcher(
             run=run,
         )
 
-    def _make_index(self, rows: Rows, run: Run) -> tuple[Any, Recall]:
+    def _make_index(self, rows: Rows) -> tuple[Any, Recall]:
         """Make the index of the factory string; return it and its recall."""
-        index = make_index(rows, self.index)
-        sample, pairs = exact_sample(
-            rows, None, self.threshold, self.target_recall, run
-        )
-        return index, tune_index(
-            index, sample, pairs, rows, self.threshold, self.target_recall
-        )
+        with threadpool_limits(self._n_threads()):
+            index = make_index(rows, self.index)
+        return index, self._tune_index(index, rows)
+
+    def _tune_index(self, index: Any, rows: Rows) -> Recall:
+        """Let an index search as widely as the threshold asks for."""
+        target = self.target_recall
+        with self._threads() as run:
+            sample, pairs = exact_sample(rows, None, self.threshold, target, run)
+        with threadpool_limits(self._n_threads()):
+            return tune_index(index, sample, pairs, rows, self.threshold, target)
+
+    def _index_of_catalogue(self, catalogue: Rows) -> Any:
+        """Return the index of the factory string, tuned to the threshold of now."""
+        factory, threshold = self._searches
+        if factory != self.index:
+            return self._make_index(catalogue)[0]
+        if threshold == self.threshold:
+            return self.search_index_
+        index = clone_index(self.search_index_)
+        self._tune_index(index, catalogue)
+        return index
 
     def _uses_factory(self, rows: Any) -> bool:
         return not issparse(rows) and self.index not in _OWN
 
+    def _n_threads(self) -> int:
+        """Return the number of threads that `n_jobs` asks for."""
+        if self.n_jobs is not None:
+            return effective_n_jobs(self.n_jobs)
+        return max((pool["num_threads"] for pool in threadpool_info()), default=1)
+
     def _threads(self) -> Any:
         """Open the threads of a search."""
-        n_threads = effective_n_jobs(self.n_jobs)
-        if self.n_jobs is None:
-            pools = [pool["num_threads"] for pool in threadpool_info()]
-            n_threads = max(pools, default=1)
-        return threads(n_threads)
+        return threads(self._n_threads())
 
     def _refuse_too_many(self, rows: Any, catalogue: Any) -> None:
         """Raise if the threshold is so low that there are too many pairs."""

@@ -257,6 +257,10 @@ def _count_pairs(
     """Count true, found and common matches of each row with other rows."""
     if _is_matrix(y_pred):
         found = csr_array(y_pred)
+        if found.shape[0] != found.shape[1]:
+            raise ValueError(
+                f"y_pred has shape {found.shape}; expected a square matrix of matches."
+            )
         n_both, n_true, n_found = _count_in_matrix(y_true, found)
         is_found = found.diagonal() != 0
         is_true = csr_array(y_true).diagonal() != 0 if _is_matrix(y_true) else True

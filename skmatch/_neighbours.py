@@ -125,7 +125,7 @@ def plan_search(
         return best
     widest = _widest_margin(threshold, left.shape[1])
     share, exact = 0.1, None  # of the pairs, which meet in a cell
-    for n_tried in (n_cells, 2 * n_cells):
+    for n_tried in (n_cells, min(2 * n_cells, len(other))):
         prefix = min(prefixes, key=lambda x: x.flop(share))
         trains = other[draw(len(other), ROWS_PER_CELL * n_tried)]
         cells = Cells(shorten(trains, prefix.directions), n_tried, seed=0)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from copy import copy
-from numbers import Real
+from numbers import Integral, Real
 from typing import Any, NamedTuple, Self
 
 import numpy as np
 from joblib import Parallel, delayed
 from numpy.typing import ArrayLike, NDArray
-from scipy.sparse import csr_array
+from scipy.sparse import csr_array, issparse
 from sklearn.base import (
     BaseEstimator,
     ClassNamePrefixFeaturesOutMixin,
@@ -20,6 +20,7 @@ from sklearn.base import (
     clone,
 )
 from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import normalize
 from sklearn.utils import Tags, check_random_state, check_scalar, get_tags
 from sklearn.utils.validation import check_is_fitted
 
@@ -64,9 +65,10 @@ class TunedThresholdMatcherCV(
           `n_true`, of shape (n_rows,), counts the rows of each row's product, itself
           included. It returns n_entries + 1 scores: those of the first 0, 1, 2, ...
           entries.
-    cv : "prefit", cross-validation splitter or None, default=None
-        None is ``ClassDisjointKFold(5)``. With "prefit" the estimator is fitted already
-        and all rows given to :meth:`fit` are a gallery to choose the threshold on.
+    cv : "prefit", int, cross-validation splitter or None, default=None
+        An int is the number of folds of a ``ClassDisjointKFold``, None are 5. With
+        "prefit" the estimator is fitted already, and all rows given to :meth:`fit` are
+        a gallery to choose the threshold on.
     thresholds : "all" or array-like of shape (n_thresholds,), default="all"
         Thresholds to choose from. "all" are all similarities of pairs, down to where
         there are 100 matches a row.
@@ -181,7 +183,8 @@ class TunedThresholdMatcherCV(
         if isinstance(self.cv, str) and self.cv == "prefit":
             galleries = [_search(self.estimator, X, labels, floor)]
         else:
-            cv = ClassDisjointKFold(5) if self.cv is None else self.cv
+            cv: Any = 5 if self.cv is None else self.cv
+            cv = ClassDisjointKFold(int(cv)) if isinstance(cv, Integral) else cv
             galleries = Parallel(n_jobs=self.n_jobs)(
                 delayed(_fit_and_search)(
                     self.estimator, X, np.asarray(y), labels, train, test, floor
@@ -198,10 +201,12 @@ class TunedThresholdMatcherCV(
         self._choose(galleries, curve, thresholds)
         if self.adapt_to_gallery:
             self._fit_line(galleries, curve, thresholds)
+        self.__dict__.pop("estimator_", None)  # of an earlier fit
         if isinstance(self.cv, str) and self.cv == "prefit":
-            self.estimator_ = copy(self.estimator)
+            self.estimator_ = _with_threshold(self.estimator, self.best_threshold_)
         elif self.refit:
-            self.estimator_ = clone(self.estimator).fit(X, y)
+            fresh = _with_threshold(clone(self.estimator), self.best_threshold_)
+            self.estimator_ = fresh.fit(X, y)
         for name in ("n_features_in_", "feature_names_in_"):
             if hasattr(getattr(self, "estimator_", None), name):
                 setattr(self, name, getattr(self.estimator_, name))
@@ -456,11 +461,26 @@ def _find_floor(rows: Any, max_pairs: int) -> float:
     """Return a threshold at which rows have about a hundred matches each."""
     n_rows = rows.shape[0]
     some = np.random.default_rng(0).choice(n_rows, min(n_rows, 256), replace=False)
-    matcher = FaissThresholdMatcher(-1, max_pairs=2**62).fit(rows)
-    similarities = matcher.transform(rows[some]).toarray()
+    rows = normalize(rows)
+    similarities = rows[some] @ rows.T
+    if issparse(similarities):
+        similarities = similarities.toarray()
     n_matches = min(_MATCHES_PER_ROW, max_pairs // n_rows)
     share = min(1.0, n_matches / n_rows)
-    return max(-1.0, float(np.quantile(similarities, 1 - share)))
+    floor = float(np.quantile(similarities, 1 - share))
+    if issparse(rows) and floor <= 0:  # rows without a word in common: all the others
+        floor = float(similarities[similarities > 0].min(initial=1.0))
+    return max(-1.0, min(1.0, floor))
+
+
+def _with_threshold(estimator: Any, threshold: float) -> Any:
+    """Return a copy of an estimator, sharing what is fitted, with another threshold."""
+    matcher = copy(_matcher(estimator)).set_params(threshold=threshold)
+    if not isinstance(estimator, Pipeline):
+        return matcher
+    estimator = copy(estimator)
+    estimator.steps = [*estimator.steps[:-1], (estimator.steps[-1][0], matcher)]
+    return estimator
 
 
 def _matcher(estimator: Any) -> FaissThresholdMatcher:
@@ -584,7 +604,8 @@ def _pair_fbeta(beta: float) -> Curve:
     ) -> NDArray[np.float64]:
         n_right = np.append(0, is_right.cumsum())
         weighted = beta**2 * (n_true - 1).sum() + np.arange(len(row) + 1)
-        return (1 + beta**2) * n_right / np.maximum(weighted, 1e-12)
+        scores = (1 + beta**2) * n_right / np.maximum(weighted, 1e-12)
+        return np.where(weighted > 0, scores, 1.0)  # none is right, and none was found
 
     return curve
 
@@ -596,8 +617,10 @@ def _recall_at_precision(least: float) -> Curve:
         row: NDArray[np.intp], is_right: NDArray[np.bool_], n_true: NDArray[np.intp]
     ) -> NDArray[np.float64]:
         n_right = np.append(0, is_right.cumsum())
+        n_pairs = (n_true - 1).sum()
         precision = n_right / np.maximum(np.arange(len(row) + 1), 1)
-        recall = n_right / max(1, (n_true - 1).sum())
+        precision[0] = 1.0  # of no pair
+        recall = n_right / n_pairs if n_pairs else np.ones(len(n_right))
         return np.where(precision >= least, recall, 0.0)
 
     return curve

@@ -70,6 +70,24 @@ def test_smaller_margin_finds_the_pairs_that_need_no_more(rng):
     assert len(found) <= expected.sum() + 5
 
 
+@pytest.mark.parametrize(("n_features", "noise"), [(3, 3e-4), (8, 1e-4)])
+def test_centroids_that_lie_close_together(rng, n_features, noise):
+    blob = unit(rng, 1, n_features) + noise * rng.normal(size=(3000, n_features))
+    blob = (blob / np.linalg.norm(blob, axis=1, keepdims=True)).astype(np.float32)
+    far = unit(rng, 600, n_features, n_centres=300)
+    cells, bound = Cells(blob, 40, seed=0), 0.5
+    a, b = np.nonzero(np.triu(far @ far.T >= bound, 1))
+    found = meet(cells, far, None, bound, np.sqrt(2 - 2 * bound) / 2 + 1e-6)
+    assert found == set(zip(a.tolist(), b.tolist(), strict=True))
+
+
+def test_pair_at_equal_distance_from_the_border_is_met_once():
+    cells = Cells(np.eye(2, dtype=np.float32), 2, seed=0)
+    rows = np.array([[0.8, 0.6], [0.6, 0.8]], dtype=np.float32)
+    assert meet(cells, rows, None, 0.9, 1.0) == {(0, 1)}
+    assert meet(cells, rows, rows.copy(), 0.9, 1.0) == {(0, 0), (0, 1), (1, 0), (1, 1)}
+
+
 def test_rows_without_direction_meet_all(rng):
     rows = unit(rng, 30)
     rows[3] = 0

@@ -1,6 +1,8 @@
+from itertools import combinations
+
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 from scipy.optimize import linear_sum_assignment
@@ -27,7 +29,7 @@ def chain():
 def test_chain_of_two_groups(method, n_groups):
     labels = group_matches(chain(), method=method, threshold=0.5)
     assert labels.dtype == np.int64
-    assert labels.tolist() == [0] * 6 if n_groups == 1 else [0, 0, 0, 1, 1, 1]
+    assert labels.tolist() == ([0] * 6 if n_groups == 1 else [0, 0, 0, 1, 1, 1])
     assert len(set(labels.tolist())) == n_groups
 
 
@@ -55,6 +57,13 @@ def test_groups_hold_together_by_matches_and_are_numbered_in_order(rng, method):
     assert_array_equal(labels, again)
 
 
+def splits(n):
+    """Every way to part n rows in two."""
+    for number in range(1, 2 ** (n - 1)):
+        yield (number >> np.arange(n)) % 2 == 1
+
+
+@settings(deadline=None)
 @given(st.integers(0, 2**31), st.floats(0.2, 0.9))
 def test_average_and_complete_keep_their_promise(seed, threshold):
     rng = np.random.default_rng(seed)
@@ -65,10 +74,46 @@ def test_average_and_complete_keep_their_promise(seed, threshold):
         labels = group_matches(similarities, method=method, threshold=threshold)
         for group in set(labels.tolist()):
             rows = np.flatnonzero(labels == group)
-            if len(rows) == 2:
-                assert similarities[rows[0], rows[1]] >= threshold
-            if len(rows) > 1 and method == "complete":
-                assert reduce(similarities[np.ix_(rows, rows)]) >= threshold - 1e-9
+            pairs = similarities[np.ix_(rows, rows)][np.triu_indices(len(rows), 1)]
+            if method == "complete":
+                assert (pairs >= np.float32(threshold) - 1e-6).all()
+            # The groups that were merged last had the mean; so has one of any split.
+            if len(rows) > 1:
+                best = max(
+                    similarities[np.ix_(rows[side], rows[~side])].mean()
+                    for side in splits(len(rows))
+                )
+                assert best >= threshold - 1e-6
+        for one, other in combinations(range(labels.max() + 1), 2):
+            between = similarities[np.ix_(labels == one, labels == other)]
+            assert reduce(between) < threshold + 1e-6  # nothing is left to merge
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("threshold", [0.6, 0.7, 0.8, 0.9])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_pair_at_the_threshold_is_a_group(method, threshold, dtype):
+    for n_rows in (2, 3):
+        similarities = np.full((n_rows, n_rows), threshold, dtype=dtype)
+        labels = group_matches(similarities, method=method, threshold=threshold)
+        assert labels.tolist() == [0] * n_rows
+    assert link_catalogues(similarities[:1, :1], threshold=threshold).nnz == 1
+
+
+def test_similarity_above_one_by_rounding():
+    similarities = np.full((3, 3), 1 + 2**-52)
+    assert group_matches(similarities, threshold=0.5).tolist() == [0, 0, 0]
+    rows, columns = np.array([0, 0, 1, 1, 2, 0]), np.array([1, 1, 0, 2, 1, 2])
+    twice = csr_array((np.ones(6, bool), (rows, columns)), shape=(3, 3))
+    assert group_matches(twice).tolist() == [0, 0, 0]
+
+
+def test_threshold_by_default():
+    weak = np.array([[1, 0.4], [0.4, 1]])
+    assert group_matches(weak).tolist() == [0, 1]
+    assert group_matches(weak, method="components").tolist() == [0, 0]
+    # of the two groups of a chain, one pair in nine matches
+    assert group_matches(chain() > 0).tolist() == [0, 0, 0, 1, 1, 1]
 
 
 def test_match_seen_from_one_side_counts():

@@ -250,6 +250,58 @@ def test_every_index_finds_the_same(rng, index, n_jobs):
     assert_array_equal(again.transform(X).indices, ours.indices)
 
 
+def test_threshold_and_index_may_change_after_fit(rng):
+    X = rng.normal(size=(2000, 8))
+    matcher = FaissThresholdMatcher(0.99, index="IVF16,Flat").fit(X)
+    lower = FaissThresholdMatcher(0.3).fit(X).transform(X[:200])
+    matcher.set_params(threshold=0.3)
+    assert matcher.transform(X[:200]).nnz > 0.98 * lower.nnz
+    other = FaissThresholdMatcher(0.3).fit(X).set_params(index="IVF4,Flat")
+    assert other.transform(X[:200]).nnz > 0.98 * lower.nnz
+    assert other.partial_fit(X[:10]).n_samples_fit_ == other.index_.ntotal == 2010
+    other.set_params(index="auto").fit(X[:50]).set_params(index="IVF4,Flat")
+    assert other.transform(X[:200]).shape == (200, 50)
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_number_of_threads_of_faiss(rng, n_jobs, monkeypatch):
+    used = []
+
+    def note(*args):
+        used.append(faiss.omp_get_max_threads())
+        return search(*args)
+
+    search = matching.search
+    monkeypatch.setattr(matching, "search", note)
+    FaissThresholdMatcher(0.5, index="IVF4,Flat", n_jobs=n_jobs).fit_predict(
+        rng.normal(size=(300, 8))
+    )
+    assert used == [n_jobs]
+
+
+def test_matches_of_similarity_zero_are_kept_when_refined():
+    whole = FaissThresholdMatcher(0.0).fit_predict(np.eye(3))
+    assert whole.nnz == 9
+    for params in ({"max_matches": 5}, {"nearest_for_lonely": True}):
+        refined = FaissThresholdMatcher(0.0, **params).fit(np.eye(3))
+        assert (refined.predict(np.eye(3)) != whole).nnz == 0
+        assert refined.transform(np.eye(3)).nnz == 9
+
+
+@pytest.mark.slow
+def test_memory_of_cells_grows_with_the_matches_not_with_their_columns(rng):
+    X = rng.normal(size=(8000, 128)).astype(np.float32)
+    X[:1500] = X[0] + 0.3 * X[:1500]
+    matcher = FaissThresholdMatcher(0.9, index="cells", target_recall=1).fit(X)
+    assert matcher.report_search(X).recall == 1
+    tracemalloc.start()
+    n_matches = matcher.predict(X).nnz
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert n_matches > 1_000_000
+    assert peak < 100 * n_matches  # a row has 512 bytes
+
+
 def test_report_names_what_is_done(rng, monkeypatch):
     X = rng.normal(size=(3000, 30))
     matcher = FaissThresholdMatcher(0.9).fit(X)

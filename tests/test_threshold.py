@@ -1,8 +1,10 @@
 import pickle
 
 import numpy as np
+import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy.sparse import csr_array
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.metrics import make_scorer
 from sklearn.model_selection import GridSearchCV
@@ -121,6 +123,9 @@ def test_prefit_takes_all_rows_as_gallery(pipe, made):
     assert scores[1] == pytest.approx(tuned.best_score_, abs=1e-12)
     assert scores[1] == max(scores)
     assert tuned.estimator_[0] is pipe[0]
+    assert tuned.estimator_[-1].threshold == tuned.best_threshold_
+    assert pipe[-1].threshold == 0.9  # the matcher that was given is left alone
+    assert (tuned.estimator_.predict(titles) != tuned.predict(titles)).nnz == 0
 
 
 def test_matcher_alone_and_lists(made, rng):
@@ -131,6 +136,54 @@ def test_matcher_alone_and_lists(made, rng):
     matches = tuned.fit(rows.tolist(), labels).predict(rows.tolist()[:50])
     assert rowwise_f1_score(labels[:50], matches) > 0.8
     assert tuned.transform(rows[:3]).shape == (3, 120)
+    assert tuned.transform(rows).data.min() >= tuned.best_threshold_ - 1e-7
+    by_hand = FaissThresholdMatcher(tuned.best_threshold_).fit(rows)
+    assert (tuned.transform(rows) != by_hand.transform(rows)).nnz == 0
+    assert tuned.estimator_.threshold == tuned.best_threshold_
+
+
+@pytest.mark.parametrize("kind", [pd.DataFrame, csr_array])
+@pytest.mark.parametrize(
+    "labels_of", [pd.Series, list, lambda y: [f"p{n:02}" for n in y]]
+)
+def test_frames_sparse_rows_and_kinds_of_labels(rng, kind, labels_of):
+    rows = np.repeat(rng.normal(size=(60, 5)), 2, axis=0)
+    rows = np.abs(rows + 0.1 * rng.normal(size=(120, 5)))
+    labels = np.repeat(np.arange(60), 2)
+    plain = TunedThresholdMatcherCV(FaissThresholdMatcher(), cv=2).fit(rows, labels)
+    tuned = TunedThresholdMatcherCV(FaissThresholdMatcher(), cv=2)
+    tuned.fit(kind(rows), labels_of(labels))
+    assert tuned.best_threshold_ == pytest.approx(plain.best_threshold_, abs=1e-6)
+
+
+def test_sparse_rows_without_a_word_in_common(rng):
+    words = rng.integers(20_000, size=(1000, 4)).repeat(2, axis=0)
+    words[::2, 0] = 7
+    places = np.repeat(np.arange(2000), 4), words.ravel()
+    rows = csr_array((np.ones(8000), places), shape=(2000, 20_000))
+    tuned = TunedThresholdMatcherCV(FaissThresholdMatcher(max_pairs=10**6), cv=2)
+    tuned.fit(rows, np.repeat(np.arange(1000), 2))
+    assert tuned.cv_results_["threshold"][0] > 0
+    assert tuned.best_score_ > 0.9
+
+
+@pytest.mark.parametrize(
+    ("scoring", "scorer"),
+    [("pair_f1", pairwise_f1_scorer), (("recall_at_precision", 0.9), None)],
+)
+def test_gallery_without_a_pair(scoring, scorer):
+    rows, labels, thresholds = np.eye(6), np.arange(6), [-1, 0.5]
+    tuned = TunedThresholdMatcherCV(
+        FaissThresholdMatcher(), scoring=scoring, cv=2, thresholds=thresholds
+    ).fit(rows, labels)
+    grid = GridSearchCV(
+        FaissThresholdMatcher(),
+        {"threshold": thresholds},
+        scoring=scorer or make_scorer(recall_at_90),
+        cv=ClassDisjointKFold(2),
+    ).fit(rows, labels)
+    for name in ("mean_test_score", "split0_test_score"):
+        assert_allclose(tuned.cv_results_[name], grid.cv_results_[name])
 
 
 def test_curve_by_a_callable(pipe, made):
