@@ -38,8 +38,16 @@ if TYPE_CHECKING:
 # torch and pytorch-metric-learning take seconds to import: only when they are used.
 
 
+_TITLES_PER_PASS = 8192
+
+
 class _TitleEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     """What all title embedders do; a subclass reads titles and makes the module."""
+
+    # What a subclass may make parameters of.
+    warm_up = 0.3
+    weight_decay = 0.0
+    cache_gradients = False
 
     def fit(self, X: Any, y: ArrayLike) -> Self:
         """Learn to put the titles of a product together and those of others apart.
@@ -85,6 +93,7 @@ class _TitleEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         from skmatch._training import count_batches, train
 
         device = _find_device(self.device)
+        dtype = self._find_dtype(device)
         seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
         with _seeded(device, seed), _open_log(self.log_dir) as log:
             generator = torch.Generator().manual_seed(seed)
@@ -103,6 +112,7 @@ class _TitleEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
                     _Rows(read, text_of_row[validates]),
                     labels[validates],
                     device,
+                    dtype,
                 )
             total = self.n_epochs * count_batches(len(train_labels), self.batch_size)
             with tqdm(total=total, disable=not self.verbose, unit="batch") as progress:
@@ -123,8 +133,12 @@ class _TitleEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
                     n_epochs=self.n_epochs,
                     batch_size=self.batch_size,
                     learning_rate=self.learning_rate,
+                    warm_up=self.warm_up,
+                    weight_decay=self.weight_decay,
+                    cache_gradients=self.cache_gradients,
                     patience=self.patience,
                     device=device,
+                    dtype=dtype,
                     generator=generator,
                     validate=validate,
                     report=report,
@@ -165,7 +179,8 @@ class _TitleEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
             module = deepcopy(module).to(device)
         texts, text_of_row = distinct(titles)
         rows = _Rows(self._read(texts), np.arange(len(texts)))
-        return embed(module, rows, device)[text_of_row]
+        dtype = self._find_dtype(device)
+        return embed(module, rows, len(texts), device, dtype)[text_of_row]
 
     @abstractmethod
     def _start(self, texts: list[str], seed: int) -> torch.nn.Module:
@@ -173,7 +188,13 @@ class _TitleEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
 
     @abstractmethod
     def _read(self, texts: list[str]) -> Any:
-        """Turn texts into what the module reads: `lengths`, and `take` for batches."""
+        """Turn texts into what the module reads, as `_TokenBatches` does."""
+
+    def _find_dtype(self, device: torch.device) -> torch.dtype:
+        """Return the type to compute in."""
+        import torch
+
+        return torch.bfloat16 if device.type == "cuda" else torch.float32
 
     def _check_params(self) -> None:
         """Raise if a parameter that all embedders share is out of its range."""
@@ -201,7 +222,7 @@ class _TitleEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         """Warn of batches that taught nothing and of a collapse to one point."""
         from skmatch._training import count_batches, embed
 
-        n_batches = count_batches(len(titles.lengths), self.batch_size)
+        n_batches = count_batches(len(titles.rows), self.batch_size)
         n_batches *= len(self.history_)
         n_empty = sum(row["empty_batches"] for row in self.history_)
         if n_empty > n_batches / 10:
@@ -211,9 +232,8 @@ class _TitleEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
                 UserWarning,
                 stacklevel=4,
             )
-        n_sample = min(1000, len(titles.lengths))
-        sample = _Rows(titles.tokens, titles.rows[:n_sample])
-        embeddings = embed(self.module_, sample, _find_device("cpu"))
+        n_sample = min(1000, len(titles.rows))
+        embeddings = embed(self.module_, titles, n_sample, _find_device("cpu"))
         mean_cosine = (embeddings.sum(axis=0) ** 2).sum() / n_sample**2
         if mean_cosine > 0.95:
             warnings.warn(
@@ -496,6 +516,10 @@ class _TokenBatches:
         self._tokens = tokens
         self.lengths = tokens.n_characters
 
+    def n_per_pass(self, longest: int) -> int:
+        """Return how many titles pass through the module together."""
+        return _TITLES_PER_PASS
+
     def take(self, rows: NDArray[np.intp], generator: Any = None) -> Any:
         """Return the batch of some rows; a generator asks for augmented ones."""
         import torch
@@ -516,7 +540,18 @@ class _Rows:
 
     def __init__(self, tokens: Any, rows: NDArray[np.intp]) -> None:
         self.tokens, self.rows = tokens, rows
-        self.lengths = tokens.lengths[rows]
+
+    def split(self, rows: NDArray[np.intp]) -> list[NDArray[np.intp]]:
+        """Part rows into such as pass through the module together: of like length."""
+        lengths = self.tokens.lengths[self.rows[rows]]
+        order = np.argsort(-lengths, kind="stable")
+        parts, start = [], 0
+        while start < len(order):
+            longest = int(lengths[order[start]])
+            end = start + self.tokens.n_per_pass(longest)
+            parts.append(rows[order[start:end]])
+            start = end
+        return parts
 
     def take(self, rows: NDArray[np.intp], generator: Any = None) -> Any:
         """Return the batch of some rows."""
@@ -527,16 +562,24 @@ class _Validation:
     """Row-wise F1, at its best threshold, of products that do not train."""
 
     def __init__(
-        self, module: Any, titles: _Rows, labels: NDArray[np.int64], device: Any
+        self,
+        module: Any,
+        titles: _Rows,
+        labels: NDArray[np.int64],
+        device: Any,
+        dtype: Any,
     ) -> None:
-        self._module, self._titles, self._device = module, titles, device
-        self._labels = labels
+        self._module, self._titles, self._labels = module, titles, labels
+        self._device, self._dtype = device, dtype
 
     def __call__(self) -> float:
         """Return the score in [0, 1]."""
         from skmatch._training import embed
 
-        embeddings = embed(self._module, self._titles, self._device)
+        n_titles = len(self._labels)
+        embeddings = embed(
+            self._module, self._titles, n_titles, self._device, self._dtype
+        )
         return best_rowwise_f1(embeddings, self._labels)[0]
 
 

@@ -6,14 +6,13 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from copy import deepcopy
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-_TITLES_PER_BATCH = 8192
 _FEWEST_BATCHES = 8  # of an epoch, so that few titles train too
 
 History = list[dict[str, float]]
@@ -22,7 +21,9 @@ History = list[dict[str, float]]
 class Titles(Protocol):
     """Titles that a module can read; what a batch is, only the module knows."""
 
-    lengths: NDArray[np.int64]
+    def split(self, rows: NDArray[np.intp]) -> list[NDArray[np.intp]]:
+        """Part rows into such as pass through the module together."""
+        ...
 
     def take(
         self, rows: NDArray[np.intp], generator: torch.Generator | None = None
@@ -37,21 +38,22 @@ def count_batches(n_titles: int, batch_size: int) -> int:
 
 
 def embed(
-    module: nn.Module, titles: Titles, device: torch.device
+    module: nn.Module,
+    titles: Titles,
+    n_titles: int,
+    device: torch.device,
+    dtype: torch.dtype = torch.float32,
 ) -> NDArray[np.float32]:
-    """Embed all titles in eval mode: float32 (n_titles, embedding_dim)."""
-    order = np.argsort(titles.lengths, kind="stable")
+    """Embed titles 0, 1, ... in eval mode: float32 (n_titles, embedding_dim)."""
     was_training = module.training
     module.eval()
-    parts = []
-    with torch.inference_mode():
-        for start in range(0, len(order), _TITLES_PER_BATCH):
-            batch = titles.take(order[start : start + _TITLES_PER_BATCH])
-            with _autocast(device):
-                parts.append(module(batch.to(device)).float().cpu().numpy())
+    parts = titles.split(np.arange(n_titles))
+    with torch.inference_mode(), _autocast(device, dtype):
+        embeddings = [
+            module(titles.take(part).to(device)).float().cpu().numpy() for part in parts
+        ]
     module.train(was_training)
-    embeddings = np.concatenate(parts)
-    return embeddings[np.argsort(order)]
+    return np.concatenate(embeddings)[np.argsort(np.concatenate(parts))]
 
 
 def train(
@@ -64,25 +66,29 @@ def train(
     n_epochs: int,
     batch_size: int,
     learning_rate: float,
+    warm_up: float,
+    weight_decay: float,
+    cache_gradients: bool,
     patience: int,
     device: torch.device,
+    dtype: torch.dtype,
     generator: torch.Generator,
     validate: Callable[[], float] | None,
     report: Callable[[dict[str, float]], None],
     progress: Any,
 ) -> tuple[History, int]:
-    """Train a module, and leave it in its best epoch.
+    """Train what is not frozen in a module, and leave it in its best epoch.
 
     `labels` are 0, 1, ... Returns the history and the number of the best epoch, from 1:
     the one with the highest result of `validate`, or the last where there is none.
     """
     module.to(device).train()
     loss.to(device)
-    weights = [*module.parameters(), *loss.parameters()]
-    optimizer = torch.optim.AdamW(weights, lr=learning_rate, weight_decay=0.0)
+    weights = [*trained_weights(module).values(), *loss.parameters()]
+    optimizer = torch.optim.AdamW(weights, lr=learning_rate, weight_decay=weight_decay)
     n_batches = count_batches(len(labels), batch_size)
     schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda step: _warm_up_and_decay(step, n_epochs * n_batches)
+        optimizer, lambda step: _warm_up_and_decay(step, n_epochs * n_batches, warm_up)
     )
     batches = _class_batches(labels, batch_size, generator)
     watch = _LossWatch(loss)
@@ -91,15 +97,23 @@ def train(
     for epoch in range(1, n_epochs + 1):
         began = time.perf_counter()
         for _ in range(n_batches):
-            rows = next(batches)
-            label = torch.from_numpy(labels[rows]).to(device)
-            with _autocast(device):
-                embeddings = module(titles.take(rows, generator).to(device)).float()
-            mined = miner(embeddings, label) if miner is not None else None
-            value = loss(embeddings, label, mined)
-            watch.add(value)
+            parts = titles.split(next(batches))
+            label = torch.from_numpy(labels[np.concatenate(parts)]).to(device)
+            taken = [titles.take(part, generator) for part in parts]
+
+            def measure(
+                embeddings: Tensor, label: Tensor = label, watch: _LossWatch = watch
+            ) -> Tensor:
+                mined = miner(embeddings, label) if miner is not None else None
+                value = loss(embeddings, label, mined)
+                watch.add(value)
+                return value
+
             optimizer.zero_grad()
-            value.backward()
+            seed = int(torch.randint(2**31, (1,), generator=generator))
+            forward = _Forward(module, device, dtype, seed)
+            backward = _backward_in_parts if cache_gradients else _backward
+            backward(forward, taken, measure)
             nn.utils.clip_grad_norm_(weights, 1.0)
             optimizer.step()
             schedule.step()
@@ -116,23 +130,81 @@ def train(
         report(row)
         if validate is None or row["validation_score"] > best_score:
             best_epoch, best_score = epoch, row["validation_score"]
-            best_weights = deepcopy(module.state_dict()) if validate else {}
+            best_weights = deepcopy(trained_weights(module)) if validate else {}
         elif epoch - best_epoch >= patience:
             break
     if best_weights:
-        module.load_state_dict(best_weights)
+        module.load_state_dict(best_weights, strict=False)
     module.cpu().eval()
     return history, best_epoch
 
 
-def _autocast(device: torch.device) -> torch.autocast:
-    """Compute in bfloat16 on a GPU, in float32 elsewhere."""
-    return torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda")
+def trained_weights(module: nn.Module) -> dict[str, Tensor]:
+    """Return the weights of a module that are not frozen, by name."""
+    return {
+        name: weight
+        for name, weight in module.named_parameters()
+        if weight.requires_grad
+    }
 
 
-def _warm_up_and_decay(step: int, n_steps: int) -> float:
+class _Forward(NamedTuple):
+    """How a part of a batch passes through a module."""
+
+    module: nn.Module
+    device: torch.device
+    dtype: torch.dtype
+    seed: int
+
+    def __call__(self, part: Any, number: int) -> Tensor:
+        """Embed a part; the same part and number give the same dropout."""
+        _seed(self.device, self.seed + number)
+        with _autocast(self.device, self.dtype):
+            return self.module(part.to(self.device)).float()
+
+
+def _backward(
+    forward: _Forward, parts: list[Any], measure: Callable[[Tensor], Tensor]
+) -> None:
+    """Add the gradients of the loss of a batch."""
+    embeddings = [forward(part, number) for number, part in enumerate(parts)]
+    measure(torch.cat(embeddings)).backward()
+
+
+def _backward_in_parts(
+    forward: _Forward, parts: list[Any], measure: Callable[[Tensor], Tensor]
+) -> None:
+    """Do the same in the memory of a part (L. Gao et al., 2021, arXiv:2101.06983).
+
+    Each part passes through the module twice: once to know the gradient of the loss by
+    all embeddings, and once more to carry its share of that back.
+    """
+    with torch.no_grad():
+        embeddings = [forward(part, number) for number, part in enumerate(parts)]
+    whole = torch.cat(embeddings).requires_grad_()
+    measure(whole).backward()
+    assert whole.grad is not None
+    gradients = whole.grad.split([len(part) for part in embeddings])
+    for number, (part, gradient) in enumerate(zip(parts, gradients, strict=True)):
+        forward(part, number).backward(gradient)
+
+
+def _seed(device: torch.device, seed: int) -> None:
+    """Seed the generators that dropout draws from; the caller restores them."""
+    torch.default_generator.manual_seed(seed)
+    if device.type == "cuda":
+        with torch.cuda.device(device):
+            torch.cuda.manual_seed(seed)
+
+
+def _autocast(device: torch.device, dtype: torch.dtype) -> torch.autocast:
+    """Compute in another type than float32, where that is asked for."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=dtype == torch.bfloat16)
+
+
+def _warm_up_and_decay(step: int, n_steps: int, share: float) -> float:
     """Learning rate as a share of the largest: linear warm-up, then a cosine."""
-    warm_up = max(1, round(0.3 * n_steps))
+    warm_up = max(1, round(share * n_steps))
     if step < warm_up:
         return (step + 1) / (warm_up + 1)
     return 0.5 * (1 + math.cos(math.pi * (step - warm_up) / max(1, n_steps - warm_up)))

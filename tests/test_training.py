@@ -1,21 +1,25 @@
 """The loop, with a module that looks rows up in a table."""
 
 from collections import Counter
+from copy import deepcopy
 from itertools import islice
 
 import numpy as np
 import pytest
 import torch
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
 from pytorch_metric_learning import losses, miners
 from torch import nn
 
 from skmatch._training import (
+    _backward_in_parts,
     _class_batches,
+    _Forward,
     _warm_up_and_decay,
     count_batches,
     embed,
     train,
+    trained_weights,
 )
 
 CPU = torch.device("cpu")
@@ -33,8 +37,11 @@ class Table(nn.Module):
 
 
 class Titles:
-    def __init__(self, n_rows):
-        self.lengths = np.arange(n_rows)[::-1]
+    def __init__(self, in_parts=1):
+        self.in_parts = in_parts
+
+    def split(self, rows):
+        return np.array_split(rows[::-1].copy(), self.in_parts)
 
     def take(self, rows, generator=None):
         return torch.from_numpy(np.asarray(rows))
@@ -47,7 +54,7 @@ class Progress:
         self.n += 1
 
 
-def fit(labels, *, scores=None, seed=0, **params):
+def fit(labels, *, scores=None, seed=0, in_parts=1, **params):
     labels = np.asarray(labels)
     with torch.random.fork_rng():
         torch.manual_seed(seed)
@@ -61,11 +68,13 @@ def fit(labels, *, scores=None, seed=0, **params):
 
     defaults = {"loss": losses.TripletMarginLoss(0.2), "miner": None, "n_epochs": 6}
     defaults |= {"batch_size": 8, "learning_rate": 0.1, "patience": 2}
+    defaults |= {"warm_up": 0.3, "weight_decay": 0.0, "cache_gradients": False}
     history, best = train(
         module,
-        Titles(len(labels)),
+        Titles(in_parts),
         labels,
         device=CPU,
+        dtype=torch.float32,
         generator=torch.Generator().manual_seed(seed),
         validate=validate if scores else None,
         report=rows.append,
@@ -78,7 +87,7 @@ def fit(labels, *, scores=None, seed=0, **params):
 def test_classes_come_together():
     labels = np.repeat(np.arange(8), 4)
     module, history, best, *_ = fit(labels, n_epochs=20)
-    embeddings = embed(module, Titles(32), CPU)
+    embeddings = embed(module, Titles(), 32, CPU)
     cosines = embeddings @ embeddings.T
     same = np.equal.outer(labels, labels)
     assert cosines[same].min() > cosines[~same].max()
@@ -95,6 +104,62 @@ def test_best_epoch_is_restored_and_patience_ends_training():
     assert_array_equal(module.rows.weight.detach(), states[1])
     assert not np.array_equal(states[1], states[3])
     assert [row["validation_score"] for row in history] == scores[:4]
+
+
+@pytest.mark.parametrize(
+    "loss", [losses.MultiSimilarityLoss(), losses.ArcFaceLoss(6, 4)]
+)
+def test_parts_of_a_batch_give_the_gradient_of_the_whole(loss):
+    labels = np.repeat(np.arange(6), 4)
+    whole, parts, twice = (
+        fit(
+            labels,
+            loss=deepcopy(loss),
+            n_epochs=3,
+            in_parts=n,
+            cache_gradients=is_cached,
+        )[:2]
+        for n, is_cached in ((1, False), (3, False), (3, True))
+    )
+    for module, history in (parts, twice):
+        expected = whole[0].rows.weight.detach()
+        assert_allclose(module.rows.weight.detach(), expected, atol=1e-5)
+        assert history[-1]["loss"] == pytest.approx(whole[1][-1]["loss"], rel=1e-5)
+    assert len(parts[0].modes) == 3 * len(whole[0].modes)
+    assert len(twice[0].modes) == 6 * len(whole[0].modes)  # each part passes twice
+
+
+def test_dropout_is_the_same_in_both_passes():
+    seen = []
+
+    class Noisy(Table):
+        def forward(self, rows):
+            seen.append(nn.functional.dropout(torch.ones(len(rows), 50)))
+            return super().forward(rows)
+
+    forward = _Forward(Noisy(8), CPU, torch.float32, 3)
+    with torch.random.fork_rng():
+        _backward_in_parts(
+            forward,
+            [torch.arange(4), torch.arange(4, 8)],
+            lambda embeddings: embeddings[:, 0].sum(),
+        )
+    assert torch.equal(seen[0], seen[2])
+    assert torch.equal(seen[1], seen[3])
+    assert not torch.equal(seen[0], seen[1])
+
+
+def test_frozen_weights_stay_and_the_best_of_the_others_return():
+    class Half(Table):
+        def __init__(self, n_rows):
+            super().__init__(n_rows)
+            self.frozen = nn.Parameter(torch.ones(4), requires_grad=False)
+
+        def forward(self, rows):
+            return nn.functional.normalize(self.rows(rows) * self.frozen)
+
+    module = Half(4)
+    assert list(trained_weights(module)) == ["rows.weight"]
 
 
 def test_history_and_reports():
@@ -129,7 +194,7 @@ def test_share_of_triplets_that_are_not_zero():
 def test_share_counts_the_triplets_of_a_slow_loop():
     labels = np.repeat(np.arange(3), 2)
     module, history, *_ = fit(labels, n_epochs=1, learning_rate=1e-12)
-    unit = embed(module, Titles(6), CPU)
+    unit = embed(module, Titles(), 6, CPU)
     active = [
         np.linalg.norm(unit[a] - unit[p]) - np.linalg.norm(unit[a] - unit[n]) + 0.2 > 0
         for a in range(6)
@@ -170,7 +235,7 @@ def test_seeds_decide():
 
 def test_embed_keeps_the_order_and_the_mode():
     module = Table(10_000).train()
-    embeddings = embed(module, Titles(10_000), CPU)
+    embeddings = embed(module, Titles(), 10_000, CPU)
     expected = nn.functional.normalize(module.rows.weight.detach())
     assert_array_equal(embeddings, expected)
     assert embeddings.dtype == np.float32
@@ -211,10 +276,10 @@ def test_single_rows_come_alone():
 
 
 def test_learning_rate_rises_and_falls():
-    rates = [_warm_up_and_decay(step, 100) for step in range(100)]
+    rates = [_warm_up_and_decay(step, 100, 0.3) for step in range(100)]
     assert np.argmax(rates) == 30
     assert max(rates) == 1
     assert (np.diff(rates[:30]) > 0).all()
     assert (np.diff(rates[30:]) < 0).all()
     assert rates[-1] < 0.01
-    assert all(_warm_up_and_decay(0, n) > 0 for n in (1, 2, 3))
+    assert all(_warm_up_and_decay(0, n, 0.3) > 0 for n in (1, 2, 3))
