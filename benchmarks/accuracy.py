@@ -1,11 +1,13 @@
 """Row-wise F1 of the embedders and their baselines on a file of labelled titles.
 
-    python benchmarks/accuracy.py DATA.csv
+    python benchmarks/accuracy.py DATA.csv [MODEL]
 
-DATA.csv has the columns ``title`` and ``label_group``. The split is by product: labels
-are numbered in sorted order, and the rows from the 80th percentile of these numbers on
-are the test gallery. Each threshold is chosen on a quarter of the training products,
-after a fit on the other three quarters; then the method is fitted on all training rows.
+DATA.csv has the columns ``title`` and ``label_group``. With MODEL, the folder of a
+BERT-family model such as all-MiniLM-L6-v2, the rows are those of AdapterBertEmbedder.
+The split is by product: labels are numbered in sorted order, and the rows from the 80th
+percentile of these numbers on are the test gallery. Each threshold is chosen on a
+quarter of the training products, after a fit on the other three quarters; then the
+method is fitted on all training rows.
 """
 
 from __future__ import annotations
@@ -20,11 +22,13 @@ import pandas as pd
 from gensim.models import Word2Vec
 from nltk.tokenize import WordPunctTokenizer
 from scipy.sparse import csr_array, eye_array
+from sklearn.base import clone
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import FeatureUnion
 
 from skmatch import (
+    AdapterBertEmbedder,
     ClassDisjointKFold,
     FaissThresholdMatcher,
     LSTMTitleEmbedder,
@@ -72,6 +76,40 @@ def make_notebook_lstm(titles: Any, labels: Any) -> LSTMTitleEmbedder:
 def make_lstm(titles: Any, labels: Any) -> LSTMTitleEmbedder:
     """Fit the default embedder."""
     return LSTMTitleEmbedder(random_state=0).fit(titles, labels)
+
+
+class Untrained:
+    """The language model as it comes, with the mean of its states."""
+
+    def __init__(self, model: str) -> None:
+        self.model = model
+
+    def transform(self, titles: Any) -> Any:
+        """Embed titles by sentence-transformers."""
+        from sentence_transformers import SentenceTransformer
+
+        model = SentenceTransformer(self.model, device="cpu")
+        return model.encode(titles.tolist(), normalize_embeddings=True)
+
+
+def make_notebook_bert(model: str) -> Callable[[Any, Any], Any]:
+    """Return a function that fits a BERT with the settings of the same notebook."""
+    embedder = AdapterBertEmbedder(
+        model,
+        pooling="pooler",
+        embedding_dim=100,
+        loss="triplet",
+        miner="multi_similarity",
+        batch_size=16,
+        random_state=0,
+    )
+    return lambda titles, labels: clone(embedder).fit(titles, labels)
+
+
+def make_bert(model: str) -> Callable[[Any, Any], Any]:
+    """Return a function that fits the default embedder on a language model."""
+    embedder = AdapterBertEmbedder(model, random_state=0)
+    return lambda titles, labels: clone(embedder).fit(titles, labels)
 
 
 def tune(embeddings: Any, labels: Any) -> TunedThresholdMatcherCV:
@@ -136,7 +174,7 @@ def measure_trivial(labels: Any) -> dict[str, Any]:
     }
 
 
-def main(path: str) -> None:
+def main(path: str, model: str | None) -> None:
     """Print the table of one file."""
     split = read_split(path)
     train_titles, train_labels, test_titles, test_labels = split
@@ -154,10 +192,19 @@ def main(path: str) -> None:
 
         return make_once
 
-    lstm, tfidf = remember("lstm", make_lstm), remember("tfidf", make_tfidf)
+    tfidf = remember("tfidf", make_tfidf)
+    if model is None:
+        own, name = remember("own", make_lstm), "LSTMTitleEmbedder()"
+        others = [("LSTM, settings of the notebook", make_notebook_lstm)]
+    else:
+        own, name = remember("own", make_bert(model)), "AdapterBertEmbedder(MODEL)"
+        others = [
+            ("MODEL, untrained", lambda titles, labels: Untrained(model)),
+            ("BERT, settings of the notebook", make_notebook_bert(model)),
+        ]
 
     def make_union(titles: Any, labels: Any) -> FeatureUnion:
-        parts = {"lstm": lstm(titles, labels), "tfidf": tfidf(titles, labels)}
+        parts = {"own": own(titles, labels), "tfidf": tfidf(titles, labels)}
         frozen = [(name, FrozenEstimator(part)) for name, part in parts.items()]
         return FeatureUnion(frozen).fit(titles, labels)
 
@@ -172,11 +219,9 @@ def main(path: str) -> None:
         measure_trivial(test_labels),
         measure_trivial(np.concatenate([train_labels, test_labels])),
         measure("TF-IDF char_wb(2,4)", tfidf, split, tuning),
-        measure("LSTM, settings of the notebook", make_notebook_lstm, split, tuning),
-        measure("LSTMTitleEmbedder()", lstm, split, tuning),
-        measure(
-            "LSTMTitleEmbedder() + TF-IDF (FeatureUnion)", make_union, split, tuning
-        ),
+        *(measure(other, make, split, tuning) for other, make in others),
+        measure(name, own, split, tuning),
+        measure(f"{name} + TF-IDF (FeatureUnion)", make_union, split, tuning),
     ]
     baseline = rows[2]["rows"]
     for row in rows:
@@ -186,7 +231,7 @@ def main(path: str) -> None:
             error = clustered_standard_error(gain, test_labels)
             row["gain"] = f"{gain.mean():+.3f} ± {error:.3f}"
         embedder = row.pop("embedder", None)
-        if isinstance(embedder, LSTMTitleEmbedder):
+        if hasattr(embedder, "history_"):
             last = embedder.history_[-1]
             print(
                 f"{row['method']}: best epoch {embedder.best_epoch_} of "
@@ -218,7 +263,6 @@ def print_table(
 
 
 if __name__ == "__main__":
-    if len(sys.argv) < 2:
+    if len(sys.argv) not in (2, 3):
         sys.exit(__doc__)
-    for data_file in sys.argv[1:]:
-        main(data_file)
+    main(sys.argv[1], sys.argv[2] if len(sys.argv) == 3 else None)

@@ -160,9 +160,9 @@ def compare(name: str, X: np.ndarray, threshold: float, methods: list[str]) -> l
             row |= {"seconds": seconds, "peak MB": peak}
             if method in SAMPLED:
                 row["method"] += " (scaled)"
-            else:
-                row["recall"] = n_matches / rows[0]["n"] if rows else 1.0
+            elif methods[0] == "skmatch exact":
                 row["n"] = n_matches
+                row["recall"] = n_matches / (rows[0]["n"] if rows else n_matches)
             rows.append(row)
             rows[-1]["times"] = seconds / rows[0]["seconds"]
     sampled = count_blas(X, threshold) if len(X) <= 200_000 else None

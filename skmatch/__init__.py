@@ -1,5 +1,6 @@
 """Titles -> tokens -> embeddings -> neighbours -> matches -> groups -> score."""
 
+from skmatch._bert_embedder import AdapterBertEmbedder
 from skmatch._datasets import make_product_titles
 from skmatch._embedders import LSTMTitleEmbedder
 from skmatch._groups import group_matches, link_catalogues
@@ -20,6 +21,7 @@ from skmatch._threshold import TunedThresholdMatcherCV
 __version__ = "0.1.0"
 
 __all__ = [
+    "AdapterBertEmbedder",
     "ClassDisjointKFold",
     "FaissThresholdMatcher",
     "LSTMTitleEmbedder",

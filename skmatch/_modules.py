@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -132,6 +132,43 @@ class _Branch(nn.Module):
         if not places:
             return items.new_zeros(0, 2 * self.lstm.hidden_size), summary
         return torch.cat(states)[torch.cat(places).argsort()], summary
+
+
+class TextBatch(NamedTuple):
+    """The token numbers of B titles, padded to the longest of L tokens."""
+
+    ids: Tensor  # (B, L) int64
+    mask: Tensor  # (B, L) int64; 0 where there is padding
+
+    def to(self, device: torch.device) -> TextBatch:
+        """Copy to a device."""
+        return TextBatch(*(part.to(device, non_blocking=True) for part in self))
+
+
+class AdapterBert(nn.Module):
+    """A frozen BERT with an adapter, pooling and a projection."""
+
+    def __init__(self, backbone: Any, pooling: str, embedding_dim: int) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.pooling = pooling
+        self.project = nn.Linear(backbone.config.hidden_size, embedding_dim)
+
+    def forward(self, batch: TextBatch) -> Tensor:
+        """Embed B titles: (B, embedding_dim) of unit norm."""
+        return functional.normalize(self.project(self.pool(batch)), dim=1)
+
+    def pool(self, batch: TextBatch) -> Tensor:
+        """Pool what the backbone makes of the tokens: float32 (B, hidden_size)."""
+        output = self.backbone(input_ids=batch.ids, attention_mask=batch.mask)
+        if self.pooling == "pooler":
+            return output.pooler_output.float()
+        # A prompt that an adapter puts before the tokens is left out.
+        states = output.last_hidden_state[:, -batch.ids.shape[1] :].float()  # (B, L, H)
+        if self.pooling == "cls":
+            return states[:, 0]
+        mask = batch.mask[:, :, None].float()
+        return (states * mask).sum(1) / mask.sum(1)
 
 
 def _weight(logit: Tensor) -> Tensor:

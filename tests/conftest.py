@@ -1,4 +1,5 @@
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -51,3 +52,36 @@ def real_split():
     is_test = labels >= np.percentile(labels, 80)
     titles = table["title"].to_numpy(dtype=object)
     return titles[~is_test], labels[~is_test], titles[is_test], labels[is_test]
+
+
+@pytest.fixture(scope="session")
+def bert_folder(tmp_path_factory):
+    """A random BERT of two layers of width 16, and its vocabulary."""
+    transformers = pytest.importorskip("transformers")
+    import torch
+
+    folder = tmp_path_factory.mktemp("bert")
+    letters = [chr(number) for number in range(ord("a"), ord("z") + 1)]
+    letters += [str(number) for number in range(10)]
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *letters]
+    words += [f"##{letter}" for letter in letters] + ["paper", "bag", "cm", "ml"]
+    (folder / "vocab.txt").write_text("\n".join(words), encoding="utf-8")
+    transformers.BertTokenizerFast(str(folder / "vocab.txt")).save_pretrained(folder)
+    config = transformers.BertConfig(
+        vocab_size=len(words),
+        hidden_size=16,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=32,
+        max_position_embeddings=128,
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        transformers.BertModel(config).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture
+def bert_copy(bert_folder, tmp_path):
+    """A copy of the same that a test may spoil."""
+    return Path(shutil.copytree(bert_folder, tmp_path / "bert"))

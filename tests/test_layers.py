@@ -22,6 +22,8 @@ FLOW = [
     "_losses",
     "_training",
     "_embedders",
+    "_backbones",
+    "_bert_embedder",
     "_cells",
     "_neighbours",
     "_faiss_index",
