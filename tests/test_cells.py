@@ -1,3 +1,5 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -102,6 +104,19 @@ def test_few_rows_a_visit_change_nothing(rng, monkeypatch):
     monkeypatch.setattr("skmatch._cells._ROWS_PER_VISIT", 17)
     monkeypatch.setattr("skmatch._cells._ENTRIES_PER_BLOCK", 40)
     assert [meet(cells, rows, right, 0.7, 0.2) for right in (None, others)] == whole
+
+
+def test_memory_grows_with_the_pairs_not_with_their_columns(rng):
+    rows = unit(rng, 1, 256) + 0.03 * rng.normal(size=(1000, 256))
+    rows = (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+    cells = Cells(rows, 4, seed=0)
+    ours = cells.sort(rows, map)
+    tracemalloc.start()
+    found = cells.meet(ours, ours, 0.5, 2.0, lambda a, b: len(a), map)
+    assert sum(found) == 1000 * 999 / 2
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 100 * 1000 * 999 / 2  # a row has 1,024 bytes
 
 
 @pytest.mark.parametrize("triangle", [False, True])

@@ -288,20 +288,6 @@ def test_matches_of_similarity_zero_are_kept_when_refined():
         assert refined.transform(np.eye(3)).nnz == 9
 
 
-@pytest.mark.slow
-def test_memory_of_cells_grows_with_the_matches_not_with_their_columns(rng):
-    X = rng.normal(size=(8000, 128)).astype(np.float32)
-    X[:1500] = X[0] + 0.3 * X[:1500]
-    matcher = FaissThresholdMatcher(0.9, index="cells", target_recall=1).fit(X)
-    assert matcher.report_search(X).recall == 1
-    tracemalloc.start()
-    n_matches = matcher.predict(X).nnz
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    assert n_matches > 1_000_000
-    assert peak < 100 * n_matches  # a row has 512 bytes
-
-
 def test_report_names_what_is_done(rng, monkeypatch):
     X = rng.normal(size=(3000, 30))
     matcher = FaissThresholdMatcher(0.9).fit(X)
