@@ -100,7 +100,9 @@ def make_notebook_bert(model: str) -> Callable[[Any, Any], Any]:
         embedding_dim=100,
         loss="triplet",
         miner="multi_similarity",
+        n_epochs=4,
         batch_size=16,
+        learning_rate=0.001,
         random_state=0,
     )
     return lambda titles, labels: clone(embedder).fit(titles, labels)
@@ -144,6 +146,7 @@ def measure(
     matches = FaissThresholdMatcher(chosen).fit_predict(embeddings)
     rows = rowwise_f1_score(test_labels, matches, average=None)
     oracle = tune(embeddings, test_labels)
+    print(f"done: {name} {rows.mean():.4f}", file=sys.stderr, flush=True)
     return {
         "method": name,
         "F1": rows.mean(),

@@ -76,16 +76,16 @@ class AdapterBertEmbedder(_TitleEmbedder):
         As in :class:`LSTMTitleEmbedder`.
     miner : str, miner of pytorch-metric-learning or None, default=None
         As in :class:`LSTMTitleEmbedder`.
-    n_epochs : int, default=10
+    n_epochs : int, default=6
         Largest number of passes over the titles. A pass has at least 8 batches.
-    batch_size : int, default=512
+    batch_size : int, default=1024
         Number of titles that the loss compares: two of each of ``batch_size // 2``
         products.
     cache_gradients : bool, default=False
         Whether the titles of a batch pass through the network twice in training, part
         by part, so that the gradient is that of the whole batch in the memory of a part
         [3]_. It takes half as long again, and makes room for large models and batches.
-    learning_rate : float, default=0.001
+    learning_rate : float, default=0.002
         Largest learning rate of AdamW.
     warm_up : float, default=0.15
         Share of the batches, in ``[0, 1]``, in which the learning rate rises linearly;
@@ -178,10 +178,10 @@ class AdapterBertEmbedder(_TitleEmbedder):
         max_length: int = 64,
         loss: Any = "multi_similarity",
         miner: Any = None,
-        n_epochs: int = 10,
-        batch_size: int = 512,
+        n_epochs: int = 6,
+        batch_size: int = 1024,
         cache_gradients: bool = False,
-        learning_rate: float = 0.001,
+        learning_rate: float = 0.002,
         warm_up: float = 0.15,
         weight_decay: float = 0.0,
         validation_fraction: float = 0.1,
