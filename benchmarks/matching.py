@@ -1,6 +1,7 @@
 """Speed, memory and recall of FaissThresholdMatcher against its peers.
 
-    OMP_NUM_THREADS=1 python benchmarks/matching.py [N_ROWS ...] [DATA.csv]
+    OMP_NUM_THREADS=1 python benchmarks/matching.py [N_ROWS ...]
+    OMP_NUM_THREADS=1 python benchmarks/matching.py DATA.csv
 
 Self-match of unit vectors at a cosine similarity, on one thread, each method in a
 process of its own; "way" is how skmatch searches. "struct" are clusters of about three

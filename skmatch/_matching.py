@@ -156,12 +156,17 @@ class FaissThresholdMatcher(
     or a ``FeatureUnion`` of it with an embedder) are multiplied block by block in
     float64.
 
-    The centroids of the cells are trained by faiss [1]_. A row also visits other cells,
-    if it is near the hyperplane between them and its own. If two rows lie within
-    distance r of one another in different cells, one of them lies within r / 2 of the
-    hyperplane between these, so that a margin of r / 2 finds every pair. The share of
-    the pairs that a smaller margin finds is known from a sample of rows, without any
-    assumption about the data: it follows a beta distribution.
+    Rows are compared in few dimensions where that pays: rotated by PCA, cut, and with
+    the norm of what was cut off as a last column. In these, by the inequality of Cauchy
+    and Schwarz, no similarity is smaller than it is; the pairs that still reach the
+    threshold are looked at in full.
+
+    The centroids of the cells are trained by faiss [1]_ on the short rows. A row also
+    visits other cells, if it is near the hyperplane between them and its own. If two
+    rows lie within distance r of one another in different cells, one of them lies
+    within r / 2 of the hyperplane between these, so that a margin of r / 2 finds every
+    pair. The share of the pairs that a smaller margin finds is known from a sample of
+    rows, without any assumption about the data: it follows a beta distribution.
 
     References
     ----------
