@@ -17,7 +17,8 @@ ROWS_PER_CELL = 16  # that train its centroid
 _ENTRIES_PER_BLOCK = 2**19  # of a matrix of similarities: it stays in the cache
 _CELLS_PER_TASK = 8
 _PAIRS_PER_LOOK = 4096
-_ROWS_PER_VISIT = 2**18  # so that what they probe takes little memory
+# Rows that visit cells together: a few at first, then as many as memory allows.
+_ROWS_PER_VISIT, _MOST_ROWS, _PROBES_PER_VISIT = 2**14, 2**18, 2**25
 # Columns of the same. Rows that lie a power of two apart share the places of a cache:
 # with 1024 columns, products of 16 dimensions take twice as long.
 _WIDTH = 1000
@@ -191,10 +192,14 @@ class Cells:
         yield from run(stay, tasks)
         ways = [(ours, theirs), (theirs, ours)]
         for guests, hosts in ways[: 1 if one_sided or ours is theirs else 2]:
-            for first in range(0, len(guests.rows), _ROWS_PER_VISIT):
-                some = slice(first, first + _ROWS_PER_VISIT)
+            first, n_rows = 0, _ROWS_PER_VISIT
+            while first < len(guests.rows):
+                some = slice(first, first + n_rows)
                 probes = self.probe(guests.rows[some], guests.home[some], margin, run)
                 yield from run(partial(visit, guests, hosts, first, probes), tasks)
+                first += n_rows
+                n_probes = max(1, probes.nnz / probes.shape[0])  # of a row
+                n_rows = min(_MOST_ROWS, 1 + int(_PROBES_PER_VISIT / n_probes))
 
     def _is_guest(
         self, guests: Sorted, hosts: Sorted, a: Numbers, b: Numbers, *, has_ties: bool

@@ -102,6 +102,7 @@ def test_few_rows_a_visit_change_nothing(rng, monkeypatch):
     cells = Cells(others, 12, seed=0)
     whole = [meet(cells, rows, right, 0.7, 0.2) for right in (None, others)]
     monkeypatch.setattr("skmatch._cells._ROWS_PER_VISIT", 17)
+    monkeypatch.setattr("skmatch._cells._PROBES_PER_VISIT", 90)
     monkeypatch.setattr("skmatch._cells._ENTRIES_PER_BLOCK", 40)
     assert [meet(cells, rows, right, 0.7, 0.2) for right in (None, others)] == whole
 
