@@ -26,7 +26,7 @@ from skmatch import (
     rowwise_f1_score,
 )
 
-GRID = np.arange(0.20, 0.92, 0.02).round(2)
+GRID = np.arange(0.22, 0.92, 0.04).round(2)
 GROUPINGS = ("components", "average", "complete", "louvain")
 REFINEMENTS: dict[str, dict[str, Any]] = {
     "none": {},

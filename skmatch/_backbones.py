@@ -138,7 +138,7 @@ def add_adapter(backbone: Any, adapter: Any, reduction_factor: float) -> Any:
         config = adapters.AdapterConfig.load(adapter, **changes)
         adapters.init(backbone)
         backbone.add_adapter(_ADAPTER, config=config)
-        with _quiet("adapters.model_mixin"):  # it warns before it has activated it
+        with quiet("adapters.model_mixin"):  # it warns before it has activated it
             backbone.train_adapter(_ADAPTER)
     except (ValueError, TypeError, KeyError, AttributeError, AssertionError) as error:
         raise ValueError(
@@ -150,7 +150,7 @@ def add_adapter(backbone: Any, adapter: Any, reduction_factor: float) -> Any:
 
 
 @contextmanager
-def _quiet(name: str) -> Iterator[None]:
+def quiet(name: str) -> Iterator[None]:
     """Let a logger say nothing but errors for a while."""
     logger = logging.getLogger(name)
     level = logger.level

@@ -34,7 +34,9 @@ if TYPE_CHECKING:
     from torch import nn
 
 _POOLINGS = ("mean", "cls", "pooler")
-_PRECISIONS = ("auto", "float32", "bfloat16")
+_PRECISIONS = ("auto", "float32", "bfloat16", "int8")
+_BACKENDS = ("torch", "openvino")
+_TITLES_OF_CALIBRATION = 300
 _TITLES_OF_START = 4000  # whose principal directions the projection starts with
 _TOKENS_PER_PASS = 1024  # what is computed of them stays in the cache
 _TOKENS_PER_PASS_OF_GPU = 32768
@@ -101,9 +103,15 @@ class AdapterBertEmbedder(_TitleEmbedder):
     device : str, default="auto"
         Device of torch for the time of a call: "cpu", "cuda", "cuda:1", ... "auto" is
         a GPU if there is one.
-    precision : {"auto", "float32", "bfloat16"}, default="auto"
+    precision : {"auto", "float32", "bfloat16", "int8"}, default="auto"
         Type to compute in. "auto" is bfloat16 on a GPU and on a CPU with AVX512-BF16 or
-        AMX, where it is about twice as fast, and float32 elsewhere.
+        AMX, where it is about twice as fast, and float32 elsewhere. "int8" needs
+        ``backend="openvino"``: :meth:`transform` then computes in integers, after a
+        calibration on titles of :meth:`fit`. Tune the threshold on such embeddings.
+    backend : {"torch", "openvino"}, default="torch"
+        What computes in :meth:`transform`. "openvino" is quicker on a CPU; it needs
+        ``pip install 'skmatch[openvino]'``. The network is compiled at the first call,
+        and a RuntimeError tells if its embeddings are not those of torch.
     store_backbone : bool, default=True
         Whether a pickle holds the frozen weights, too. Without them it is a few MB, and
         finds the language model again by `model_name`.
@@ -188,6 +196,7 @@ class AdapterBertEmbedder(_TitleEmbedder):
         patience: int = 3,
         device: str = "auto",
         precision: str = "auto",
+        backend: str = "torch",
         store_backbone: bool = True,
         log_dir: str | os.PathLike[str] | None = None,
         random_state: int | np.random.RandomState | None = None,
@@ -213,6 +222,7 @@ class AdapterBertEmbedder(_TitleEmbedder):
         self.patience = patience
         self.device = device
         self.precision = precision
+        self.backend = backend
         self.store_backbone = store_backbone
         self.log_dir = log_dir
         self.random_state = random_state
@@ -221,7 +231,8 @@ class AdapterBertEmbedder(_TitleEmbedder):
     def save(self, folder: str | os.PathLike[str]) -> None:
         """Write what was trained: a few MB, without the language model.
 
-        The folder holds ``settings.json`` and a safetensors file of the weights of the
+        The folder holds ``settings.json``, with up to 300 titles of :meth:`fit` to
+        calibrate ``precision="int8"``, and a safetensors file of the weights of the
         adapter and the projection. If writing fails, what was there before is whole.
 
         Parameters
@@ -257,6 +268,7 @@ class AdapterBertEmbedder(_TitleEmbedder):
             "params": params,
             "fitted": {name: getattr(self, name) for name in _FITTED},
             "feature_names_in": list(getattr(self, "feature_names_in_", [])),
+            "calibration": self._calibration,
             "backbone": fingerprint(self.module_.backbone),
             "weights": name,
         }
@@ -304,6 +316,7 @@ class AdapterBertEmbedder(_TitleEmbedder):
         try:
             params = dict(settings["params"])
             fitted, names = settings["fitted"], settings["feature_names_in"]
+            calibration = [str(title) for title in settings["calibration"]]
             backbone_hash, file = settings["backbone"], str(settings["weights"])
             embedder = cls(**params)
         except (KeyError, TypeError, ValueError) as error:
@@ -314,6 +327,7 @@ class AdapterBertEmbedder(_TitleEmbedder):
         if model_name is not None:
             embedder.model_name = model_name
         embedder._check_params()
+        embedder._calibration = calibration
         for name in _FITTED:
             setattr(embedder, name, fitted[name])
         if names:
@@ -347,6 +361,7 @@ class AdapterBertEmbedder(_TitleEmbedder):
         rng = np.random.default_rng(seed)
         n_drawn = min(len(texts), _TITLES_OF_START)
         drawn = [texts[row] for row in rng.choice(len(texts), n_drawn, replace=False)]
+        self._calibration = ["", *drawn[: _TITLES_OF_CALIBRATION - 1]]
         pooled = self._pool(module, drawn)
         n_components = min(self.embedding_dim, *pooled.shape)
         pca = PCA(n_components, random_state=seed).fit(pooled)
@@ -410,10 +425,26 @@ class AdapterBertEmbedder(_TitleEmbedder):
         budget = _TOKENS_PER_PASS if on_cpu else _TOKENS_PER_PASS_OF_GPU
         return _TextBatches(ids, tokenizer.pad_token_id or 0, budget)
 
+    def _prepare(self) -> tuple[nn.Module, torch.device, torch.dtype]:
+        self._check_params()
+        if self.backend == "torch":
+            return super()._prepare()
+        import torch
+
+        from skmatch._openvino import compile_module
+
+        cpu = torch.device("cpu")
+        precision = self.precision
+        if precision == "auto":
+            precision = str(self._find_dtype(cpu)).removeprefix("torch.")
+        rows = _Rows(self._read(self._calibration), np.arange(len(self._calibration)))
+        samples = [rows.take(part) for part in rows.split(rows.rows)]
+        return compile_module(self.module_, samples, precision), cpu, torch.float32
+
     def _find_dtype(self, device: torch.device) -> torch.dtype:
         import torch
 
-        if self.precision == "auto":
+        if self.precision in ("auto", "int8"):
             is_fast = device.type == "cuda" or _has_bfloat16()
             return torch.bfloat16 if is_fast else torch.float32
         return torch.float32 if self.precision == "float32" else torch.bfloat16
@@ -430,11 +461,21 @@ class AdapterBertEmbedder(_TitleEmbedder):
         check_scalar(self.max_length, "max_length", Integral, min_val=3)
         check_scalar(self.warm_up, "warm_up", Real, min_val=0, max_val=1)
         check_scalar(self.weight_decay, "weight_decay", Real, min_val=0)
-        for name, known in (("pooling", _POOLINGS), ("precision", _PRECISIONS)):
+        choices = (
+            ("pooling", _POOLINGS),
+            ("precision", _PRECISIONS),
+            ("backend", _BACKENDS),
+        )
+        for name, known in choices:
             if getattr(self, name) not in known:
                 raise ValueError(
                     f"{name}={getattr(self, name)!r}; expected one of {known}."
                 )
+        if self.precision == "int8" and self.backend != "openvino":
+            raise ValueError(
+                f"precision='int8' with backend={self.backend!r}; expected "
+                "backend='openvino'."
+            )
 
     def __getstate__(self) -> dict[str, Any]:
         from skmatch._training import trained_weights

@@ -173,13 +173,9 @@ class _TitleEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
 
         from skmatch._training import embed
 
-        device = _find_device(self.device)
-        module = self.module_
-        if device.type != "cpu":  # the fitted module rests on the CPU
-            module = deepcopy(module).to(device)
+        module, device, dtype = self._prepare()
         texts, text_of_row = distinct(titles)
         rows = _Rows(self._read(texts), np.arange(len(texts)))
-        dtype = self._find_dtype(device)
         return embed(module, rows, len(texts), device, dtype)[text_of_row]
 
     @abstractmethod
@@ -189,6 +185,14 @@ class _TitleEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
     @abstractmethod
     def _read(self, texts: list[str]) -> Any:
         """Turn texts into what the module reads, as `_TokenBatches` does."""
+
+    def _prepare(self) -> tuple[torch.nn.Module, torch.device, torch.dtype]:
+        """Return the module where it is to embed, that device, and the type."""
+        device = _find_device(self.device)
+        module = self.module_
+        if device.type != "cpu":  # the fitted module rests on the CPU
+            module = deepcopy(module).to(device)
+        return module, device, self._find_dtype(device)
 
     def _find_dtype(self, device: torch.device) -> torch.dtype:
         """Return the type to compute in."""

@@ -328,7 +328,7 @@ def test_folder_that_is_no_save(tmp_path):
     ("params", "message"),
     [
         ({"pooling": "max"}, r"pooling='max'; expected one of \('mean', 'cls'"),
-        ({"precision": "int8"}, "precision='int8'; expected one of"),
+        ({"precision": "int4"}, "precision='int4'; expected one of"),
         ({"max_length": 2}, "max_length == 2, must be >= 3"),
         ({"max_length": 999}, "max_length == 999, must be <= 128"),
         ({"warm_up": 2}, "warm_up == 2, must be <= 1"),

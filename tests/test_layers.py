@@ -23,6 +23,7 @@ FLOW = [
     "_training",
     "_embedders",
     "_backbones",
+    "_openvino",
     "_bert_embedder",
     "_cells",
     "_neighbours",

@@ -1,0 +1,111 @@
+"""A trained network, compiled by OpenVINO for the CPU."""
+
+from __future__ import annotations
+
+import warnings
+from contextlib import redirect_stdout
+from io import StringIO
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from skmatch._backbones import quiet
+from skmatch._modules import TextBatch
+
+NEEDED = "backend='openvino' needs OpenVINO and NNCF: pip install 'skmatch[openvino]'"
+# The lowest cosine of an embedding with that of torch in float32.
+_LEAST_COSINES = {"float32": 0.9999, "bfloat16": 0.999, "int8": 0.98}
+
+_compiled: WeakKeyDictionary[nn.Module, dict[tuple[str, int], nn.Module]] = (
+    WeakKeyDictionary()
+)
+
+
+def compile_module(
+    module: nn.Module, samples: list[TextBatch], precision: str
+) -> nn.Module:
+    """Compile a module once, and raise if its embeddings are not what they were.
+
+    `precision` is "float32", "bfloat16" or "int8"; `samples` calibrate int8 (weights
+    and activations, after training) and show whether the embeddings are the same.
+    """
+    key = precision, torch.get_num_threads()
+    known = _compiled.setdefault(module, {})
+    if key not in known:
+        made = _compile(module, samples, *key)
+        _check_parity(module, made, samples, precision)
+        known[key] = made
+    return known[key]
+
+
+class _Compiled(nn.Module):
+    """A compiled network that takes batches as the module did."""
+
+    def __init__(self, network: Any) -> None:
+        super().__init__()
+        self._network = network
+
+    def forward(self, batch: TextBatch) -> Tensor:
+        """Embed B titles: (B, embedding_dim) of unit norm."""
+        embeddings = self._network([part.numpy() for part in batch])[0]
+        return nn.functional.normalize(torch.from_numpy(embeddings.copy()), dim=1)
+
+
+class _OfTwo(nn.Module):
+    """A module that takes the parts of a batch one by one."""
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self._module = module
+
+    def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
+        return self._module(TextBatch(ids, mask))
+
+
+def _compile(
+    module: nn.Module, samples: list[TextBatch], precision: str, n_threads: int
+) -> nn.Module:
+    """Convert a module, quantise it for int8, and compile it."""
+    try:
+        import nncf
+        import openvino
+    except ImportError as error:
+        raise ImportError(NEEDED) from error
+    # Of different content: equal inputs would become one.
+    example = torch.tensor([[5, 6, 7], [5, 6, 0]]), torch.tensor([[1, 1, 1], [1, 1, 0]])
+    with (
+        warnings.catch_warnings(),
+        redirect_stdout(StringIO()),  # nncf draws progress bars
+        quiet("nncf"),
+        quiet("transformers"),
+    ):
+        warnings.simplefilter("ignore")  # that a trace fixes what is fixed
+        model = openvino.convert_model(_OfTwo(module).eval(), example_input=example)
+        if precision == "int8":
+            model = nncf.quantize(
+                model,
+                nncf.Dataset(samples, lambda batch: [part.numpy() for part in batch]),
+                model_type=nncf.ModelType.TRANSFORMER,
+                subset_size=len(samples),
+            )
+    hint = "bf16" if precision == "bfloat16" else "f32"
+    settings = {"INFERENCE_PRECISION_HINT": hint, "INFERENCE_NUM_THREADS": n_threads}
+    return _Compiled(openvino.Core().compile_model(model, "CPU", settings))
+
+
+def _check_parity(
+    module: nn.Module, made: nn.Module, samples: list[TextBatch], precision: str
+) -> None:
+    """Raise if an embedding differs from that of torch by more than it may."""
+    with torch.inference_mode():
+        cosines = [(module(batch) * made(batch)).sum(1).numpy() for batch in samples]
+    lowest, least = float(np.concatenate(cosines).min()), _LEAST_COSINES[precision]
+    if not lowest >= least:
+        raise RuntimeError(
+            f"OpenVINO in {precision} gives embeddings with a cosine of {lowest:.5f} "
+            f"to those of torch; expected at least {least}. Use another precision, or "
+            "backend='torch'."
+        )
