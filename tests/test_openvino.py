@@ -1,5 +1,6 @@
 """The same embeddings by OpenVINO, or an error."""
 
+import os
 import pickle
 import sys
 
@@ -10,7 +11,9 @@ from numpy.testing import assert_allclose
 from skmatch import AdapterBertEmbedder
 from skmatch import _openvino as compiled
 
-pytest.importorskip("openvino")
+if "SKMATCH_OPENVINO" not in os.environ:
+    # After NNCF has traced a network, torch is many times slower in its process.
+    pytest.skip("SKMATCH_OPENVINO is not set", allow_module_level=True)
 
 
 @pytest.fixture(scope="module")
