@@ -11,9 +11,7 @@ from numpy.testing import assert_allclose
 from skmatch import AdapterBertEmbedder
 from skmatch import _openvino as compiled
 
-if "SKMATCH_OPENVINO" not in os.environ:
-    # After NNCF has traced a network, torch is many times slower in its process.
-    pytest.skip("SKMATCH_OPENVINO is not set", allow_module_level=True)
+pytest.importorskip("openvino")
 
 
 @pytest.fixture(scope="module")
@@ -74,6 +72,18 @@ def test_titles_of_the_calibration_are_saved(copy, listings, tmp_path):
     assert_allclose(
         again.transform(listings[0]), copy.transform(listings[0]), atol=1e-6
     )
+
+
+@pytest.mark.parametrize("before", [None, "false"])
+def test_use_is_not_reported(copy, listings, monkeypatch, before):
+    from openvino_telemetry import Telemetry
+
+    monkeypatch.delenv("CI", raising=False)
+    if before is not None:
+        monkeypatch.setenv("CI", before)
+    copy.transform(listings[0][:5])
+    assert os.environ.get("CI") == before
+    assert not Telemetry().consent
 
 
 def test_embeddings_that_are_not_the_same(copy, listings, monkeypatch):
