@@ -83,10 +83,10 @@ class AdapterBertEmbedder(_TitleEmbedder):
     batch_size : int, default=1024
         Number of titles that the loss compares: two of each of ``batch_size // 2``
         products.
-    cache_gradients : bool, default=False
+    cache_gradients : bool, default=True
         Whether the titles of a batch pass through the network twice in training, part
         by part, so that the gradient is that of the whole batch in the memory of a part
-        [3]_. It takes half as long again, and makes room for large models and batches.
+        [3]_. Without, training is a quarter faster, in three times the memory.
     learning_rate : float, default=0.002
         Largest learning rate of AdamW.
     warm_up : float, default=0.15
@@ -188,7 +188,7 @@ class AdapterBertEmbedder(_TitleEmbedder):
         miner: Any = None,
         n_epochs: int = 6,
         batch_size: int = 1024,
-        cache_gradients: bool = False,
+        cache_gradients: bool = True,
         learning_rate: float = 0.002,
         warm_up: float = 0.15,
         weight_decay: float = 0.0,
