@@ -138,8 +138,13 @@ def plan_search(
     best = min(best, exact, key=_flop)
     if index == "exact" or (index == "auto" and best.flop <= _AFFORDABLE):
         return best
-    exact = exact._replace(hosts=sort_by_cell(other, exact, run))
-    margin, recall = _calibrate(exact, left, right, threshold, target_recall, run)
+    hosts = sort_by_cell(other, exact, run)
+    exact, is_best = exact._replace(hosts=hosts), exact is best
+    # Where cells of this margin are of no use, they are none for the sample either.
+    alone = exact._replace(margin=2 * widest, one_sided=True) if is_best else None
+    most = len(left) // 20 if index == "auto" else len(left)  # no more than pays
+    sample = exact_sample(left, right, threshold, target_recall, run, alone, most)
+    margin, recall = _calibrate(exact, other, *sample, target_recall)
     if margin >= widest:
         return best
     plan = exact._replace(margin=margin, recall=recall)
@@ -154,11 +159,12 @@ def exact_sample(
     target_recall: float,
     run: Run,
     plan: Plan | None = None,
+    most: int | None = None,
 ) -> tuple[Rows, Pairs]:
     """Return a sample of the rows of `left` and all pairs of theirs with others.
 
     They are found as in `plan`, if there is one. The fewer pairs the rows have, the
-    more rows are drawn.
+    more rows are drawn, up to `most`.
     """
     other = left if right is None else right
     # Not the rows that trained the cells: those lie closer to their centroids.
@@ -167,6 +173,7 @@ def exact_sample(
         prefixes = _measure_prefixes(left, other, threshold, 1.0)
         plan = Plan(0.0, min(prefixes, key=lambda x: x.flop(1.0)).directions)
     found: list[Pairs] = []
+    most = len(left) if most is None else max(most, _ROWS_TO_CALIBRATE)
     start, end = 0, min(len(left), _ROWS_TO_CALIBRATE)
     while start < end:
         rows = order[start:end]
@@ -176,7 +183,7 @@ def exact_sample(
         keep = rows[mine] != theirs if right is None else slice(None)
         found.append((mine[keep] + start, theirs[keep], similarities[keep]))
         sizes = np.bincount(join(found)[0], minlength=end)
-        start, end = end, min(len(left), _enough_rows(sizes, target_recall))
+        start, end = end, min(len(left), most, _enough_rows(sizes, target_recall))
     return left[order[:start]], join(found)
 
 
@@ -192,20 +199,11 @@ def _enough_rows(sizes: Numbers, target_recall: float) -> int:
 
 
 def _calibrate(
-    plan: Plan,
-    left: Rows,
-    right: Rows | None,
-    threshold: float,
-    target_recall: float,
-    run: Run,
+    plan: Plan, other: Rows, sample: Rows, pairs: Pairs, target_recall: float
 ) -> tuple[float, Recall]:
-    """Choose the margin of the cells by an exact search of a sample."""
+    """Choose the margin of the cells by all pairs of a sample."""
     assert plan.cells is not None
-    other = left if right is None else right
-    alone = plan._replace(margin=2 * plan.margin, one_sided=True)
-    sample, (mine, theirs, _) = exact_sample(
-        left, right, threshold, target_recall, run, alone
-    )
+    mine, theirs, _ = pairs
     needed = [np.empty(0, np.float32)]
     for first in range(0, len(mine), _PAIRS_PER_LOOK):
         some = slice(first, first + _PAIRS_PER_LOOK)
