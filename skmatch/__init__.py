@@ -16,6 +16,7 @@ from skmatch._metrics import (
     rowwise_f1_scorer,
 )
 from skmatch._model_selection import ClassDisjointKFold
+from skmatch._rescoring import PairClassifierMatcher, PairExplanation
 from skmatch._threshold import TunedThresholdMatcherCV
 
 __version__ = "0.1.0"
@@ -25,6 +26,8 @@ __all__ = [
     "ClassDisjointKFold",
     "FaissThresholdMatcher",
     "LSTMTitleEmbedder",
+    "PairClassifierMatcher",
+    "PairExplanation",
     "TunedThresholdMatcherCV",
     "bcubed_f1_scorer",
     "bcubed_precision_recall_f1",

@@ -1,0 +1,78 @@
+"""The nearest rows of each row: the candidates that a second look decides on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import coo_array, csr_array, csr_matrix, issparse
+from sklearn.preprocessing import normalize
+
+_ROWS_PER_BLOCK = 2**14
+_PAIRS_PER_BLOCK = 2**16
+
+
+def unit_rows(embeddings: Any) -> Any:
+    """Scale embeddings to unit L2 norm: dense or sparse float32."""
+    if issparse(embeddings):
+        return normalize(csr_array(embeddings, dtype=np.float32))
+    return normalize(np.ascontiguousarray(embeddings, dtype=np.float32))
+
+
+def find_nearest(
+    rows: Any, others: Any, n_nearest: int, n_threads: int
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return the places of the most similar rows of `others` for each unit row.
+
+    Sparse rows without a word in common are not near, however few are nearer.
+    """
+    n_nearest = min(n_nearest, others.shape[0])
+    if issparse(rows):
+        from sparse_dot_topn import sp_matmul_topn
+
+        columns = csr_matrix(others.T)
+        found = [
+            sp_matmul_topn(
+                csr_matrix(rows[start : start + _ROWS_PER_BLOCK]),
+                columns,
+                top_n=n_nearest,
+                n_threads=n_threads,
+            ).tocoo()
+            for start in range(0, rows.shape[0], _ROWS_PER_BLOCK)
+        ]
+        row = [part.row + i * _ROWS_PER_BLOCK for i, part in enumerate(found)]
+        return np.concatenate(row).astype(np.intp), np.concatenate(
+            [part.col for part in found]
+        ).astype(np.intp)
+    import faiss
+    from threadpoolctl import threadpool_limits
+
+    index = faiss.IndexFlatIP(others.shape[1])
+    index.add(others)
+    with threadpool_limits(n_threads):
+        places = index.search(rows, n_nearest)[1]
+    row, place = np.repeat(np.arange(len(rows)), n_nearest), places.ravel()
+    return row[place >= 0], place[place >= 0]
+
+
+def similarities_of(
+    rows: Any, others: Any, left: NDArray[np.intp], right: NDArray[np.intp]
+) -> NDArray[np.float32]:
+    """Return the inner product of each pair of a row and another."""
+    parts = [np.empty(0, np.float32)]
+    for start in range(0, len(left), _PAIRS_PER_BLOCK):
+        a = rows[left[start : start + _PAIRS_PER_BLOCK]]
+        b = others[right[start : start + _PAIRS_PER_BLOCK]]
+        product = a.multiply(b).sum(axis=1) if issparse(a) else (a * b).sum(axis=1)
+        parts.append(np.asarray(product, np.float32).ravel())
+    return np.concatenate(parts)
+
+
+def symmetric(
+    values: NDArray[Any], left: NDArray[np.intp], right: NDArray[np.intp], n_rows: int
+) -> csr_array:
+    """Return the graph of unordered pairs, each stored from both sides."""
+    places = np.concatenate([left, right]), np.concatenate([right, left])
+    both = np.concatenate([values, values])
+    return coo_array((both, places), shape=(n_rows, n_rows)).tocsr()

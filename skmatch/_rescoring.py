@@ -1,0 +1,885 @@
+"""Retrieve candidates by similarity, then let a classifier decide each pair."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from numbers import Integral, Real
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+from joblib import effective_n_jobs
+from numpy.typing import ArrayLike, NDArray
+from scipy.sparse import csr_array, eye_array
+from sklearn.base import (
+    BaseEstimator,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    clone,
+)
+from sklearn.dummy import DummyClassifier
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.utils import Tags, check_random_state, check_scalar
+from sklearn.utils.validation import check_is_fitted
+
+from skmatch._bert_embedder import AdapterBertEmbedder
+from skmatch._candidates import find_nearest, similarities_of, symmetric, unit_rows
+from skmatch._embedders import LSTMTitleEmbedder
+from skmatch._match_graph import limit_matches
+from skmatch._metrics import encode_labels, rowwise_f1_score
+from skmatch._model_selection import ClassDisjointKFold
+from skmatch._pair_features import Counts, PairFeatures, compare_neighbourhoods, count
+from skmatch._titles import check_titles
+
+_THRESHOLDS = np.linspace(0.02, 0.98, 97)
+_FAR = 3.0  # factor by which a gallery may differ before a warning
+_N_BACKGROUND = 200  # training pairs that an explanation takes values from
+_HARM = 0.002  # F1 that an assumption may cost on the training rows before a warning
+
+
+class PairClassifierMatcher(
+    ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
+):
+    """Match titles by a classifier of pairs that were found by their similarity.
+
+    The nearest titles of each one by any of several embeddings are its candidates. Each
+    pair of a title and a candidate is described by named features: similarities and
+    what they are among the other candidates, the words, quantities and model codes that
+    the titles share or do not, edit-based similarities, lengths. A classifier gives the
+    probability that they are the same product. In a second round another one sees the
+    graph of these probabilities, too: what the common matches of two titles say.
+
+    Parameters
+    ----------
+    embedders : transformer, str, list of these or None, default=None
+        What makes vectors of titles: any scikit-learn transformers, or "tfidf" (of
+        character n-grams), "words" (TF-IDF of words), "lstm" or "bert" for
+        :class:`LSTMTitleEmbedder` and :class:`AdapterBertEmbedder` with their defaults.
+        Each one finds candidates and is a similarity. None is ``["tfidf", "words"]``.
+    classifier : classifier or None, default=None
+        Any scikit-learn classifier with ``predict_proba``. None is a
+        :class:`~sklearn.ensemble.HistGradientBoostingClassifier`.
+    n_candidates : int, default=20
+        Number of candidates that each embedder finds for a title. No other pair can
+        match.
+    n_rounds : int, default=2
+        Number of classifiers; from the second one on they see the probabilities of the
+        one before.
+    threshold : float or "tuned", default="tuned"
+        Smallest probability of a match, in ``[0, 1]``. "tuned" is the one with the
+        highest row-wise F1 on the training titles, each of which was decided by
+        classifiers and embedders that have not seen its product.
+    pair_features : sequence of callables, default=()
+        Features of your own. Each is called with two arrays, the rows of `X` of the one
+        and of the other title of all pairs, of shape (n_pairs,) or, where `X` has
+        several columns, (n_pairs, n_columns), dtype object. It returns a number for
+        each pair; it is called from both sides, and the mean is taken.
+    max_matches : int or None, default=None
+        Largest number of matches of a title with other ones. Assumes that no product
+        has more titles. The matches are not symmetric, unless they are reciprocal.
+    reciprocal : bool, default=False
+        Whether two titles match only if each is among the `max_matches` most probable
+        ones of the other. Needs `max_matches`.
+    nearest_for_lonely : bool, default=False
+        Whether a title without a match shall match its most probable candidate. Assumes
+        that every product has at least two titles.
+    cv : int or cross-validation splitter, default=4
+        How the training titles are parted. Each part is a gallery in which candidates
+        and features are found as later in :meth:`predict`; at best it has as many rows
+        as a gallery in use. An int is the number of folds of a shuffled
+        ``ClassDisjointKFold``; there are never more folds than products.
+    random_state : int, RandomState instance or None, default=None
+        Seed of the folds, of the default classifier and of the embedders by name.
+    n_jobs : int or None, default=None
+        Number of threads of the search and of the edit-based features; -1 is one a
+        core. The default classifier takes all cores in any case.
+
+    Attributes
+    ----------
+    embedders_ : list of transformers
+        The embedders, fitted on all titles.
+    classifiers_ : list of classifiers
+        The classifier of each round, fitted on the pairs of all folds.
+    threshold_ : float
+        The threshold that :meth:`predict` uses.
+    best_score_ : float
+        Mean row-wise F1 of the training titles at `threshold_`, from cross-fitting.
+    candidate_recall_ : float
+        Share of the pairs of the same product in the folds that are candidates.
+    gallery_size_ : float
+        Mean number of rows of a fold.
+    n_samples_fit_ : int
+        Number of titles of :meth:`fit`, the catalogue.
+    n_features_in_, feature_names_in_ : int and ndarray
+        Number and names of the columns of `X`.
+
+    See Also
+    --------
+    FaissThresholdMatcher : One threshold on one similarity.
+    TunedThresholdMatcherCV : How to choose it.
+
+    Notes
+    -----
+    Pairs are described in galleries and by embedders that know nothing of their
+    products, as in use, and what a round tells the next one is out-of-fold, as in
+    stacked generalization [1]_.
+
+    References
+    ----------
+    .. [1] D. H. Wolpert, "Stacked generalization", Neural Networks 5(2), 1992.
+       :doi:`10.1016/S0893-6080(05)80023-1`
+
+    Examples
+    --------
+    >>> from skmatch import PairClassifierMatcher, make_product_titles, rowwise_f1_score
+    >>> titles, product_ids = make_product_titles(400, random_state=0)
+    >>> matcher = PairClassifierMatcher(random_state=0)
+    >>> matcher.fit(titles[:300], product_ids[:300]).predict(titles[300:]).shape
+    (100, 100)
+    """
+
+    def __init__(
+        self,
+        embedders: Any = None,
+        classifier: Any = None,
+        *,
+        n_candidates: int = 20,
+        n_rounds: int = 2,
+        threshold: float | str = "tuned",
+        pair_features: Sequence[Callable[..., Any]] = (),
+        max_matches: int | None = None,
+        reciprocal: bool = False,
+        nearest_for_lonely: bool = False,
+        cv: Any = 4,
+        random_state: int | np.random.RandomState | None = None,
+        n_jobs: int | None = None,
+    ) -> None:
+        self.embedders = embedders
+        self.classifier = classifier
+        self.n_candidates = n_candidates
+        self.n_rounds = n_rounds
+        self.threshold = threshold
+        self.pair_features = pair_features
+        self.max_matches = max_matches
+        self.reciprocal = reciprocal
+        self.nearest_for_lonely = nearest_for_lonely
+        self.cv = cv
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+
+    def fit(self, X: Any, y: ArrayLike) -> Self:
+        """Learn from titles and their products which pairs are the same product.
+
+        Parameters
+        ----------
+        X : array-like of str of shape (n_samples,) or (n_samples, n_columns)
+            Titles; columns are joined by a space.
+        y : array-like of shape (n_samples,)
+            Product labels, int or str. A product with one title is legal.
+
+        Returns
+        -------
+        self : PairClassifierMatcher
+            The fitted matcher.
+
+        Raises
+        ------
+        ValueError
+            If a parameter is out of its range, a title or a label is missing, or there
+            are fewer than two products.
+        """
+        self._check_params()
+        if y is None:
+            raise ValueError(
+                "PairClassifierMatcher requires y to be passed, but the target y is "
+                "None: the product label of each row."
+            )
+        titles, y = check_titles(self, X, y, reset=True)
+        labels, cells = encode_labels(y, "y"), _cells(X)
+        rng = check_random_state(self.random_state)
+        seed = int(rng.randint(2**31 - 1))
+        embedders = _make_embedders(self.embedders, seed)
+        classifier = self.classifier
+        if classifier is None:
+            classifier = HistGradientBoostingClassifier(
+                learning_rate=0.1,
+                max_iter=100,
+                l2_regularization=1.0,
+                min_samples_leaf=40,
+                early_stopping=False,
+                random_state=seed,
+            )
+        galleries = []
+        for train, test in self._split(titles, labels, seed):
+            fitted = [clone(e).fit(titles[train], y[train]) for e in embedders]
+            describe = PairFeatures(self.pair_features).fit(titles[train])
+            gallery = self._describe(titles[test], cells[test], fitted, describe)
+            galleries.append(_Fold(gallery, labels[test]))
+        probabilities = self._fit_classifiers(classifier, galleries)
+        self._choose(galleries, probabilities)
+        self.embedders_ = [clone(e).fit(titles, y) for e in embedders]
+        self._features = PairFeatures(self.pair_features).fit(titles)
+        self._background = self._draw_background(galleries, probabilities, seed)
+        self.n_samples_fit_ = len(titles)
+        self._catalogue = self._make_catalogue(titles, cells)
+        return self
+
+    def predict(self, X: Any) -> csr_array:
+        """Match titles with one another.
+
+        Parameters
+        ----------
+        X : array-like of str of shape (n_samples,) or (n_samples, n_columns)
+            Titles. The catalogue of :meth:`fit` plays no part.
+
+        Returns
+        -------
+        matches : csr_array of shape (n_samples, n_samples), dtype bool
+            True where two rows match; True on the diagonal, and symmetric unless
+            `max_matches` or `nearest_for_lonely` make it otherwise. A warning tells if
+            the number of rows is more than three times that of a fold, or less than a
+            third, and the threshold was tuned.
+        """
+        graph = self.match_probabilities(X)
+        n_rows = graph.shape[0]
+        ratio = n_rows / self.gallery_size_
+        if self.threshold == "tuned" and not 1 / _FAR <= ratio <= _FAR:
+            warnings.warn(
+                f"The threshold was chosen on galleries of about "
+                f"{self.gallery_size_:.0f} rows and X has {n_rows}: another one may be "
+                "better for X. See cv.",
+                UserWarning,
+                stacklevel=2,
+            )
+        return _match(graph, self._threshold(), self._refinements())
+
+    def match_probabilities(self, X: Any) -> csr_array:
+        """Return the probability that two titles are the same product.
+
+        Parameters
+        ----------
+        X : array-like of str of shape (n_samples,) or (n_samples, n_columns)
+            Titles, matched with one another.
+
+        Returns
+        -------
+        probabilities : csr_array of shape (n_samples, n_samples), dtype float32
+            Probabilities in ``[0, 1]`` of the candidates, symmetric, without the
+            diagonal. Pairs that are no candidates are not stored.
+        """
+        check_is_fitted(self)
+        self._check_params()
+        titles, _ = check_titles(self, X, reset=False)
+        gallery = self._describe(titles, _cells(X), self.embedders_, self._features)
+        return _symmetric(gallery, self._decide(gallery)[0])
+
+    def transform(self, X: Any) -> csr_array:
+        """Return the probability that titles are those of the catalogue.
+
+        Parameters
+        ----------
+        X : array-like of str of shape (n_samples,) or (n_samples, n_columns)
+            Titles. Each is decided by itself: the others play no part.
+
+        Returns
+        -------
+        probabilities : csr_array of shape (n_samples, `n_samples_fit_`), dtype float32
+            Probabilities in ``[0, 1]``. Pairs below the threshold are not stored; a row
+            without a match is empty.
+        """
+        check_is_fitted(self)
+        self._check_params()
+        titles, _ = check_titles(self, X, reset=False)
+        pairs = self._describe_against(titles, _cells(X))
+        probability = self._decide(pairs)[0]
+        keep = probability >= self._threshold()
+        places = pairs.left[keep], pairs.right[keep]
+        shape = (len(titles), self.n_samples_fit_)
+        graph = csr_array((probability[keep], places), shape=shape)
+        graph.sort_indices()
+        return graph
+
+    def explain(self, title_a: Any, title_b: Any) -> PairExplanation:
+        """Tell why two titles match or do not, beside those of the catalogue.
+
+        Parameters
+        ----------
+        title_a, title_b : str or array-like of shape (n_columns,)
+            A row of `X` each, in any order.
+
+        Returns
+        -------
+        explanation : PairExplanation
+            The probability, and for each feature its name, its value and what it adds:
+            the change of the log-odds against the mean over training pairs whose value
+            of this feature, and nothing else, is taken instead. As a str it is a table.
+
+        Notes
+        -----
+        What a feature adds is measured through all rounds [1]_. Features that say the
+        same hide one another: contributions do not sum to the log-odds.
+
+        References
+        ----------
+        .. [1] M. Robnik-Sikonja and I. Kononenko, "Explaining classifications for
+           individual instances", IEEE TKDE 20(5), 2008. :doi:`10.1109/TKDE.2007.190734`
+        """
+        check_is_fitted(self)
+        self._check_params()
+        rows = [title_a, title_b]
+        if not isinstance(title_a, str):
+            rows = np.array([list(title_a), list(title_b)], dtype=object)
+        titles, _ = check_titles(self, rows, reset=False)
+        pair = self._describe_against(titles, _cells(rows), pair=True)
+        (probability,), seen = self._decide(pair)
+        names = self.get_pair_feature_names()
+        values = seen[-1][0]
+        (before,) = _log_odds(np.array([probability]))
+        added = []
+        for column in range(len(names)):
+            taken = self._background[:, column]
+            changed, _ = self._decide(pair, column, taken)
+            added.append(float(before - _log_odds(changed).mean()))
+        order = np.argsort(-np.abs(added), kind="stable")
+        return PairExplanation(
+            float(probability),
+            [(names[i], float(values[i]), added[i]) for i in order],
+        )
+
+    def get_pair_feature_names(self) -> list[str]:
+        """Return the names of the features that the last classifier sees.
+
+        Returns
+        -------
+        names : list of str
+            Names in the order of the columns.
+        """
+        check_is_fitted(self)
+        names = self._features.get_feature_names_out()
+        one, zero = np.ones(1, np.float32), np.zeros(1, np.intp)
+        graph = csr_array((1, 1), dtype=np.float32)
+        scores = _embedder_names(self.embedders_)
+        if len(self.classifiers_) > 1:
+            scores.append(f"round{len(self.classifiers_) - 1}")
+        for name in scores:
+            names += compare_neighbourhoods(name, one, zero, zero, graph, graph)
+        return names
+
+    def _describe(
+        self,
+        titles: NDArray[np.object_],
+        cells: NDArray[np.object_],
+        embedders: list[Any],
+        features: PairFeatures,
+    ) -> _Pairs:
+        """Find the candidates among titles and describe the pairs."""
+        rows = [unit_rows(embedder.transform(titles)) for embedder in embedders]
+        n_rows, n_threads = len(titles), effective_n_jobs(self.n_jobs)
+        found = [np.empty(0, np.intp)]
+        for embedded in rows:
+            a, b = find_nearest(embedded, embedded, self.n_candidates + 1, n_threads)
+            small, large = np.minimum(a, b), np.maximum(a, b)
+            found.append((small * n_rows + large)[small != large])
+        key = np.unique(np.concatenate(found))
+        left, right = key // n_rows, key % n_rows
+        described = [features.transform(features.read(titles, cells), left, right)]
+        graphs = []
+        for name, embedded in zip(_embedder_names(embedders), rows, strict=True):
+            similarity = similarities_of(embedded, embedded, left, right)
+            graphs.append(symmetric(similarity, left, right, n_rows))
+            described.append(_neighbourhood(name, similarity, left, right, graphs[-1]))
+        return _Pairs(left, right, n_rows, np.hstack(described), rows, graphs)
+
+    def _describe_against(
+        self,
+        titles: NDArray[np.object_],
+        cells: NDArray[np.object_],
+        *,
+        pair: bool = False,
+    ) -> _Pairs:
+        """Find candidates in the catalogue, or take a pair of titles, and describe."""
+        known = self._catalogue
+        n_rows, n_known = len(titles), self.n_samples_fit_
+        n_threads = effective_n_jobs(self.n_jobs)
+        rows = [unit_rows(embedder.transform(titles)) for embedder in self.embedders_]
+        found = [np.empty(0, np.intp)]
+        for embedded, others in zip(rows, known.pairs.rows, strict=True):
+            a, b = find_nearest(embedded, others, self.n_candidates, n_threads)
+            found.append(a * n_known + b)
+        key = np.unique(np.concatenate(found))
+        left, right = key // n_known, key % n_known
+        touched, place = np.unique(right, return_inverse=True)
+        both = np.concatenate([known.titles[touched], titles])
+        read = self._features.read(
+            both, np.concatenate([known.cells[touched], cells]), known.counts
+        )
+        described = [self._features.transform(read, left + len(touched), place)]
+        names = _embedder_names(self.embedders_)
+        graphs = []
+        for name, embedded, others, graph in zip(
+            names, rows, known.pairs.rows, known.pairs.graphs, strict=True
+        ):
+            similarity = similarities_of(embedded, others, left, right)
+            mine = csr_array((similarity, (left, right)), shape=(n_rows, n_known))
+            graphs.append(mine)
+            described.append(
+                _neighbourhood(name, similarity, left, right, mine, graph, False)
+            )
+        pairs = _Pairs(
+            left, right, n_rows, np.hstack(described), rows, graphs, known.probabilities
+        )
+        if not pair:
+            return pairs
+        probabilities = self._decide_all(pairs)
+        one, two = np.array([0]), np.array([1])
+        offset = len(touched)
+        described = [self._features.transform(read, one + offset, two + offset)]
+        for name, embedded, graph in zip(names, rows, graphs, strict=True):
+            similarity = similarities_of(embedded, embedded, one, two)
+            described.append(
+                _neighbourhood(name, similarity, one, two, graph, graph, False, False)
+            )
+        own = [
+            csr_array((p, (left, right)), shape=(n_rows, n_known))
+            for p in probabilities[:-1]
+        ]
+        return _Pairs(one, two, 2, np.hstack(described), rows, graphs, own, True)
+
+    def _decide(
+        self,
+        pairs: _Pairs,
+        column: int | None = None,
+        values: NDArray[np.float32] | None = None,
+    ) -> tuple[NDArray[np.float32], list[NDArray[np.float32]]]:
+        """Return the probability of each pair, and the features of each round.
+
+        With a column, the only pair is decided once with each of some values in it.
+        """
+        base, left, right = pairs.features, pairs.left, pairs.right
+        if values is not None:
+            base, left, right = (
+                np.repeat(x, len(values), axis=0) for x in (base, left, right)
+            )
+        seen: list[NDArray[np.float32]] = []
+        probability = np.empty(0, np.float32)
+        for number, classifier in enumerate(self.classifiers_):
+            features = base
+            if number:
+                graphs = self._graphs_of(pairs, probability, number - 1)
+                inside = {} if pairs.probabilities is None else {"in_right": False}
+                if pairs.is_between_queries:
+                    inside["in_left"] = False
+                described = compare_neighbourhoods(
+                    f"round{number}", probability, left, right, *graphs, **inside
+                )
+                features = np.hstack([base, _stack(described)])
+            if values is not None and column is not None and column < features.shape[1]:
+                features[:, column] = values
+            seen.append(features)
+            probability = _probability(classifier, features)
+        return probability, seen
+
+    def _decide_all(self, pairs: _Pairs) -> list[NDArray[np.float32]]:
+        """Return the probabilities of each round."""
+        seen = self._decide(pairs)[1]
+        return [
+            _probability(c, x) for c, x in zip(self.classifiers_, seen, strict=True)
+        ]
+
+    def _graphs_of(
+        self, pairs: _Pairs, probability: NDArray[np.float32], number: int
+    ) -> tuple[csr_array, csr_array]:
+        """Return the probabilities of a round around both sides of the pairs."""
+        if pairs.probabilities is None:
+            graph = _symmetric(pairs, probability)
+            return graph, graph
+        others = pairs.probabilities[number]
+        if pairs.is_between_queries:
+            return others, others
+        shape = (pairs.n_rows, others.shape[0])
+        return csr_array((probability, (pairs.left, pairs.right)), shape=shape), others
+
+    def _fit_classifiers(
+        self, classifier: Any, folds: list[_Fold]
+    ) -> list[NDArray[np.float32]]:
+        """Fit the classifiers of all rounds; return out-of-fold probabilities."""
+        answers = [fold.is_match() for fold in folds]
+        features = [fold.pairs.features for fold in folds]
+        probabilities: list[NDArray[np.float32]] = []
+        self.classifiers_ = []
+        for number in range(self.n_rounds):
+            if number:
+                features = [
+                    np.hstack([fold.pairs.features, _around(fold, p, number)])
+                    for fold, p in zip(folds, probabilities, strict=True)
+                ]
+            probabilities = []
+            for place in range(len(folds)):
+                others = [i for i in range(len(folds)) if i != place]
+                fitted = _fit_classifier(
+                    classifier,
+                    np.concatenate([features[i] for i in others]),
+                    np.concatenate([answers[i] for i in others]),
+                )
+                probabilities.append(_probability(fitted, features[place]))
+            self.classifiers_.append(
+                _fit_classifier(
+                    classifier, np.concatenate(features), np.concatenate(answers)
+                )
+            )
+        return probabilities
+
+    def _choose(
+        self, folds: list[_Fold], probabilities: list[NDArray[np.float32]]
+    ) -> None:
+        """Set the threshold, and what the folds say of the candidates."""
+        graphs = [
+            _symmetric(fold.pairs, p)
+            for fold, p in zip(folds, probabilities, strict=True)
+        ]
+
+        def score(threshold: float, refinements: _Refinements) -> float:
+            rows = [
+                rowwise_f1_score(
+                    fold.labels, _match(graph, threshold, refinements), average=None
+                )
+                for fold, graph in zip(folds, graphs, strict=True)
+            ]
+            return float(np.concatenate(rows).mean())
+
+        asked = self._refinements()
+        if self.threshold == "tuned":
+            scores = [score(threshold, asked) for threshold in _THRESHOLDS]
+            self.threshold_ = float(_THRESHOLDS[int(np.argmax(scores))])
+        else:
+            self.threshold_ = float(self.threshold)
+        self.best_score_ = score(self.threshold_, asked)
+        n_true = sum(fold.n_true() for fold in folds)
+        n_found = sum(fold.is_match().sum() for fold in folds)
+        self.candidate_recall_ = float(n_found / n_true) if n_true else 1.0
+        self.gallery_size_ = float(np.mean([fold.pairs.n_rows for fold in folds]))
+        self._check_assumptions(folds, score)
+
+    def _check_assumptions(
+        self, folds: list[_Fold], score: Callable[[float, _Refinements], float]
+    ) -> None:
+        """Warn where a refinement assumes what the training titles do not show."""
+        labels = [np.bincount(fold.labels)[fold.labels] for fold in folds]
+        n_rows = np.concatenate(labels)
+        is_single = float((n_rows == 1).mean())
+        if self.nearest_for_lonely and is_single > 0.01:
+            warnings.warn(
+                "nearest_for_lonely=True assumes that every product has at least two "
+                f"titles; {is_single:.1%} of the training titles are their product's "
+                "only one.",
+                UserWarning,
+                stacklevel=4,
+            )
+        if self.max_matches is None:
+            return
+        too_many = float((n_rows - 1 > self.max_matches).mean())
+        without = _Refinements(None, False, self.nearest_for_lonely)
+        loss = score(self.threshold_, without) - self.best_score_
+        if loss > _HARM:
+            warnings.warn(
+                f"max_matches={self.max_matches} with reciprocal={self.reciprocal} "
+                f"costs {loss:.3f} of the row-wise F1 of the training titles; "
+                f"{too_many:.1%} of these have more matches.",
+                UserWarning,
+                stacklevel=4,
+            )
+
+    def _draw_background(
+        self, folds: list[_Fold], probabilities: list[NDArray[np.float32]], seed: int
+    ) -> NDArray[np.float32]:
+        """Draw the features of some training pairs, as the last round sees them."""
+        # The probabilities of the last round stand for those of the one before it.
+        features = np.concatenate(
+            [
+                np.hstack([fold.pairs.features, _around(fold, p, self.n_rounds)])
+                for fold, p in zip(folds, probabilities, strict=True)
+            ]
+        )
+        rng = np.random.default_rng(seed)
+        n_drawn = min(_N_BACKGROUND, len(features))
+        return features[rng.choice(len(features), n_drawn, replace=False)]
+
+    def _make_catalogue(
+        self, titles: NDArray[np.object_], cells: NDArray[np.object_]
+    ) -> _Catalogue:
+        """Describe the titles of fit as what other titles are matched with."""
+        pairs = self._describe(titles, cells, self.embedders_, self._features)
+        graphs = [_symmetric(pairs, p) for p in self._decide_all(pairs)[:-1]]
+        # Of the pairs, their similarities are enough.
+        pairs = pairs._replace(features=np.empty((0, 0), np.float32))
+        return _Catalogue(titles, cells, count(titles), pairs, graphs)
+
+    def _split(
+        self, titles: NDArray[np.object_], labels: NDArray[np.intp], seed: int
+    ) -> Iterator[Any]:
+        """Part the training titles by product."""
+        n_products = len(np.unique(labels))
+        if n_products < 2:
+            raise ValueError(
+                f"y has {n_products} different labels; PairClassifierMatcher needs at "
+                "least 2 products to learn what parts them."
+            )
+        cv: Any = self.cv
+        if isinstance(cv, Integral):
+            n_folds = min(int(cv), n_products)
+            cv = ClassDisjointKFold(n_folds, shuffle=True, random_state=seed)
+        for train, test in cv.split(titles, labels):
+            common = np.intersect1d(labels[train], labels[test])
+            if common.size:
+                raise ValueError(
+                    f"cv={self.cv!r} has a product with titles on both sides of a "
+                    "split; expected class-disjoint folds, as of ClassDisjointKFold."
+                )
+            yield train, test
+
+    def _threshold(self) -> float:
+        return self.threshold_ if self.threshold == "tuned" else float(self.threshold)
+
+    def _refinements(self) -> _Refinements:
+        return _Refinements(self.max_matches, self.reciprocal, self.nearest_for_lonely)
+
+    def _check_params(self) -> None:
+        """Raise if a parameter is out of its range."""
+        check_scalar(self.n_candidates, "n_candidates", Integral, min_val=1)
+        check_scalar(self.n_rounds, "n_rounds", Integral, min_val=1)
+        if isinstance(self.cv, Integral):
+            check_scalar(self.cv, "cv", Integral, min_val=2)
+        if isinstance(self.threshold, str) and self.threshold != "tuned":
+            raise ValueError(
+                f"threshold={self.threshold!r}; expected 'tuned' or a probability in "
+                "[0, 1]."
+            )
+        if not isinstance(self.threshold, str):
+            check_scalar(self.threshold, "threshold", Real, min_val=0, max_val=1)
+        for function in self.pair_features:
+            if not callable(function):
+                raise ValueError(
+                    f"pair_features holds {function!r}; expected callables on two "
+                    "arrays of rows."
+                )
+        if self.max_matches is not None:
+            check_scalar(self.max_matches, "max_matches", Integral, min_val=1)
+        elif self.reciprocal:
+            raise ValueError("reciprocal=True needs max_matches, which is None.")
+
+    @property
+    def _n_features_out(self) -> int:
+        return self.n_samples_fit_
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array = True
+        tags.input_tags.string = True
+        tags.target_tags.required = True
+        return tags
+
+
+class PairExplanation(NamedTuple):
+    """Why two titles match, as of :meth:`PairClassifierMatcher.explain`.
+
+    Attributes
+    ----------
+    probability : float
+        Probability in ``[0, 1]`` that the titles are the same product.
+    contributions : list of (str, float, float)
+        Name, value and contribution to the log-odds of each feature; the largest come
+        first, and positive ones speak for a match.
+    """
+
+    probability: float
+    contributions: list[tuple[str, float, float]]
+
+    def __str__(self) -> str:
+        """Return a table of the ten largest contributions."""
+        lines = [f"probability of a match: {self.probability:.3f}"]
+        lines += [f"{'feature':32} {'value':>8} {'adds':>7}"]
+        for name, value, added in self.contributions[:10]:
+            lines.append(f"{name:32} {value:8.3f} {added:+7.2f}")
+        return "\n".join(lines)
+
+
+class _Pairs(NamedTuple):
+    """Candidate pairs and what is known of them before the first round.
+
+    Without `probabilities` they are pairs of rows with one another. With them, those of
+    each round but the last, `right` are rows of the catalogue, or both are queries.
+    """
+
+    left: NDArray[np.intp]  # (n_pairs,)
+    right: NDArray[np.intp]  # (n_pairs,)
+    n_rows: int
+    features: NDArray[np.float32]  # (n_pairs, n_features)
+    rows: list[Any]  # (n_rows, embedding_dim) of each embedder
+    graphs: list[csr_array]  # similarities by each embedder
+    probabilities: list[csr_array] | None = None
+    is_between_queries: bool = False
+
+
+class _Fold(NamedTuple):
+    """The pairs of a gallery of training titles, and the titles' products."""
+
+    pairs: _Pairs
+    labels: NDArray[np.intp]
+
+    def is_match(self) -> NDArray[np.bool_]:
+        """Tell for each pair whether it is the same product."""
+        return self.labels[self.pairs.left] == self.labels[self.pairs.right]
+
+    def n_true(self) -> int:
+        """Count the pairs of the same product, candidates or not."""
+        sizes = np.bincount(self.labels)
+        return int((sizes * (sizes - 1) // 2).sum())
+
+
+class _Catalogue(NamedTuple):
+    """The titles of fit, as what other titles are matched with."""
+
+    titles: NDArray[np.object_]
+    cells: NDArray[np.object_]
+    counts: Counts
+    pairs: _Pairs
+    probabilities: list[csr_array]  # of each round but the last
+
+
+class _Refinements(NamedTuple):
+    max_matches: int | None
+    reciprocal: bool
+    nearest_for_lonely: bool
+
+
+def _make_embedders(embedders: Any, seed: int) -> list[Any]:
+    """Return the embedders that a parameter names."""
+    named: dict[str, Callable[[], Any]] = {
+        "tfidf": lambda: TfidfVectorizer(
+            analyzer="char_wb", ngram_range=(2, 4), sublinear_tf=True, dtype=np.float32
+        ),
+        "words": lambda: TfidfVectorizer(
+            token_pattern=r"\w+", sublinear_tf=True, dtype=np.float32
+        ),
+        "lstm": lambda: LSTMTitleEmbedder(random_state=seed),
+        "bert": lambda: AdapterBertEmbedder(random_state=seed),
+    }
+    if embedders is None:
+        embedders = ["tfidf", "words"]
+    listed = list(embedders) if isinstance(embedders, (list, tuple)) else [embedders]
+    made = []
+    for embedder in listed:
+        if isinstance(embedder, str) and embedder in named:
+            made.append(named[embedder]())
+        elif hasattr(embedder, "fit") and hasattr(embedder, "transform"):
+            made.append(embedder)
+        else:
+            raise ValueError(
+                f"embedders holds {embedder!r}; expected transformers or names of "
+                f"{sorted(named)}."
+            )
+    if not made:
+        raise ValueError("embedders is empty; expected at least one transformer.")
+    return made
+
+
+def _embedder_names(embedders: list[Any]) -> list[str]:
+    """Name the embedders by their place and class."""
+    return [f"{type(e).__name__.lower()}{i}" for i, e in enumerate(embedders)]
+
+
+def _cells(X: Any) -> NDArray[np.object_]:
+    """Return the rows of X as they were given: of shape (n,) or (n, n_columns)."""
+    cells = np.asarray(X, dtype=object)
+    return cells[:, 0] if cells.ndim == 2 and cells.shape[1] == 1 else cells
+
+
+def _stack(features: dict[str, NDArray[np.float32]]) -> NDArray[np.float32]:
+    return np.column_stack(list(features.values()))
+
+
+def _neighbourhood(
+    name: str,
+    similarity: NDArray[np.float32],
+    left: NDArray[np.intp],
+    right: NDArray[np.intp],
+    of_left: csr_array,
+    of_right: csr_array | None = None,
+    in_right: bool = True,
+    in_left: bool = True,
+) -> NDArray[np.float32]:
+    """Describe a similarity among those of the other candidates."""
+    of_right = of_left if of_right is None else of_right
+    return _stack(
+        compare_neighbourhoods(
+            name,
+            similarity,
+            left,
+            right,
+            of_left,
+            of_right,
+            in_left=in_left,
+            in_right=in_right,
+        )
+    )
+
+
+def _symmetric(pairs: _Pairs, values: NDArray[np.float32]) -> csr_array:
+    return symmetric(values, pairs.left, pairs.right, pairs.n_rows)
+
+
+def _around(
+    fold: _Fold, probability: NDArray[np.float32], number: int
+) -> NDArray[np.float32]:
+    """Describe the probabilities of a round of a fold."""
+    pairs, graph = fold.pairs, _symmetric(fold.pairs, probability)
+    name = f"round{number}"
+    return _neighbourhood(name, probability, pairs.left, pairs.right, graph)
+
+
+def _fit_classifier(
+    classifier: Any, features: NDArray[np.float32], is_match: NDArray[np.bool_]
+) -> Any:
+    """Fit a copy of a classifier; one that has seen one answer always gives it."""
+    if len(is_match) == 0:
+        features, is_match = np.zeros((1, features.shape[1])), np.array([False])
+    if is_match.all() or not is_match.any():
+        classifier = DummyClassifier(strategy="prior")
+    return clone(classifier).fit(features, is_match)
+
+
+def _probability(classifier: Any, features: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the probability of a match of each pair."""
+    classes = classifier.classes_.tolist()
+    if True not in classes or not len(features):
+        return np.zeros(len(features), np.float32)
+    column = classes.index(True)
+    return classifier.predict_proba(features)[:, column].astype(np.float32)
+
+
+def _log_odds(probability: NDArray[np.float32]) -> NDArray[np.float64]:
+    p = np.clip(probability.astype(np.float64), 1e-6, 1 - 1e-6)
+    return np.log(p / (1 - p))
+
+
+def _match(graph: csr_array, threshold: float, refinements: _Refinements) -> csr_array:
+    """Return which rows match by their probabilities."""
+    kept = graph.copy()
+    kept.data = np.where(kept.data >= np.float32(threshold), kept.data, 0)
+    # What is 0 is no match, unless the threshold is; a match needs a candidate.
+    kept.eliminate_zeros()
+    if refinements.max_matches is not None:
+        kept = limit_matches(
+            kept, refinements.max_matches, reciprocal=refinements.reciprocal
+        )
+    if refinements.nearest_for_lonely:
+        is_lonely = np.diff(kept.indptr) == 0
+        nearest = limit_matches(graph, 1)
+        row = np.repeat(np.arange(graph.shape[0]), np.diff(nearest.indptr))
+        nearest.data = np.where(is_lonely[row], nearest.data, 0)
+        nearest.eliminate_zeros()
+        kept = kept + nearest
+    matches = (kept.astype(bool) + eye_array(kept.shape[0], dtype=bool)).tocsr()
+    matches.sort_indices()
+    return csr_array(matches)
