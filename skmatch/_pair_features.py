@@ -58,14 +58,14 @@ _UNIT = {
     for word in words.split()
 }
 _NUMBER = r"(?<![\w.,])(\d+(?:[.,]\d+)?)"
-_QUANTITY = re.compile(
-    rf"{_NUMBER}\s*({'|'.join(sorted(map(re.escape, _UNIT), key=len)[::-1])})(?!\w)"
-)
+_NAMES = "|".join(sorted(map(re.escape, _UNIT), key=len)[::-1])
+_QUANTITY = re.compile(rf"{_NUMBER}[\s-]*({_NAMES})(?!\w)")
 _PACK = re.compile(
-    rf"\b(?:isi|pack of|set of)\s*{_NUMBER}(?!\w)|(?<![\w.,])(\d+)\s*x(?=\s*\d)"
+    rf"(?<![\w.,])(\d+)\s*x(?=\s*\d)"
+    rf"|\b(?:isi|pack of|set of)\s*(\d+)(?![.,]?\d|\s*(?:{_NAMES})(?!\w))"
 )
 _BARE = re.compile(rf"{_NUMBER}(?!\w)")
-_CODE = re.compile(r"\b(?=\w*\d)(?=\w*[^\W\d_])\w[\w-]*\w\b")
+_CODE = re.compile(r"\b(?=[\w-]*\d)(?=[\w-]*[^\W\d_])\w[\w-]*\w\b")
 _WORD = re.compile(r"\w+")
 
 
@@ -87,8 +87,8 @@ def find_quantities(title: str) -> tuple[set[tuple[str, float]], set[str]]:
         quantities.add(("count", _read(match[1] or match[2], 1)))
         return " "
 
-    rest = _QUANTITY.sub(take, title)
-    rest = _PACK.sub(take_pack, rest)
+    rest = _PACK.sub(take_pack, title)
+    rest = _QUANTITY.sub(take, rest)
     codes = {code.replace("-", "").replace("_", "") for code in _CODE.findall(rest)}
     quantities |= {("number", _read(number, 1)) for number in _BARE.findall(rest)}
     return quantities, codes

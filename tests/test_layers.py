@@ -31,6 +31,9 @@ FLOW = [
     "_match_graph",
     "_matching",
     "_threshold",
+    "_candidates",
+    "_pair_features",
+    "_rescoring",
     "_groups",
     "__init__",
 ]
@@ -68,6 +71,7 @@ def test_imports_point_back_along_the_flow(name):
         ("_neighbours", {"torch", "sklearn"}),
         ("_training", {"sklearn", "faiss", "gensim"}),
         ("_titles", {"torch", "faiss"}),
+        ("_pair_features", {"torch", "faiss", "sklearn"}),
     ],
 )
 def test_a_module_does_not_know(name, strangers):
