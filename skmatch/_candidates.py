@@ -41,18 +41,20 @@ def find_nearest(
             ).tocoo()
             for start in range(0, rows.shape[0], _ROWS_PER_BLOCK)
         ]
-        row = [part.row + i * _ROWS_PER_BLOCK for i, part in enumerate(found)]
-        return np.concatenate(row).astype(np.intp), np.concatenate(
-            [part.col for part in found]
-        ).astype(np.intp)
+        places = [part.row + i * _ROWS_PER_BLOCK for i, part in enumerate(found)]
+        columns_found = [part.col for part in found]
+        return (
+            np.concatenate(places).astype(np.intp),
+            np.concatenate(columns_found).astype(np.intp),
+        )
     import faiss
     from threadpoolctl import threadpool_limits
 
     index = faiss.IndexFlatIP(others.shape[1])
     index.add(others)
     with threadpool_limits(n_threads):
-        places = index.search(rows, n_nearest)[1]
-    row, place = np.repeat(np.arange(len(rows)), n_nearest), places.ravel()
+        place = index.search(rows, n_nearest)[1].ravel()
+    row = np.repeat(np.arange(len(rows)), n_nearest)
     return row[place >= 0], place[place >= 0]
 
 

@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 Features = dict[str, NDArray[np.float32]]
+Titles = Sequence[str] | NDArray[np.object_]
 _PAIRS_PER_BLOCK = 2**17
 _N_NEAR = 5  # the density around a title is that up to this neighbour
 
 # Each unit as its kind and its size in the smallest unit of the kind. A word after a
 # number that is not here makes no quantity of it.
-_UNITS = {
+_UNITS: dict[str, dict[float, str]] = {
     "mass": {
         1: "g gr gram grams gramm grm gm",
         1000: "kg kilo kgs kilogram",
@@ -107,7 +108,7 @@ class Counts(NamedTuple):
     same: Counter[str]
 
 
-def count(titles: Sequence[str]) -> Counts:
+def count(titles: Titles) -> Counts:
     """Count the words of titles, and the titles of the same words."""
     words = [_words(title) for title in titles]
     each = Counter(chain.from_iterable(map(set, words)))
@@ -125,7 +126,7 @@ class PairFeatures:
     def __init__(self, functions: Sequence[Callable[..., Any]] = ()) -> None:
         self.functions = functions
 
-    def fit(self, titles: Sequence[str]) -> Self:
+    def fit(self, titles: Titles) -> Self:
         """Count in how many titles each word is."""
         self.counts_ = count(titles)
         return self
@@ -137,7 +138,7 @@ class PairFeatures:
         return [*_compare(gallery, np.array([0]), np.array([1])), *own]
 
     def read(
-        self, titles: Sequence[str], cells: Any = None, around: Counts | None = None
+        self, titles: Titles, cells: Any = None, around: Counts | None = None
     ) -> _Gallery:
         """Read titles, of which any pairs can be compared.
 
@@ -175,7 +176,7 @@ class _Gallery:
     """Titles, read once: their words, quantities and codes as sparse indicators."""
 
     def __init__(
-        self, titles: Sequence[str], cells: Any, known: Counts, around: Counts | None
+        self, titles: Titles, cells: Any, known: Counts, around: Counts | None
     ) -> None:
         self.texts = [" ".join(title.lower().split()) for title in titles]
         self.cells = np.array(titles, dtype=object) if cells is None else cells
@@ -517,4 +518,4 @@ def _call(
                 f"{function!r} returned shape {value.shape} for {len(left)} pairs; "
                 f"expected {(len(left),)}, a number for each pair."
             )
-    return (values[0] + values[1]) / 2
+    return np.mean(values, axis=0, dtype=np.float32)

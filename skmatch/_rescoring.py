@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 from joblib import effective_n_jobs
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from scipy.sparse import csr_array, eye_array
 from sklearn.base import (
     BaseEstimator,
@@ -168,7 +168,7 @@ class PairClassifierMatcher(
         self.random_state = random_state
         self.n_jobs = n_jobs
 
-    def fit(self, X: Any, y: ArrayLike) -> Self:
+    def fit(self, X: Any, y: Any) -> Self:
         """Learn from titles and their products which pairs are the same product.
 
         Parameters
@@ -327,7 +327,7 @@ class PairClassifierMatcher(
         """
         check_is_fitted(self)
         self._check_params()
-        rows = [title_a, title_b]
+        rows: Any = [title_a, title_b]
         if not isinstance(title_a, str):
             rows = np.array([list(title_a), list(title_b)], dtype=object)
         titles, _ = check_titles(self, rows, reset=False)
@@ -456,7 +456,9 @@ class PairClassifierMatcher(
 
         With a column, the only pair is decided once with each of some values in it.
         """
-        base, left, right = pairs.features, pairs.left, pairs.right
+        base: Any = pairs.features
+        left: Any = pairs.left
+        right: Any = pairs.right
         if values is not None:
             base, left, right = (
                 np.repeat(x, len(values), axis=0) for x in (base, left, right)
@@ -622,8 +624,8 @@ class PairClassifierMatcher(
         n_products = len(np.unique(labels))
         if n_products < 2:
             raise ValueError(
-                f"y has {n_products} different labels; PairClassifierMatcher needs at "
-                "least 2 products to learn what parts them."
+                f"y has {n_products} class, a single product; PairClassifierMatcher "
+                "needs at least 2 to learn what parts them."
             )
         cv: Any = self.cv
         if isinstance(cv, Integral):
@@ -677,6 +679,7 @@ class PairClassifierMatcher(
         tags.input_tags.two_d_array = True
         tags.input_tags.string = True
         tags.target_tags.required = True
+        tags.transformer_tags.preserves_dtype = []
         return tags
 
 
@@ -843,7 +846,8 @@ def _fit_classifier(
 ) -> Any:
     """Fit a copy of a classifier; one that has seen one answer always gives it."""
     if len(is_match) == 0:
-        features, is_match = np.zeros((1, features.shape[1])), np.array([False])
+        features = np.zeros((1, features.shape[1]), np.float32)
+        is_match = np.array([False])
     if is_match.all() or not is_match.any():
         classifier = DummyClassifier(strategy="prior")
     return clone(classifier).fit(features, is_match)

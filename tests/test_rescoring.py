@@ -320,7 +320,7 @@ def test_parameters_out_of_range(split, parameters, message):
 
 
 def test_one_product_is_not_enough(split):
-    with pytest.raises(ValueError, match="y has 1 different labels"):
+    with pytest.raises(ValueError, match="y has 1 class, a single product"):
         quick().fit(split[0], np.zeros(len(split[0])))
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 from sklearn.base import clone
+from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.estimator_checks import check_estimator
 
@@ -13,6 +14,7 @@ from skmatch import (
     ClassDisjointKFold,
     FaissThresholdMatcher,
     LSTMTitleEmbedder,
+    PairClassifierMatcher,
     TunedThresholdMatcherCV,
 )
 
@@ -59,8 +61,21 @@ EMBEDDER = LSTMTitleEmbedder(
                 "check_methods_subset_invariance": AMONG_THEMSELVES,
             },
         ),
+        (
+            PairClassifierMatcher(
+                classifier=HistGradientBoostingClassifier(max_iter=5), cv=2
+            ),
+            {
+                "check_methods_subset_invariance": AMONG_THEMSELVES,
+            },
+        ),
     ],
-    ids=["LSTMTitleEmbedder", "FaissThresholdMatcher", "TunedThresholdMatcherCV"],
+    ids=[
+        "LSTMTitleEmbedder",
+        "FaissThresholdMatcher",
+        "TunedThresholdMatcherCV",
+        "PairClassifierMatcher",
+    ],
 )
 def test_check_battery(estimator, expected_failures):
     results = check_estimator(
