@@ -12,6 +12,7 @@ method is fitted on all training rows.
 
 from __future__ import annotations
 
+import re
 import sys
 import time
 from collections.abc import Callable
@@ -78,18 +79,30 @@ def make_lstm(titles: Any, labels: Any) -> LSTMTitleEmbedder:
     return LSTMTitleEmbedder(random_state=0).fit(titles, labels)
 
 
+def decode(title: str) -> str:
+    """Turn literal escapes such as \\xc3\\xa9 into the letters that they stand for."""
+    return re.sub(
+        r"(?:\\x[0-9a-f]{2})+",
+        lambda found: bytes.fromhex(found[0].replace("\\x", "")).decode(
+            errors="ignore"
+        ),
+        title,
+    )
+
+
 class Untrained:
     """The language model as it comes, with the mean of its states."""
 
-    def __init__(self, model: str) -> None:
-        self.model = model
+    def __init__(self, model: str, read: Callable[[str], str] = str) -> None:
+        self.model, self.read = model, read
 
     def transform(self, titles: Any) -> Any:
         """Embed titles by sentence-transformers."""
         from sentence_transformers import SentenceTransformer
 
         model = SentenceTransformer(self.model, device="cpu")
-        return model.encode(titles.tolist(), normalize_embeddings=True)
+        texts = [self.read(title) for title in titles]
+        return model.encode(texts, normalize_embeddings=True)
 
 
 def make_notebook_bert(model: str) -> Callable[[Any, Any], Any]:
@@ -203,6 +216,10 @@ def main(path: str, model: str | None) -> None:
         own, name = remember("own", make_bert(model)), "AdapterBertEmbedder(MODEL)"
         others = [
             ("MODEL, untrained", lambda titles, labels: Untrained(model)),
+            (
+                "MODEL, untrained, escapes decoded",
+                lambda titles, labels: Untrained(model, decode),
+            ),
             ("BERT, settings of the notebook", make_notebook_bert(model)),
         ]
 
