@@ -327,10 +327,14 @@ class PairClassifierMatcher(
         """
         check_is_fitted(self)
         self._check_params()
-        rows: Any = [title_a, title_b]
-        if not isinstance(title_a, str):
-            rows = np.array([list(title_a), list(title_b)], dtype=object)
-        titles, _ = check_titles(self, rows, reset=False)
+        rows = [[t] if isinstance(t, str) else list(t) for t in (title_a, title_b)]
+        for name, row in zip(("title_a", "title_b"), rows, strict=True):
+            if len(row) != self.n_features_in_:
+                raise ValueError(
+                    f"{name} has {len(row)} columns; expected {self.n_features_in_}, "
+                    "as X in fit."
+                )
+        titles = np.array([" ".join(map(str, row)) for row in rows], dtype=object)
         pair = self._describe_against(titles, _cells(rows), pair=True)
         (probability,), seen = self._decide(pair)
         names = self.get_pair_feature_names()
