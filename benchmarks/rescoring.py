@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 from accuracy import make_tfidf, print_table, read_split, tune
-from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.base import clone
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
@@ -152,25 +152,13 @@ def show_ablation(path: str) -> None:
             left_out = [i for i, n in enumerate(names) if n.startswith(tuple(starts))]
             classifier = make_pipeline(
                 FunctionTransformer(np.delete, kw_args={"obj": left_out, "axis": 1}),
-                default_classifier(),
+                clone(matcher.classifiers_[0]),
             )
             without = PairClassifierMatcher(
                 classifier=classifier, random_state=0, n_jobs=2
             )
         rows.append(measure(f"without {family}", without, split))
     show(path, split, rows)
-
-
-def default_classifier() -> HistGradientBoostingClassifier:
-    """Make what PairClassifierMatcher uses by default."""
-    return HistGradientBoostingClassifier(
-        learning_rate=0.1,
-        max_iter=100,
-        l2_regularization=1.0,
-        min_samples_leaf=40,
-        early_stopping=False,
-        random_state=0,
-    )
 
 
 def show_scale() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_array, csr_array, csr_matrix, issparse
+from scipy.sparse import csr_array, csr_matrix, issparse
 from sklearn.preprocessing import normalize
 
 _ROWS_PER_BLOCK = 2**14
@@ -58,10 +58,10 @@ def find_nearest(
     return row[place >= 0], place[place >= 0]
 
 
-def similarities_of(
+def inner_products(
     rows: Any, others: Any, left: NDArray[np.intp], right: NDArray[np.intp]
 ) -> NDArray[np.float32]:
-    """Return the inner product of each pair of a row and another."""
+    """Return the inner product of a row and another for each pair."""
     parts = [np.empty(0, np.float32)]
     for start in range(0, len(left), _PAIRS_PER_BLOCK):
         a = rows[left[start : start + _PAIRS_PER_BLOCK]]
@@ -69,12 +69,3 @@ def similarities_of(
         product = a.multiply(b).sum(axis=1) if issparse(a) else (a * b).sum(axis=1)
         parts.append(np.asarray(product, np.float32).ravel())
     return np.concatenate(parts)
-
-
-def symmetric(
-    values: NDArray[Any], left: NDArray[np.intp], right: NDArray[np.intp], n_rows: int
-) -> csr_array:
-    """Return the graph of unordered pairs, each stored from both sides."""
-    places = np.concatenate([left, right]), np.concatenate([right, left])
-    both = np.concatenate([values, values])
-    return coo_array((both, places), shape=(n_rows, n_rows)).tocsr()

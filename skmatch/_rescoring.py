@@ -24,12 +24,12 @@ from sklearn.utils import Tags, check_random_state, check_scalar
 from sklearn.utils.validation import check_is_fitted
 
 from skmatch._bert_embedder import AdapterBertEmbedder
-from skmatch._candidates import find_nearest, similarities_of, symmetric, unit_rows
 from skmatch._embedders import LSTMTitleEmbedder
 from skmatch._match_graph import limit_matches
 from skmatch._metrics import encode_labels, rowwise_f1_score
 from skmatch._model_selection import ClassDisjointKFold
-from skmatch._pair_features import Counts, PairFeatures, compare_neighbourhoods, count
+from skmatch._pair_features import PairFeatures
+from skmatch._pairs import Catalogue, Describer, Pairs, make_catalogue
 from skmatch._titles import check_titles
 
 _THRESHOLDS = np.linspace(0.02, 0.98, 97)
@@ -210,17 +210,23 @@ class PairClassifierMatcher(
                 early_stopping=False,
                 random_state=seed,
             )
-        galleries = []
+
+        def learn(rows: Any) -> None:
+            """Fit embedders and counts of words on some rows."""
+            self.embedders_ = [clone(e).fit(titles[rows], y[rows]) for e in embedders]
+            self._features = PairFeatures(self.pair_features).fit(titles[rows])
+
+        folds = []
         for train, test in self._split(titles, labels, seed):
-            fitted = [clone(e).fit(titles[train], y[train]) for e in embedders]
-            describe = PairFeatures(self.pair_features).fit(titles[train])
-            gallery = self._describe(titles[test], cells[test], fitted, describe)
-            galleries.append(_Fold(gallery, labels[test]))
-        probabilities = self._fit_classifiers(classifier, galleries)
-        self._choose(galleries, probabilities)
-        self.embedders_ = [clone(e).fit(titles, y) for e in embedders]
-        self._features = PairFeatures(self.pair_features).fit(titles)
-        self._background = self._draw_background(galleries, probabilities, seed)
+            learn(train)
+            pairs = self._describer().among(titles[test], cells[test])
+            folds.append(_Fold(pairs, labels[test]))
+        probabilities, features = self._fit_classifiers(classifier, folds)
+        self._choose(folds, probabilities)
+        rng = np.random.default_rng(seed)
+        n_drawn = min(_N_BACKGROUND, len(features))
+        self._background = features[rng.choice(len(features), n_drawn, replace=False)]
+        learn(slice(None))
         self.n_samples_fit_ = len(titles)
         self._catalogue = self._make_catalogue(titles, cells)
         return self
@@ -271,8 +277,8 @@ class PairClassifierMatcher(
         check_is_fitted(self)
         self._check_params()
         titles, _ = check_titles(self, X, reset=False)
-        gallery = self._describe(titles, _cells(X), self.embedders_, self._features)
-        return _symmetric(gallery, self._decide(gallery)[0])
+        pairs = self._describer().among(titles, _cells(X))
+        return pairs.graph(self._decide(pairs)[0][-1]).graph
 
     def transform(self, X: Any) -> csr_array:
         """Return the probability that titles are those of the catalogue.
@@ -291,8 +297,8 @@ class PairClassifierMatcher(
         check_is_fitted(self)
         self._check_params()
         titles, _ = check_titles(self, X, reset=False)
-        pairs = self._describe_against(titles, _cells(X))
-        probability = self._decide(pairs)[0]
+        pairs = self._describer().against(self._catalogue, titles, _cells(X))
+        probability = self._decide(pairs)[0][-1]
         keep = probability >= self._threshold()
         places = pairs.left[keep], pairs.right[keep]
         shape = (len(titles), self.n_samples_fit_)
@@ -335,19 +341,21 @@ class PairClassifierMatcher(
                     "as X in fit."
                 )
         titles = np.array([" ".join(map(str, row)) for row in rows], dtype=object)
-        pair = self._describe_against(titles, _cells(rows), pair=True)
-        (probability,), seen = self._decide(pair)
-        names = self.get_pair_feature_names()
-        values = seen[-1][0]
-        (before,) = _log_odds(np.array([probability]))
-        added = []
-        for column in range(len(names)):
-            taken = self._background[:, column]
-            changed, _ = self._decide(pair, column, taken)
-            added.append(float(before - _log_odds(changed).mean()))
+        cells, describer = _cells(rows), self._describer()
+        pairs = describer.against(self._catalogue, titles, cells)
+        rounds = [pairs.graph(p) for p in self._decide(pairs)[0][:-1]]
+        pair = describer.between(self._catalogue, pairs, rounds, titles, cells)
+        found, features = self._decide(pair)
+        probability = float(found[-1][0])
+        many, added = pair.repeat(len(self._background)), []
+        for column in range(features.shape[1]):
+            changed, _ = self._decide(many, (column, self._background[:, column]))
+            gain = _log_odds(found[-1]) - _log_odds(changed[-1]).mean()
+            added.append(float(gain[0]))
+        names, values = self.get_pair_feature_names(), features[0]
         order = np.argsort(-np.abs(added), kind="stable")
         return PairExplanation(
-            float(probability),
+            probability,
             [(names[i], float(values[i]), added[i]) for i in order],
         )
 
@@ -360,156 +368,39 @@ class PairClassifierMatcher(
             Names in the order of the columns.
         """
         check_is_fitted(self)
-        names = self._features.get_feature_names_out()
-        one, zero = np.ones(1, np.float32), np.zeros(1, np.intp)
-        graph = csr_array((1, 1), dtype=np.float32)
-        scores = _embedder_names(self.embedders_)
-        if len(self.classifiers_) > 1:
-            scores.append(f"round{len(self.classifiers_) - 1}")
-        for name in scores:
-            names += compare_neighbourhoods(name, one, zero, zero, graph, graph)
-        return names
+        return self._describer().feature_names(len(self.classifiers_))
 
-    def _describe(
-        self,
-        titles: NDArray[np.object_],
-        cells: NDArray[np.object_],
-        embedders: list[Any],
-        features: PairFeatures,
-    ) -> _Pairs:
-        """Find the candidates among titles and describe the pairs."""
-        rows = [unit_rows(embedder.transform(titles)) for embedder in embedders]
-        n_rows, n_threads = len(titles), effective_n_jobs(self.n_jobs)
-        found = [np.empty(0, np.intp)]
-        for embedded in rows:
-            a, b = find_nearest(embedded, embedded, self.n_candidates + 1, n_threads)
-            small, large = np.minimum(a, b), np.maximum(a, b)
-            found.append((small * n_rows + large)[small != large])
-        key = np.unique(np.concatenate(found))
-        left, right = key // n_rows, key % n_rows
-        described = [features.transform(features.read(titles, cells), left, right)]
-        graphs = []
-        for name, embedded in zip(_embedder_names(embedders), rows, strict=True):
-            similarity = similarities_of(embedded, embedded, left, right)
-            graphs.append(symmetric(similarity, left, right, n_rows))
-            described.append(_neighbourhood(name, similarity, left, right, graphs[-1]))
-        return _Pairs(left, right, n_rows, np.hstack(described), rows, graphs)
-
-    def _describe_against(
-        self,
-        titles: NDArray[np.object_],
-        cells: NDArray[np.object_],
-        *,
-        pair: bool = False,
-    ) -> _Pairs:
-        """Find candidates in the catalogue, or take a pair of titles, and describe."""
-        known = self._catalogue
-        n_rows, n_known = len(titles), self.n_samples_fit_
+    def _describer(self) -> Describer:
+        """Return what finds and describes candidates."""
         n_threads = effective_n_jobs(self.n_jobs)
-        rows = [unit_rows(embedder.transform(titles)) for embedder in self.embedders_]
-        found = [np.empty(0, np.intp)]
-        for embedded, others in zip(rows, known.pairs.rows, strict=True):
-            a, b = find_nearest(embedded, others, self.n_candidates, n_threads)
-            found.append(a * n_known + b)
-        key = np.unique(np.concatenate(found))
-        left, right = key // n_known, key % n_known
-        touched, place = np.unique(right, return_inverse=True)
-        both = np.concatenate([known.titles[touched], titles])
-        read = self._features.read(
-            both, np.concatenate([known.cells[touched], cells]), known.counts
-        )
-        described = [self._features.transform(read, left + len(touched), place)]
-        names = _embedder_names(self.embedders_)
-        graphs = []
-        for name, embedded, others, graph in zip(
-            names, rows, known.pairs.rows, known.pairs.graphs, strict=True
-        ):
-            similarity = similarities_of(embedded, others, left, right)
-            mine = csr_array((similarity, (left, right)), shape=(n_rows, n_known))
-            graphs.append(mine)
-            described.append(
-                _neighbourhood(name, similarity, left, right, mine, graph, False)
-            )
-        pairs = _Pairs(
-            left, right, n_rows, np.hstack(described), rows, graphs, known.probabilities
-        )
-        if not pair:
-            return pairs
-        probabilities = self._decide_all(pairs)
-        one, two = np.array([0]), np.array([1])
-        offset = len(touched)
-        described = [self._features.transform(read, one + offset, two + offset)]
-        for name, embedded, graph in zip(names, rows, graphs, strict=True):
-            similarity = similarities_of(embedded, embedded, one, two)
-            described.append(
-                _neighbourhood(name, similarity, one, two, graph, graph, False, False)
-            )
-        own = [
-            csr_array((p, (left, right)), shape=(n_rows, n_known))
-            for p in probabilities[:-1]
-        ]
-        return _Pairs(one, two, 2, np.hstack(described), rows, graphs, own, True)
+        return Describer(self.embedders_, self._features, self.n_candidates, n_threads)
 
     def _decide(
-        self,
-        pairs: _Pairs,
-        column: int | None = None,
-        values: NDArray[np.float32] | None = None,
-    ) -> tuple[NDArray[np.float32], list[NDArray[np.float32]]]:
-        """Return the probability of each pair, and the features of each round.
+        self, pairs: Pairs, taken: tuple[int, NDArray[np.float32]] | None = None
+    ) -> tuple[list[NDArray[np.float32]], NDArray[np.float32]]:
+        """Return the probabilities of each round, and the features of the last.
 
-        With a column, the only pair is decided once with each of some values in it.
+        `taken` are a column of the features and the values to take for those in it.
         """
-        base: Any = pairs.features
-        left: Any = pairs.left
-        right: Any = pairs.right
-        if values is not None:
-            base, left, right = (
-                np.repeat(x, len(values), axis=0) for x in (base, left, right)
-            )
-        seen: list[NDArray[np.float32]] = []
-        probability = np.empty(0, np.float32)
+        probabilities: list[NDArray[np.float32]] = []
+        features = pairs.features
         for number, classifier in enumerate(self.classifiers_):
-            features = base
             if number:
-                graphs = self._graphs_of(pairs, probability, number - 1)
-                inside = {} if pairs.probabilities is None else {"in_right": False}
-                if pairs.is_between_queries:
-                    inside["in_left"] = False
-                described = compare_neighbourhoods(
-                    f"round{number}", probability, left, right, *graphs, **inside
-                )
-                features = np.hstack([base, _stack(described)])
-            if values is not None and column is not None and column < features.shape[1]:
-                features[:, column] = values
-            seen.append(features)
-            probability = _probability(classifier, features)
-        return probability, seen
-
-    def _decide_all(self, pairs: _Pairs) -> list[NDArray[np.float32]]:
-        """Return the probabilities of each round."""
-        seen = self._decide(pairs)[1]
-        return [
-            _probability(c, x) for c, x in zip(self.classifiers_, seen, strict=True)
-        ]
-
-    def _graphs_of(
-        self, pairs: _Pairs, probability: NDArray[np.float32], number: int
-    ) -> tuple[csr_array, csr_array]:
-        """Return the probabilities of a round around both sides of the pairs."""
-        if pairs.probabilities is None:
-            graph = _symmetric(pairs, probability)
-            return graph, graph
-        others = pairs.probabilities[number]
-        if pairs.is_between_queries:
-            return others, others
-        shape = (pairs.n_rows, others.shape[0])
-        return csr_array((probability, (pairs.left, pairs.right)), shape=shape), others
+                features = pairs.with_round(number, probabilities[-1])
+            if taken is not None and taken[0] < features.shape[1]:
+                features = features.copy()
+                features[:, taken[0]] = taken[1]
+            probabilities.append(_probability(classifier, features))
+        return probabilities, features
 
     def _fit_classifiers(
         self, classifier: Any, folds: list[_Fold]
-    ) -> list[NDArray[np.float32]]:
-        """Fit the classifiers of all rounds; return out-of-fold probabilities."""
+    ) -> tuple[list[NDArray[np.float32]], NDArray[np.float32]]:
+        """Fit the classifiers of all rounds.
+
+        Return the out-of-fold probabilities of each fold, and the features of all pairs
+        as the last round sees them.
+        """
         answers = [fold.is_match() for fold in folds]
         features = [fold.pairs.features for fold in folds]
         probabilities: list[NDArray[np.float32]] = []
@@ -517,7 +408,7 @@ class PairClassifierMatcher(
         for number in range(self.n_rounds):
             if number:
                 features = [
-                    np.hstack([fold.pairs.features, _around(fold, p, number)])
+                    fold.pairs.with_round(number, p)
                     for fold, p in zip(folds, probabilities, strict=True)
                 ]
             probabilities = []
@@ -529,19 +420,18 @@ class PairClassifierMatcher(
                     np.concatenate([answers[i] for i in others]),
                 )
                 probabilities.append(_probability(fitted, features[place]))
+            every = np.concatenate(features)
             self.classifiers_.append(
-                _fit_classifier(
-                    classifier, np.concatenate(features), np.concatenate(answers)
-                )
+                _fit_classifier(classifier, every, np.concatenate(answers))
             )
-        return probabilities
+        return probabilities, every
 
     def _choose(
         self, folds: list[_Fold], probabilities: list[NDArray[np.float32]]
     ) -> None:
         """Set the threshold, and what the folds say of the candidates."""
         graphs = [
-            _symmetric(fold.pairs, p)
+            fold.pairs.graph(p).graph
             for fold, p in zip(folds, probabilities, strict=True)
         ]
 
@@ -596,30 +486,13 @@ class PairClassifierMatcher(
                 stacklevel=4,
             )
 
-    def _draw_background(
-        self, folds: list[_Fold], probabilities: list[NDArray[np.float32]], seed: int
-    ) -> NDArray[np.float32]:
-        """Draw the features of some training pairs, as the last round sees them."""
-        # The probabilities of the last round stand for those of the one before it.
-        features = np.concatenate(
-            [
-                np.hstack([fold.pairs.features, _around(fold, p, self.n_rounds)])
-                for fold, p in zip(folds, probabilities, strict=True)
-            ]
-        )
-        rng = np.random.default_rng(seed)
-        n_drawn = min(_N_BACKGROUND, len(features))
-        return features[rng.choice(len(features), n_drawn, replace=False)]
-
     def _make_catalogue(
         self, titles: NDArray[np.object_], cells: NDArray[np.object_]
-    ) -> _Catalogue:
+    ) -> Catalogue:
         """Describe the titles of fit as what other titles are matched with."""
-        pairs = self._describe(titles, cells, self.embedders_, self._features)
-        graphs = [_symmetric(pairs, p) for p in self._decide_all(pairs)[:-1]]
-        # Of the pairs, their similarities are enough.
-        pairs = pairs._replace(features=np.empty((0, 0), np.float32))
-        return _Catalogue(titles, cells, count(titles), pairs, graphs)
+        pairs = self._describer().among(titles, cells)
+        rounds = [pairs.graph(p) for p in self._decide(pairs)[0][:-1]]
+        return make_catalogue(pairs, rounds, titles, cells)
 
     def _split(
         self, titles: NDArray[np.object_], labels: NDArray[np.intp], seed: int
@@ -711,27 +584,10 @@ class PairExplanation(NamedTuple):
         return "\n".join(lines)
 
 
-class _Pairs(NamedTuple):
-    """Candidate pairs and what is known of them before the first round.
-
-    Without `probabilities` they are pairs of rows with one another. With them, those of
-    each round but the last, `right` are rows of the catalogue, or both are queries.
-    """
-
-    left: NDArray[np.intp]  # (n_pairs,)
-    right: NDArray[np.intp]  # (n_pairs,)
-    n_rows: int
-    features: NDArray[np.float32]  # (n_pairs, n_features)
-    rows: list[Any]  # (n_rows, embedding_dim) of each embedder
-    graphs: list[csr_array]  # similarities by each embedder
-    probabilities: list[csr_array] | None = None
-    is_between_queries: bool = False
-
-
 class _Fold(NamedTuple):
     """The pairs of a gallery of training titles, and the titles' products."""
 
-    pairs: _Pairs
+    pairs: Pairs
     labels: NDArray[np.intp]
 
     def is_match(self) -> NDArray[np.bool_]:
@@ -742,16 +598,6 @@ class _Fold(NamedTuple):
         """Count the pairs of the same product, candidates or not."""
         sizes = np.bincount(self.labels)
         return int((sizes * (sizes - 1) // 2).sum())
-
-
-class _Catalogue(NamedTuple):
-    """The titles of fit, as what other titles are matched with."""
-
-    titles: NDArray[np.object_]
-    cells: NDArray[np.object_]
-    counts: Counts
-    pairs: _Pairs
-    probabilities: list[csr_array]  # of each round but the last
 
 
 class _Refinements(NamedTuple):
@@ -791,58 +637,10 @@ def _make_embedders(embedders: Any, seed: int) -> list[Any]:
     return made
 
 
-def _embedder_names(embedders: list[Any]) -> list[str]:
-    """Name the embedders by their place and class."""
-    return [f"{type(e).__name__.lower()}{i}" for i, e in enumerate(embedders)]
-
-
 def _cells(X: Any) -> NDArray[np.object_]:
     """Return the rows of X as they were given: of shape (n,) or (n, n_columns)."""
     cells = np.asarray(X, dtype=object)
     return cells[:, 0] if cells.ndim == 2 and cells.shape[1] == 1 else cells
-
-
-def _stack(features: dict[str, NDArray[np.float32]]) -> NDArray[np.float32]:
-    return np.column_stack(list(features.values()))
-
-
-def _neighbourhood(
-    name: str,
-    similarity: NDArray[np.float32],
-    left: NDArray[np.intp],
-    right: NDArray[np.intp],
-    of_left: csr_array,
-    of_right: csr_array | None = None,
-    in_right: bool = True,
-    in_left: bool = True,
-) -> NDArray[np.float32]:
-    """Describe a similarity among those of the other candidates."""
-    of_right = of_left if of_right is None else of_right
-    return _stack(
-        compare_neighbourhoods(
-            name,
-            similarity,
-            left,
-            right,
-            of_left,
-            of_right,
-            in_left=in_left,
-            in_right=in_right,
-        )
-    )
-
-
-def _symmetric(pairs: _Pairs, values: NDArray[np.float32]) -> csr_array:
-    return symmetric(values, pairs.left, pairs.right, pairs.n_rows)
-
-
-def _around(
-    fold: _Fold, probability: NDArray[np.float32], number: int
-) -> NDArray[np.float32]:
-    """Describe the probabilities of a round of a fold."""
-    pairs, graph = fold.pairs, _symmetric(fold.pairs, probability)
-    name = f"round{number}"
-    return _neighbourhood(name, probability, pairs.left, pairs.right, graph)
 
 
 def _fit_classifier(

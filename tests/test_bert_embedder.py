@@ -149,8 +149,13 @@ def test_poolings_and_adapters(make, listings, pooling, adapter):
 
 
 def test_losses_by_name_and_as_objects(make, listings):
-    make(loss="arcface", n_epochs=1).fit(*listings)
-    make(loss=losses.SupConLoss(0.05), miner="multi_similarity").fit(*listings)
+    for parameters in (
+        {"loss": "arcface"},
+        {"loss": losses.SupConLoss(0.05), "miner": "multi_similarity"},
+    ):
+        made = make(n_epochs=1, **parameters).fit(*listings)
+        assert made.history_[0]["loss"] > 0
+        assert np.isfinite(made.transform(listings[0])).all()
 
 
 def test_bfloat16_is_close(make, listings, tuned):

@@ -5,7 +5,7 @@ from scipy.sparse import csr_array
 from sklearn.preprocessing import normalize
 
 from skmatch import _candidates as candidates
-from skmatch._candidates import find_nearest, similarities_of, symmetric, unit_rows
+from skmatch._candidates import find_nearest, inner_products, unit_rows
 
 
 @pytest.fixture
@@ -42,17 +42,12 @@ def test_sparse_rows_without_a_common_word_are_no_candidates():
 def test_similarities_of_pairs(rows, make, monkeypatch):
     monkeypatch.setattr(candidates, "_PAIRS_PER_BLOCK", 4)
     left, right = np.array([0, 3, 5, 9, 1, 1]), np.array([1, 3, 2, 0, 7, 8])
-    found = similarities_of(make(rows), make(rows), left, right)
+    found = inner_products(make(rows), make(rows), left, right)
     assert_allclose(found, (rows @ rows.T)[left, right], rtol=1e-5)
-    assert len(similarities_of(make(rows), make(rows), left[:0], right[:0])) == 0
+    assert len(inner_products(make(rows), make(rows), left[:0], right[:0])) == 0
 
 
 def test_unit_rows_keep_zero_rows():
     dense = unit_rows(np.array([[3.0, 4.0], [0.0, 0.0]]))
     assert_allclose(dense, [[0.6, 0.8], [0, 0]], rtol=1e-6)
     assert dense.dtype == unit_rows(csr_array(dense)).dtype == np.float32
-
-
-def test_symmetric_graph_has_each_pair_from_both_sides():
-    graph = symmetric(np.array([0.5]), np.array([0]), np.array([2]), 3).toarray()
-    assert_array_equal(graph, [[0, 0, 0.5], [0, 0, 0], [0.5, 0, 0]])

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
-from sklearn.base import BaseEstimator, TransformerMixin, clone
+from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin, clone
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
@@ -231,12 +231,44 @@ def test_explanation_names_what_speaks_for_a_match(split, fitted):
     sizes = [abs(added) for _, _, added in same.contributions]
     assert sizes == sorted(sizes, reverse=True)
     assert same.contributions[0][2] > 0 > apart.contributions[0][2]
+    assert fitted.explain(titles[first], titles[second]) == same
     swapped = fitted.explain(titles[second], titles[first])
     assert swapped.probability == pytest.approx(same.probability, abs=1e-6)
     assert str(same).splitlines()[0] == (
         f"probability of a match: {same.probability:.3f}"
     )
     assert len(str(same).splitlines()) == 12
+
+
+class Sum(ClassifierMixin, BaseEstimator):
+    """Its log-odds are a weighted sum of the features: each adds what it weighs."""
+
+    def fit(self, X, y):
+        self.classes_ = np.array([False, True])
+        self.mean_, self.spread_ = X.mean(axis=0), X.std(axis=0) + 1
+        return self
+
+    def predict_proba(self, X):
+        total = 0.3 * ((X - self.mean_) / self.spread_).sum(axis=1)
+        positive = 1 / (1 + np.exp(-np.clip(total, -12, 12)))
+        return np.column_stack([1 - positive, positive])
+
+
+def test_contributions_to_a_sum_are_its_terms(split):
+    matcher = quick(classifier=Sum(), n_rounds=1).fit(*split[:2])
+    pair = matcher.explain(split[0][0], split[0][1])
+    (classifier,) = matcher.classifiers_
+    mean = dict(
+        zip(
+            matcher.get_pair_feature_names(),
+            matcher._background.mean(axis=0),
+            strict=True,
+        )
+    )
+    scale = dict(zip(matcher.get_pair_feature_names(), classifier.spread_, strict=True))
+    for name, value, added in pair.contributions:
+        expected = 0.3 * (value - mean[name]) / scale[name]
+        assert added == pytest.approx(expected, abs=1e-3), name
 
 
 @pytest.fixture

@@ -1,0 +1,176 @@
+"""Candidate pairs of titles, found by embedders and described by named features."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skmatch._candidates import find_nearest, inner_products, unit_rows
+from skmatch._pair_features import Counts, PairFeatures, count
+from skmatch._score_graph import ScoreGraph, compare_neighbourhoods
+
+Titles = NDArray[np.object_]
+Graphs = list[ScoreGraph]
+
+
+class Pairs(NamedTuple):
+    """Candidate pairs and their features before the first round.
+
+    They are pairs of rows with one another, of rows with those of a catalogue, or of
+    rows that are no candidates of one another. `known` are the probabilities of each
+    round but the last around both sides, where these do not come from the pairs.
+    """
+
+    left: NDArray[np.intp]  # (n_pairs,)
+    right: NDArray[np.intp]  # (n_pairs,)
+    n_rows: int
+    features: NDArray[np.float32]  # (n_pairs, n_features)
+    rows: list[Any]  # (n_rows, embedding_dim) of each embedder
+    graphs: Graphs  # similarities by each embedder
+    known: tuple[Graphs | None, Graphs | None] = (None, None)
+
+    def with_round(
+        self, number: int, probabilities: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
+        """Return the features with those of the probabilities of a round, from 1."""
+        known_left, known_right = (side and side[number - 1] for side in self.known)
+        of_left = known_left or self.graph(probabilities)
+        of_right = known_right or of_left
+        compared = compare_neighbourhoods(
+            f"round{number}", probabilities, self.left, self.right, of_left, of_right,
+            in_left=known_left is None, in_right=known_right is None,
+        )  # fmt: skip
+        return np.column_stack([self.features, *compared.values()])
+
+    def graph(self, probabilities: NDArray[np.float32]) -> ScoreGraph:
+        """Return the graph of the pairs."""
+        ends, others = (self.left, self.right), self.known[1]
+        if others is None:
+            return ScoreGraph.symmetric(probabilities, *ends, self.n_rows)
+        shape = (self.n_rows, others[0].graph.shape[0])
+        return ScoreGraph.of_pairs(probabilities, *ends, shape)
+
+    def repeat(self, n_times: int) -> Self:
+        """Return each pair many times."""
+        return self._replace(
+            left=np.repeat(self.left, n_times),
+            right=np.repeat(self.right, n_times),
+            features=np.repeat(self.features, n_times, axis=0),
+        )
+
+
+class Catalogue(NamedTuple):
+    """Titles, as what other titles are matched with."""
+
+    titles: Titles
+    cells: Titles
+    counts: Counts
+    rows: list[Any]
+    graphs: Graphs
+    rounds: Graphs  # probabilities of each round but the last
+
+
+class Describer(NamedTuple):
+    """Fitted embedders that find candidates, and what describes these."""
+
+    embedders: list[Any]
+    pair_features: PairFeatures
+    n_candidates: int
+    n_threads: int
+
+    def scores(self) -> list[str]:
+        """Name the similarities by the place and class of their embedders."""
+        return [f"{type(e).__name__.lower()}{i}" for i, e in enumerate(self.embedders)]
+
+    def embed(self, titles: Titles) -> list[Any]:
+        """Return the unit rows of titles by each embedder."""
+        return [unit_rows(embedder.transform(titles)) for embedder in self.embedders]
+
+    def among(self, titles: Titles, cells: Titles) -> Pairs:
+        """Find the candidates of titles among themselves."""
+        rows, n_rows = self.embed(titles), len(titles)
+        found = [np.empty(0, np.intp)]
+        for own in rows:
+            a, b = find_nearest(own, own, self.n_candidates + 1, self.n_threads)
+            small, large = np.minimum(a, b), np.maximum(a, b)
+            found.append((small * n_rows + large)[small != large])
+        left, right = np.divmod(np.unique(np.concatenate(found)), n_rows)
+        read = self.pair_features.read(titles, cells)
+        described = [self.pair_features.transform(read, left, right)]
+        graphs = []
+        for name, own in zip(self.scores(), rows, strict=True):
+            scores = inner_products(own, own, left, right)
+            graph = ScoreGraph.symmetric(scores, left, right, n_rows)
+            described += compare_neighbourhoods(
+                name, scores, left, right, graph, graph
+            ).values()
+            graphs.append(graph)
+        return Pairs(left, right, n_rows, np.column_stack(described), rows, graphs)
+
+    def against(self, catalogue: Catalogue, titles: Titles, cells: Titles) -> Pairs:
+        """Find the candidates of titles in a catalogue, for each title by itself."""
+        rows, shape = self.embed(titles), (len(titles), len(catalogue.titles))
+        found = [np.empty(0, np.intp)]
+        for own, others in zip(rows, catalogue.rows, strict=True):
+            a, b = find_nearest(own, others, self.n_candidates, self.n_threads)
+            found.append(a * shape[1] + b)
+        left, right = np.divmod(np.unique(np.concatenate(found)), shape[1])
+        touched, place = np.unique(right, return_inverse=True)
+        read = self.pair_features.read(
+            np.concatenate([catalogue.titles[touched], titles]),
+            np.concatenate([catalogue.cells[touched], cells]),
+            catalogue.counts,
+        )
+        described = [self.pair_features.transform(read, left + len(touched), place)]
+        graphs = []
+        for name, own, others, of_right in zip(
+            self.scores(), rows, catalogue.rows, catalogue.graphs, strict=True
+        ):
+            scores = inner_products(own, others, left, right)
+            graph = ScoreGraph.of_pairs(scores, left, right, shape)
+            described += compare_neighbourhoods(
+                name, scores, left, right, graph, of_right, in_right=False
+            ).values()
+            graphs.append(graph)
+        features = np.column_stack(described)
+        known = (None, catalogue.rounds)
+        return Pairs(left, right, shape[0], features, rows, graphs, known)
+
+    def between(
+        self, catalogue: Catalogue, pairs: Pairs, rounds: Graphs, titles: Titles,
+        cells: Titles,
+    ) -> Pairs:  # fmt: skip
+        """Make the pair of two titles, given what each is against a catalogue."""
+        left, right = np.array([0]), np.array([1])
+        read = self.pair_features.read(titles, cells, catalogue.counts)
+        described = [self.pair_features.transform(read, left, right)]
+        for name, own, graph in zip(
+            self.scores(), pairs.rows, pairs.graphs, strict=True
+        ):
+            scores = inner_products(own, own, left, right)
+            described += compare_neighbourhoods(
+                name, scores, left, right, graph, graph, in_left=False, in_right=False
+            ).values()
+        return pairs._replace(
+            left=left, right=right, features=np.column_stack(described),
+            known=(rounds, rounds),
+        )  # fmt: skip
+
+    def feature_names(self, n_rounds: int) -> list[str]:
+        """Return the names of the features that the last of some rounds sees."""
+        names = self.pair_features.get_feature_names_out()
+        one, zero = np.ones(1, np.float32), np.zeros(1, np.intp)
+        graph = ScoreGraph.of_pairs(one, zero, zero, (1, 1))
+        rounds = [f"round{n_rounds - 1}"] if n_rounds > 1 else []
+        for name in [*self.scores(), *rounds]:
+            names += compare_neighbourhoods(name, one, zero, zero, graph, graph)
+        return names
+
+
+def make_catalogue(
+    pairs: Pairs, rounds: Graphs, titles: Titles, cells: Titles
+) -> Catalogue:
+    """Make a catalogue of titles of which the pairs among themselves are known."""
+    return Catalogue(titles, cells, count(titles), pairs.rows, pairs.graphs, rounds)
