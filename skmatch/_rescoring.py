@@ -30,10 +30,10 @@ from skmatch._metrics import encode_labels, rowwise_f1_score
 from skmatch._model_selection import ClassDisjointKFold
 from skmatch._pair_features import PairFeatures
 from skmatch._pairs import Catalogue, Describer, Pairs, make_catalogue
+from skmatch._threshold import warn_if_far
 from skmatch._titles import check_titles
 
 _THRESHOLDS = np.linspace(0.02, 0.98, 97)
-_FAR = 3.0  # factor by which a gallery may differ before a warning
 _N_BACKGROUND = 200  # training pairs that an explanation takes values from
 _HARM = 0.002  # F1 that an assumption may cost on the training rows before a warning
 
@@ -248,16 +248,8 @@ class PairClassifierMatcher(
             third, and the threshold was tuned.
         """
         graph = self.match_probabilities(X)
-        n_rows = graph.shape[0]
-        ratio = n_rows / self.gallery_size_
-        if self.threshold == "tuned" and not 1 / _FAR <= ratio <= _FAR:
-            warnings.warn(
-                f"The threshold was chosen on galleries of about "
-                f"{self.gallery_size_:.0f} rows and X has {n_rows}: another one may be "
-                "better for X. See cv.",
-                UserWarning,
-                stacklevel=2,
-            )
+        if self.threshold == "tuned":
+            warn_if_far(graph.shape[0], self.gallery_size_, "cv")
         return _match(graph, self._threshold(), self._refinements())
 
     def match_probabilities(self, X: Any) -> csr_array:

@@ -229,16 +229,8 @@ class TunedThresholdMatcherCV(
         """
         rows, matcher = self._embed(X)
         n_rows = rows.shape[0]
-        ratio = n_rows / self.gallery_size_
-        if not self.adapt_to_gallery and not 1 / _FAR <= ratio <= _FAR:
-            warnings.warn(
-                f"The threshold was chosen on galleries of about "
-                f"{self.gallery_size_:.0f} rows and X has {n_rows}: the best one for X "
-                f"is probably {'higher' if ratio > 1 else 'lower'}. See "
-                "adapt_to_gallery.",
-                UserWarning,
-                stacklevel=2,
-            )
+        if not self.adapt_to_gallery:
+            warn_if_far(n_rows, self.gallery_size_, "adapt_to_gallery")
         return matcher.set_params(threshold=self.threshold_for(n_rows)).predict(rows)
 
     def transform(self, X: Any) -> csr_array:
@@ -364,6 +356,19 @@ class TunedThresholdMatcherCV(
         )
         tags.target_tags.required = True
         return tags
+
+
+def warn_if_far(n_rows: int, gallery_size: float, parameter: str) -> None:
+    """Warn the caller of `predict` of a gallery unlike those of the threshold."""
+    ratio = n_rows / gallery_size
+    if not 1 / _FAR <= ratio <= _FAR:
+        warnings.warn(
+            f"The threshold was chosen on galleries of about {gallery_size:.0f} rows "
+            f"and X has {n_rows}: the best one for X is probably "
+            f"{'higher' if ratio > 1 else 'lower'}. See {parameter}.",
+            UserWarning,
+            stacklevel=3,
+        )
 
 
 Curve = Callable[
