@@ -132,11 +132,14 @@ class PairClassifierMatcher(
 
     Examples
     --------
-    >>> from skmatch import PairClassifierMatcher, make_product_titles, rowwise_f1_score
-    >>> titles, product_ids = make_product_titles(400, random_state=0)
+    >>> from skmatch import PairClassifierMatcher, make_product_titles
+    >>> titles, product_ids = make_product_titles(200, random_state=0)
     >>> matcher = PairClassifierMatcher(random_state=0)
-    >>> matcher.fit(titles[:300], product_ids[:300]).predict(titles[300:]).shape
+    >>> matcher = matcher.fit(titles[:400], product_ids[:400])
+    >>> matcher.predict(titles[400:500]).shape
     (100, 100)
+    >>> matcher.explain(titles[400], titles[400]).probability > 0.5
+    True
     """
 
     def __init__(
