@@ -11,6 +11,7 @@ from sklearn.preprocessing import normalize
 
 _ROWS_PER_BLOCK = 2**14
 _PAIRS_PER_BLOCK = 2**16
+_WORK_PER_ROW = 100_000  # rows that a sparse row is compared with, once a shared word
 
 
 def unit_rows(embeddings: Any) -> Any:
@@ -25,13 +26,15 @@ def find_nearest(
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Return the places of the most similar rows of `others` for each unit row.
 
-    Sparse rows without a word in common are not near, however few are nearer.
+    Sparse rows without a word in common are not near, however few are nearer. Where
+    their words are in too many of `others` to look at all of these, the rarest count.
     """
     n_nearest = min(n_nearest, others.shape[0])
     if issparse(rows):
         from sparse_dot_topn import sp_matmul_topn
 
         columns = csr_matrix(others.T)
+        rows = _keep_rarest(rows, np.diff(columns.indptr))
         found = [
             sp_matmul_topn(
                 csr_matrix(rows[start : start + _ROWS_PER_BLOCK]),
@@ -56,6 +59,24 @@ def find_nearest(
         place = index.search(rows, n_nearest)[1].ravel()
     row = np.repeat(np.arange(len(rows)), n_nearest)
     return row[place >= 0], place[place >= 0]
+
+
+def _keep_rarest(rows: csr_array, n_rows_with: NDArray[np.integer]) -> csr_array:
+    """Keep the rarest words of each row, as many as its share of the work allows.
+
+    So the time of a search is linear in the rows. One word always stays.
+    """
+    row = np.repeat(np.arange(rows.shape[0]), np.diff(rows.indptr))
+    work = n_rows_with[rows.indices].astype(np.int64)
+    rising = np.lexsort((work, row))
+    done = np.cumsum(work[rising]) - work[rising]
+    done -= done[rows.indptr[row]]  # by the rarer words of the same row
+    is_kept = np.empty(len(row), bool)
+    is_kept[rising] = (done == 0) | (done + work[rising] <= _WORK_PER_ROW)
+    kept = rows.copy()
+    kept.data[~is_kept] = 0
+    kept.eliminate_zeros()
+    return kept
 
 
 def inner_products(

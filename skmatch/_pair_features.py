@@ -73,26 +73,33 @@ class PairFeatures:
         return _Gallery(titles, cells, self.counts_, around)
 
     def transform(
-        self, gallery: _Gallery, left: NDArray[np.intp], right: NDArray[np.intp]
+        self,
+        gallery: _Gallery,
+        left: NDArray[np.intp],
+        right: NDArray[np.intp],
+        n_threads: int = 1,
     ) -> NDArray[np.float32]:
         """Return the features of pairs of rows of a gallery, (n_pairs, n_features)."""
         blocks = []
         for first in range(0, max(1, len(left)), _PAIRS_PER_BLOCK):
             a, b = (side[first : first + _PAIRS_PER_BLOCK] for side in (left, right))
-            features = list(_compare(gallery, a, b).values())
+            features = list(_compare(gallery, a, b, n_threads).values())
             features += [_call(f, gallery.cells, a, b) for f in self.functions]
             blocks.append(np.column_stack(features).astype(np.float32))
         return np.concatenate(blocks)
 
 
 def _compare(
-    gallery: _Gallery, left: NDArray[np.intp], right: NDArray[np.intp]
+    gallery: _Gallery,
+    left: NDArray[np.intp],
+    right: NDArray[np.intp],
+    n_threads: int = 1,
 ) -> Features:
     """Compute the features of some pairs by name."""
     return {
         **_compare_words(gallery, left, right),
         **_compare_quantities(gallery, left, right),
-        **_compare_characters(gallery, left, right),
+        **_compare_characters(gallery, left, right, n_threads),
         **_compare_lengths(gallery, left, right),
     }
 
@@ -220,7 +227,7 @@ def _compare_quantities(
 
 
 def _compare_characters(
-    gallery: _Gallery, left: NDArray[np.intp], right: NDArray[np.intp]
+    gallery: _Gallery, left: NDArray[np.intp], right: NDArray[np.intp], n_threads: int
 ) -> Features:
     """Edit-based similarities see typing errors, and words that were joined or cut.
 
@@ -233,12 +240,14 @@ def _compare_characters(
     from rapidfuzz import fuzz, process
     from rapidfuzz.distance import JaroWinkler
 
+    def score(a: list[str], b: list[str], scorer: Any) -> NDArray[np.float32]:
+        return process.cpdist(a, b, scorer=scorer, dtype=np.float32, workers=n_threads)
+
     def compare(texts: list[str], scorer: Any) -> NDArray[np.float32]:
         a, b = [texts[i] for i in left], [texts[i] for i in right]
-        one = process.cpdist(a, b, scorer=scorer, dtype=np.float32)
         if scorer not in (fuzz.token_set_ratio, fuzz.partial_ratio):
-            return one  # symmetric
-        return (one + process.cpdist(b, a, scorer=scorer, dtype=np.float32)) / 2
+            return score(a, b, scorer)  # symmetric
+        return (score(a, b, scorer) + score(b, a, scorer)) / 2
 
     return {
         "characters_ratio": compare(gallery.texts, fuzz.ratio),

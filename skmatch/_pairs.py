@@ -98,7 +98,7 @@ class Describer(NamedTuple):
             found.append((small * n_rows + large)[small != large])
         left, right = np.divmod(np.unique(np.concatenate(found)), n_rows)
         read = self.pair_features.read(titles, cells)
-        described = [self.pair_features.transform(read, left, right)]
+        described = [self._describe(read, left, right)]
         graphs = []
         for name, own in zip(self.scores(), rows, strict=True):
             scores = inner_products(own, own, left, right)
@@ -123,7 +123,7 @@ class Describer(NamedTuple):
             np.concatenate([catalogue.cells[touched], cells]),
             catalogue.counts,
         )
-        described = [self.pair_features.transform(read, left + len(touched), place)]
+        described = [self._describe(read, left + len(touched), place)]
         graphs = []
         for name, own, others, of_right in zip(
             self.scores(), rows, catalogue.rows, catalogue.graphs, strict=True
@@ -145,7 +145,7 @@ class Describer(NamedTuple):
         """Make the pair of two titles, given what each is against a catalogue."""
         left, right = np.array([0]), np.array([1])
         read = self.pair_features.read(titles, cells, catalogue.counts)
-        described = [self.pair_features.transform(read, left, right)]
+        described = [self._describe(read, left, right)]
         for name, own, graph in zip(
             self.scores(), pairs.rows, pairs.graphs, strict=True
         ):
@@ -157,6 +157,11 @@ class Describer(NamedTuple):
             left=left, right=right, features=np.column_stack(described),
             known=(rounds, rounds),
         )  # fmt: skip
+
+    def _describe(
+        self, read: Any, left: NDArray[np.intp], right: NDArray[np.intp]
+    ) -> NDArray[np.float32]:
+        return self.pair_features.transform(read, left, right, self.n_threads)
 
     def feature_names(self, n_rounds: int) -> list[str]:
         """Return the names of the features that the last of some rounds sees."""

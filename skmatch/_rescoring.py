@@ -92,8 +92,8 @@ class PairClassifierMatcher(
     random_state : int, RandomState instance or None, default=None
         Seed of the folds, of the default classifier and of the embedders by name.
     n_jobs : int or None, default=None
-        Number of threads of the search for candidates; -1 is one a core. The default
-        classifier takes all cores in any case.
+        Number of threads of the search for candidates and of the edit-based features;
+        -1 is one a core. The default classifier takes all cores in any case.
 
     Attributes
     ----------

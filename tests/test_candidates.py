@@ -38,6 +38,28 @@ def test_sparse_rows_without_a_common_word_are_no_candidates():
     assert len(row) == 3
 
 
+def test_a_row_is_searched_by_its_rarest_words_as_far_as_its_work_allows(monkeypatch):
+    # Row i has the words up to i: word j is in 6 - j rows.
+    rows = csr_array(np.tri(6, dtype=np.float32))
+    before = rows.toarray()
+    for work, n_words in ((0, 1), (1, 1), (2, 1), (3, 2), (6, 3), (20, 5), (21, 6)):
+        monkeypatch.setattr(candidates, "_WORK_PER_ROW", work)
+        kept = candidates._keep_rarest(rows, np.arange(6, 0, -1))
+        assert_array_equal(kept.toarray()[5], [0] * (6 - n_words) + [1] * n_words)
+        assert (np.diff(kept.indptr) > 0).all()
+    assert_array_equal(rows.toarray(), before)
+
+
+def test_a_search_by_the_rarest_words_finds_the_rows_that_have_them(monkeypatch):
+    monkeypatch.setattr(candidates, "_WORK_PER_ROW", 3)
+    words = np.ones((50, 26), np.float32)
+    words[:, 1:] = np.repeat(np.eye(25), 2, axis=0)  # a word of all, and one of two
+    row, column = find_nearest(csr_array(words), csr_array(words), 20, 1)
+    assert sorted(zip(row, column, strict=True)) == [
+        (i, j) for i in range(50) for j in (i // 2 * 2, i // 2 * 2 + 1)
+    ]
+
+
 @pytest.mark.parametrize("make", [np.asarray, csr_array], ids=["dense", "sparse"])
 def test_similarities_of_pairs(rows, make, monkeypatch):
     monkeypatch.setattr(candidates, "_PAIRS_PER_BLOCK", 4)
