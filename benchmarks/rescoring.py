@@ -1,7 +1,7 @@
 """Row-wise F1 and speed of PairClassifierMatcher beside one threshold on TF-IDF.
 
     python benchmarks/rescoring.py DATA.csv [DATA.csv ...]
-    python benchmarks/rescoring.py --embedders DATA.csv [MODEL]
+    python benchmarks/rescoring.py --embedders DATA.csv FOLDER [MODEL]
     python benchmarks/rescoring.py --ablation DATA.csv
     python benchmarks/rescoring.py --scale
 
@@ -9,21 +9,24 @@ DATA.csv has the columns ``title`` and ``label_group``; it is split by product a
 accuracy.py, and every threshold is chosen on training products. "from training" is the
 score that fit expects, on galleries of a quarter of the training titles. With
 ``--embedders`` the trained embedders join, with MODEL, the folder of a BERT-family
-model, the one on adapters too. With ``--ablation`` the classifiers do without a family
-of features at a time. With ``--scale`` titles are drawn.
+model, the one on adapters too; FOLDER keeps them, so that a run that was interrupted
+goes on. With ``--ablation`` the classifiers do without a family of features at a time.
+With ``--scale`` titles are drawn.
 """
 
 from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Sequence
+from copy import copy
 from typing import Any
 
 import numpy as np
 from accuracy import make_tfidf, print_table, read_split, tune
 from sklearn.base import clone
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import FunctionTransformer
+from sklearn.preprocessing import FunctionTransformer, Normalizer
 
 from skmatch import (
     AdapterBertEmbedder,
@@ -39,6 +42,7 @@ from skmatch import (
 COLUMNS = ["data", "method", "F1", "SE", "gain", "from training", "at", "gallery"]
 FORMATS = {"F1": ".3f", "SE": ".3f", "from training": ".3f", "at": ".2f"}
 FORMATS |= {"gallery": ",d", "fit s": ".0f", "predict s": ".1f", "candidates": ".3f"}
+FOLDS = ClassDisjointKFold(4, shuffle=True, random_state=0)
 FAMILIES = {
     "words": ["words_"],
     "quantities and codes": ["quantities_", "codes_"],
@@ -49,22 +53,28 @@ FAMILIES = {
 }
 
 
-def measure_threshold(split: tuple[Any, ...]) -> dict[str, Any]:
-    """Measure TF-IDF with one threshold, chosen on a quarter of the products."""
+def measure_baseline(split: tuple[Any, ...]) -> dict[str, Any]:
+    """Measure TF-IDF with one threshold."""
+    return measure_threshold("TF-IDF char_wb(2,4)", make_tfidf(*split[:2]), split)
+
+
+def measure_threshold(
+    name: str, embedder: Any, split: tuple[Any, ...]
+) -> dict[str, Any]:
+    """Measure an embedder with one threshold, chosen on a quarter of the products."""
     titles, labels, test_titles, test_labels = split
-    folds = ClassDisjointKFold(4, shuffle=True, random_state=0)
-    fit, hold = next(folds.split(titles, labels))
-    tuned = tune(
-        make_tfidf(titles[fit], labels[fit]).transform(titles[hold]), labels[hold]
-    )
+    fit, hold = next(FOLDS.split(titles, labels))
+    held = clone(embedder).fit(titles[fit], labels[fit]).transform(titles[hold])
+    tuned = tune(held, labels[hold])
+    embedder = clone(embedder).fit(titles, labels)
     began = time.perf_counter()
-    rows = make_tfidf(titles, labels).transform(test_titles)
+    rows = embedder.transform(test_titles)
     matches = FaissThresholdMatcher(tuned.best_threshold_).fit_predict(rows)
-    row = {"method": "TF-IDF char_wb(2,4), one threshold", "at": tuned.best_threshold_}
+    row = {"method": f"{name}, one threshold", "at": tuned.best_threshold_}
     row |= {"predict s": time.perf_counter() - began}
     row |= {"from training": tuned.best_score_}
     oracle = tune(rows, test_labels)
-    print(f"oracle of TF-IDF: {oracle.best_score_:.3f} at {oracle.best_threshold_}")
+    print(f"oracle of {name}: {oracle.best_score_:.3f} at {oracle.best_threshold_}")
     return row | {"rows": rowwise_f1_score(test_labels, matches, average=None)}
 
 
@@ -72,18 +82,27 @@ def measure(
     name: str, matcher: PairClassifierMatcher, split: tuple[Any, ...]
 ) -> dict[str, Any]:
     """Measure a matcher."""
-    titles, labels, test_titles, test_labels = split
     began = time.perf_counter()
-    matcher.fit(titles, labels)
-    fitted = time.perf_counter()
-    matches = matcher.predict(test_titles)
-    done = time.perf_counter()
-    rows = rowwise_f1_score(test_labels, matches, average=None)
+    matcher.fit(*split[:2])
+    seconds = time.perf_counter() - began
+    row = measure_fitted(name, matcher, split) | {"fit s": seconds}
+    return row | {"from training": matcher.best_score_}
+
+
+def measure_fitted(
+    name: str, matcher: PairClassifierMatcher, split: tuple[Any, ...]
+) -> dict[str, Any]:
+    """Measure a matcher that is fitted."""
+    _, _, titles, labels = split
+    began = time.perf_counter()
+    matches = matcher.predict(titles)
+    seconds = time.perf_counter() - began
+    rows = rowwise_f1_score(labels, matches, average=None)
     print(f"done: {name} {rows.mean():.4f}", file=sys.stderr, flush=True)
-    row = {"method": name, "at": matcher.threshold_, "rows": rows}
-    row |= {"from training": matcher.best_score_, "fit s": fitted - began}
-    row |= {"predict s": done - fitted, "candidates": matcher.candidate_recall_}
-    return row
+    row = {"method": name, "rows": rows, "predict s": seconds}
+    if matcher.threshold == "tuned":
+        row["at"] = matcher.threshold_
+    return row | {"candidates": matcher.candidate_recall_}
 
 
 def show(path: str, split: tuple[Any, ...], rows: list[dict[str, Any]]) -> None:
@@ -106,42 +125,62 @@ def show_files(paths: list[str]) -> None:
     """Print what the default does on each file."""
     for path in paths:
         split = read_split(path)
-        methods = {
-            "PairClassifierMatcher(n_rounds=1)": {"n_rounds": 1},
-            "PairClassifierMatcher()": {},
-            "PairClassifierMatcher(n_rounds=3)": {"n_rounds": 3},
-            "the same, nearest_for_lonely": {"nearest_for_lonely": True},
-        }
-        if (np.bincount(split[1])[split[1]] == 1).any():  # its assumption fails
-            del methods["the same, nearest_for_lonely"]
-        rows = [measure_threshold(split)]
-        for name, parameters in methods.items():
+        rows = [measure_baseline(split)]
+        for parameters in ({"n_rounds": 1}, {"blend": False}, {"n_rounds": 3}, {}):
             matcher = PairClassifierMatcher(random_state=0, n_jobs=2, **parameters)
-            rows.append(measure(name, matcher, split))
+            words = ", ".join(f"{name}={value}" for name, value in parameters.items())
+            rows.append(measure(f"PairClassifierMatcher({words})", matcher, split))
+        for name, value in (("threshold", "expected_f1"), ("nearest_for_lonely", True)):
+            other = copy(matcher).set_params(**{name: value})  # nothing is learned anew
+            rows.append(measure_fitted(f"the same, {name}={value}", other, split))
         show(path, split, rows)
 
 
-def show_embedders(path: str, model: str | None) -> None:
-    """Print what the trained embedders add."""
+def show_embedders(path: str, folder: str, model: str | None = None) -> None:
+    """Print what the trained embedders add to the features and the candidates."""
     split = read_split(path)
-    own: dict[str, Any] = {"LSTM": LSTMTitleEmbedder(random_state=0)}
+    # A pipeline with a memory is fitted once on the same titles, in any matcher.
+    own = {"LSTM": LSTMTitleEmbedder(random_state=0)}
     if model is not None:
-        own = {"adapter BERT": AdapterBertEmbedder(model, random_state=0)}
-    rows = [measure_threshold(split)]
-    matcher = PairClassifierMatcher(random_state=0, n_jobs=2)
-    rows.append(measure("PairClassifierMatcher()", matcher, split))
-    for name, embedder in own.items():
-        matcher = PairClassifierMatcher(
-            ["tfidf", "words", embedder], random_state=0, n_jobs=2
-        )
-        rows.append(measure(f"the same, with {name}", matcher, split))
+        own["adapter BERT"] = AdapterBertEmbedder(model, random_state=0)
+    trained = {
+        name: make_pipeline(embedder, Normalizer(), memory=folder)
+        for name, embedder in own.items()
+    }
+    methods = {name: [embedder] for name, embedder in trained.items()}
+    if len(trained) > 1:
+        methods["both"] = [*trained.values()]
+    rows = [measure_baseline(split)]
+    default = PairClassifierMatcher(cv=FOLDS, random_state=0, n_jobs=2)
+    rows.append(measure("PairClassifierMatcher()", default, split))
+    for name, embedders in methods.items():
+        matcher = clone(default).set_params(embedders=["tfidf", "words", *embedders])
+        if name in trained:
+            rows.append(measure_threshold(name, trained[name], split))
+        rows.append(measure(f"matcher with {name}", matcher, split))
+        names = matcher.get_pair_feature_names()
+        matcher = leave_out(matcher, [n for n in names if n.startswith("pipeline")])
+        rows.append(measure(f"the same, for candidates alone ({name})", matcher, split))
     show(path, split, rows)
+
+
+def leave_out(
+    matcher: PairClassifierMatcher, features: Sequence[str]
+) -> PairClassifierMatcher:
+    """Return a fitted matcher's copy whose classifiers do not see some features."""
+    names = matcher.get_pair_feature_names()
+    places = [names.index(name) for name in features]
+    classifier = make_pipeline(
+        FunctionTransformer(np.delete, kw_args={"obj": places, "axis": 1}),
+        clone(matcher.classifiers_[0]),
+    )
+    return clone(matcher).set_params(classifier=classifier)
 
 
 def show_ablation(path: str) -> None:
     """Print what the matcher does without a family of features."""
     split = read_split(path)
-    rows = [measure_threshold(split)]
+    rows = [measure_baseline(split)]
     matcher = PairClassifierMatcher(random_state=0, n_jobs=2)
     rows.append(measure("all features", matcher, split))
     names = matcher.get_pair_feature_names()
@@ -149,14 +188,8 @@ def show_ablation(path: str) -> None:
         if family == "second round":
             without = PairClassifierMatcher(n_rounds=1, random_state=0, n_jobs=2)
         else:
-            left_out = [i for i, n in enumerate(names) if n.startswith(tuple(starts))]
-            classifier = make_pipeline(
-                FunctionTransformer(np.delete, kw_args={"obj": left_out, "axis": 1}),
-                clone(matcher.classifiers_[0]),
-            )
-            without = PairClassifierMatcher(
-                classifier=classifier, random_state=0, n_jobs=2
-            )
+            features = [name for name in names if name.startswith(tuple(starts))]
+            without = leave_out(matcher, features)
         rows.append(measure(f"without {family}", without, split))
     show(path, split, rows)
 
@@ -184,8 +217,8 @@ def show_scale() -> None:
 
 if __name__ == "__main__":
     words = [word for word in sys.argv[1:] if not word.startswith("--")]
-    if "--embedders" in sys.argv and words:
-        show_embedders(words[0], words[1] if len(words) > 1 else None)
+    if "--embedders" in sys.argv and len(words) > 1:
+        show_embedders(*words)
     elif "--ablation" in sys.argv and words:
         show_ablation(words[0])
     elif "--scale" in sys.argv:

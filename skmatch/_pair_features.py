@@ -247,7 +247,8 @@ def _compare_characters(
         a, b = [texts[i] for i in left], [texts[i] for i in right]
         if scorer not in (fuzz.token_set_ratio, fuzz.partial_ratio):
             return score(a, b, scorer)  # symmetric
-        return (score(a, b, scorer) + score(b, a, scorer)) / 2
+        both = score(a, b, scorer) + score(b, a, scorer)
+        return (both / 2).astype(np.float32)
 
     return {
         "characters_ratio": compare(gallery.texts, fuzz.ratio),

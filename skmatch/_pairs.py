@@ -6,21 +6,31 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
+from skmatch._blending import Blend
 from skmatch._candidates import find_nearest, inner_products, unit_rows
 from skmatch._pair_features import Counts, PairFeatures, count
-from skmatch._score_graph import ScoreGraph, compare_neighbourhoods
+from skmatch._score_graph import ScoreGraph, compare_neighbourhoods, mirror
 
 Titles = NDArray[np.object_]
-Graphs = list[ScoreGraph]
+
+
+class Round(NamedTuple):
+    """What a classifier says of pairs, and of the other candidates of both sides."""
+
+    probabilities: NDArray[np.float32]  # (n_pairs,)
+    blended: NDArray[np.float32]  # (n_pairs,)
+    of_left: Blend
+    of_right: Blend
 
 
 class Pairs(NamedTuple):
     """Candidate pairs and their features before the first round.
 
     They are pairs of rows with one another, of rows with those of a catalogue, or of
-    rows that are no candidates of one another. `known` are the probabilities of each
-    round but the last around both sides, where these do not come from the pairs.
+    rows that are no candidates of one another. `known` is what each round says around
+    the left and the right side, where this does not come from the pairs.
     """
 
     left: NDArray[np.intp]  # (n_pairs,)
@@ -28,29 +38,36 @@ class Pairs(NamedTuple):
     n_rows: int
     features: NDArray[np.float32]  # (n_pairs, n_features)
     rows: list[Any]  # (n_rows, embedding_dim) of each embedder
-    graphs: Graphs  # similarities by each embedder
-    known: tuple[Graphs | None, Graphs | None] = (None, None)
+    graphs: list[ScoreGraph]  # similarities by each embedder
+    is_blended: bool
+    known: tuple[list[Blend], list[Blend]] = ([], [])
 
-    def with_round(
-        self, number: int, probabilities: NDArray[np.float32]
-    ) -> NDArray[np.float32]:
-        """Return the features with those of the probabilities of a round, from 1."""
-        known_left, known_right = (side and side[number - 1] for side in self.known)
-        of_left = known_left or self.graph(probabilities)
-        of_right = known_right or of_left
+    def judge(self, number: int, probabilities: NDArray[np.float32]) -> Round:
+        """Return what a round, from 0, says with these probabilities."""
+        ends, (known_left, known_right) = (self.left, self.right), self.known
+        if known_left:
+            own, others = known_left[number], known_right[number]
+            blended = own.between(probabilities, *ends)
+            return Round(probabilities, blended, own, others)
+        if known_right:
+            others = known_right[number]
+            shape = (self.n_rows, others.raw.shape[0])
+            graph = csr_array((probabilities, ends), shape=shape)
+            own = Blend(graph, others, self.is_blended)
+        else:
+            graph = mirror(probabilities, *ends, self.n_rows)
+            own = others = Blend(graph, None, self.is_blended)
+        return Round(probabilities, own.at(*ends), own, others)
+
+    def with_round(self, number: int, judged: Round) -> NDArray[np.float32]:
+        """Return the features with those of a round, from 1."""
+        known_left, known_right = self.known
         compared = compare_neighbourhoods(
-            f"round{number}", probabilities, self.left, self.right, of_left, of_right,
-            in_left=known_left is None, in_right=known_right is None,
+            f"round{number}", judged.blended, self.left, self.right,
+            judged.of_left.scores, judged.of_right.scores,
+            in_left=not known_left, in_right=not known_right,
         )  # fmt: skip
         return np.column_stack([self.features, *compared.values()])
-
-    def graph(self, probabilities: NDArray[np.float32]) -> ScoreGraph:
-        """Return the graph of the pairs."""
-        ends, others = (self.left, self.right), self.known[1]
-        if others is None:
-            return ScoreGraph.symmetric(probabilities, *ends, self.n_rows)
-        shape = (self.n_rows, others[0].graph.shape[0])
-        return ScoreGraph.of_pairs(probabilities, *ends, shape)
 
     def repeat(self, n_times: int) -> Self:
         """Return each pair many times."""
@@ -68,8 +85,8 @@ class Catalogue(NamedTuple):
     cells: Titles
     counts: Counts
     rows: list[Any]
-    graphs: Graphs
-    rounds: Graphs  # probabilities of each round but the last
+    graphs: list[ScoreGraph]
+    rounds: list[Blend]
 
 
 class Describer(NamedTuple):
@@ -78,6 +95,7 @@ class Describer(NamedTuple):
     embedders: list[Any]
     pair_features: PairFeatures
     n_candidates: int
+    is_blended: bool
     n_threads: int
 
     def scores(self) -> list[str]:
@@ -102,12 +120,13 @@ class Describer(NamedTuple):
         graphs = []
         for name, own in zip(self.scores(), rows, strict=True):
             scores = inner_products(own, own, left, right)
-            graph = ScoreGraph.symmetric(scores, left, right, n_rows)
+            graph = ScoreGraph(mirror(scores, left, right, n_rows))
             described += compare_neighbourhoods(
                 name, scores, left, right, graph, graph
             ).values()
             graphs.append(graph)
-        return Pairs(left, right, n_rows, np.column_stack(described), rows, graphs)
+        features = np.column_stack(described)
+        return Pairs(left, right, n_rows, features, rows, graphs, self.is_blended)
 
     def against(self, catalogue: Catalogue, titles: Titles, cells: Titles) -> Pairs:
         """Find the candidates of titles in a catalogue, for each title by itself."""
@@ -129,17 +148,19 @@ class Describer(NamedTuple):
             self.scores(), rows, catalogue.rows, catalogue.graphs, strict=True
         ):
             scores = inner_products(own, others, left, right)
-            graph = ScoreGraph.of_pairs(scores, left, right, shape)
+            graph = ScoreGraph(csr_array((scores, (left, right)), shape=shape))
             described += compare_neighbourhoods(
                 name, scores, left, right, graph, of_right, in_right=False
             ).values()
             graphs.append(graph)
         features = np.column_stack(described)
-        known = (None, catalogue.rounds)
-        return Pairs(left, right, shape[0], features, rows, graphs, known)
+        return Pairs(
+            left, right, shape[0], features, rows, graphs, self.is_blended,
+            known=([], catalogue.rounds),
+        )  # fmt: skip
 
     def between(
-        self, catalogue: Catalogue, pairs: Pairs, rounds: Graphs, titles: Titles,
+        self, catalogue: Catalogue, pairs: Pairs, rounds: list[Blend], titles: Titles,
         cells: Titles,
     ) -> Pairs:  # fmt: skip
         """Make the pair of two titles, given what each is against a catalogue."""
@@ -167,7 +188,7 @@ class Describer(NamedTuple):
         """Return the names of the features that the last of some rounds sees."""
         names = self.pair_features.get_feature_names_out()
         one, zero = np.ones(1, np.float32), np.zeros(1, np.intp)
-        graph = ScoreGraph.of_pairs(one, zero, zero, (1, 1))
+        graph = ScoreGraph(csr_array((1, 1), dtype=np.float32))
         rounds = [f"round{n_rounds - 1}"] if n_rounds > 1 else []
         for name in [*self.scores(), *rounds]:
             names += compare_neighbourhoods(name, one, zero, zero, graph, graph)
@@ -175,7 +196,7 @@ class Describer(NamedTuple):
 
 
 def make_catalogue(
-    pairs: Pairs, rounds: Graphs, titles: Titles, cells: Titles
+    pairs: Pairs, rounds: list[Blend], titles: Titles, cells: Titles
 ) -> Catalogue:
     """Make a catalogue of titles of which the pairs among themselves are known."""
     return Catalogue(titles, cells, count(titles), pairs.rows, pairs.graphs, rounds)

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from joblib import effective_n_jobs
 from numpy.typing import NDArray
-from scipy.sparse import csr_array, eye_array
+from scipy.sparse import csr_array
 from sklearn.base import (
     BaseEstimator,
     ClassNamePrefixFeaturesOutMixin,
@@ -24,12 +24,13 @@ from sklearn.utils import Tags, check_random_state, check_scalar
 from sklearn.utils.validation import check_is_fitted
 
 from skmatch._bert_embedder import AdapterBertEmbedder
+from skmatch._blending import Blend
+from skmatch._decisions import Refinements, find_matches, keep_matches
 from skmatch._embedders import LSTMTitleEmbedder
-from skmatch._match_graph import limit_matches
 from skmatch._metrics import encode_labels, rowwise_f1_score
 from skmatch._model_selection import ClassDisjointKFold
 from skmatch._pair_features import PairFeatures
-from skmatch._pairs import Catalogue, Describer, Pairs, make_catalogue
+from skmatch._pairs import Catalogue, Describer, Pairs, Round, make_catalogue
 from skmatch._threshold import warn_if_far
 from skmatch._titles import check_titles
 
@@ -47,8 +48,9 @@ class PairClassifierMatcher(
     pair of a title and a candidate is described by named features: similarities and
     what they are among the other candidates, the words, quantities and model codes that
     the titles share or do not, edit-based similarities, lengths. A classifier gives the
-    probability that they are the same product. In a second round another one sees the
-    graph of these probabilities, too: what the common matches of two titles say.
+    probability that they are the same product, which is blended with those of the
+    confident matches of both. In a second round another classifier sees the graph of
+    these probabilities, too: what the common matches of two titles say.
 
     Parameters
     ----------
@@ -66,10 +68,18 @@ class PairClassifierMatcher(
     n_rounds : int, default=2
         Number of classifiers; from the second one on they see the probabilities of the
         one before.
-    threshold : float or "tuned", default="tuned"
+    threshold : float, "tuned" or "expected_f1", default="tuned"
         Smallest probability of a match, in ``[0, 1]``. "tuned" is the one with the
         highest row-wise F1 on the training titles, each of which was decided by
-        classifiers and embedders that have not seen its product.
+        classifiers and embedders that have not seen its product. With "expected_f1"
+        each title has as many matches as maximise its expected F1, and no threshold is
+        learned. Assumes that the probabilities are calibrated, so that their sum is the
+        number of matches. The matches need not be symmetric.
+    blend : bool, default=True
+        Whether the probability of a pair is the mean over the pairs of a title like the
+        one and a title like the other: itself, and its matches weighted by the fourth
+        power of their probabilities. Assumes that the matches of a title's matches are
+        its own. It is done after each round.
     pair_features : sequence of callables, default=()
         Features of your own. Each is called with two arrays, the rows of `X` of the one
         and of the other title of all pairs, of shape (n_pairs,) or, where `X` has
@@ -102,7 +112,7 @@ class PairClassifierMatcher(
     classifiers_ : list of classifiers
         The classifier of each round, fitted on the pairs of all folds.
     threshold_ : float
-        The threshold that :meth:`predict` uses.
+        The threshold that :meth:`predict` uses; nan if it is "expected_f1".
     best_score_ : float
         Mean row-wise F1 of the training titles at `threshold_`, from cross-fitting.
     candidate_recall_ : float
@@ -150,6 +160,7 @@ class PairClassifierMatcher(
         n_candidates: int = 20,
         n_rounds: int = 2,
         threshold: float | str = "tuned",
+        blend: bool = True,
         pair_features: Sequence[Callable[..., Any]] = (),
         max_matches: int | None = None,
         reciprocal: bool = False,
@@ -163,6 +174,7 @@ class PairClassifierMatcher(
         self.n_candidates = n_candidates
         self.n_rounds = n_rounds
         self.threshold = threshold
+        self.blend = blend
         self.pair_features = pair_features
         self.max_matches = max_matches
         self.reciprocal = reciprocal
@@ -224,8 +236,8 @@ class PairClassifierMatcher(
             learn(train)
             pairs = self._describer().among(titles[test], cells[test])
             folds.append(_Fold(pairs, labels[test]))
-        probabilities, features = self._fit_classifiers(classifier, folds)
-        self._choose(folds, probabilities)
+        rounds, features = self._fit_classifiers(classifier, folds)
+        self._choose(folds, [judged.of_left for judged in rounds])
         rng = np.random.default_rng(seed)
         n_drawn = min(_N_BACKGROUND, len(features))
         self._background = features[rng.choice(len(features), n_drawn, replace=False)]
@@ -246,14 +258,14 @@ class PairClassifierMatcher(
         -------
         matches : csr_array of shape (n_samples, n_samples), dtype bool
             True where two rows match; True on the diagonal, and symmetric unless
-            `max_matches` or `nearest_for_lonely` make it otherwise. A warning tells if
-            the number of rows is more than three times that of a fold, or less than a
-            third, and the threshold was tuned.
+            `max_matches`, `nearest_for_lonely` or a threshold of "expected_f1" make it
+            otherwise. A warning tells if the number of rows is more than three times
+            that of a fold, or less than a third, and the threshold was tuned.
         """
         graph = self.match_probabilities(X)
         if self.threshold == "tuned":
             warn_if_far(graph.shape[0], self.gallery_size_, "cv")
-        return _match(graph, self._threshold(), self._refinements())
+        return find_matches(graph, self._threshold(), self._refinements())
 
     def match_probabilities(self, X: Any) -> csr_array:
         """Return the probability that two titles are the same product.
@@ -266,14 +278,14 @@ class PairClassifierMatcher(
         Returns
         -------
         probabilities : csr_array of shape (n_samples, n_samples), dtype float32
-            Probabilities in ``[0, 1]`` of the candidates, symmetric, without the
-            diagonal. Pairs that are no candidates are not stored.
+            Probabilities in ``[0.01, 1]``, symmetric, without the diagonal. Smaller
+            ones are not stored. Blended ones reach beyond the candidates.
         """
         check_is_fitted(self)
         self._check_params()
         titles, _ = check_titles(self, X, reset=False)
         pairs = self._describer().among(titles, _cells(X))
-        return pairs.graph(self._decide(pairs)[0][-1]).graph
+        return self._decide(pairs)[0][-1].of_left.graph
 
     def transform(self, X: Any) -> csr_array:
         """Return the probability that titles are those of the catalogue.
@@ -286,20 +298,15 @@ class PairClassifierMatcher(
         Returns
         -------
         probabilities : csr_array of shape (n_samples, `n_samples_fit_`), dtype float32
-            Probabilities in ``[0, 1]``. Pairs below the threshold are not stored; a row
-            without a match is empty.
+            Probabilities in ``[0.01, 1]``, of the matches alone; a row without a match
+            is empty. `max_matches` and `nearest_for_lonely` play no part.
         """
         check_is_fitted(self)
         self._check_params()
         titles, _ = check_titles(self, X, reset=False)
         pairs = self._describer().against(self._catalogue, titles, _cells(X))
-        probability = self._decide(pairs)[0][-1]
-        keep = probability >= self._threshold()
-        places = pairs.left[keep], pairs.right[keep]
-        shape = (len(titles), self.n_samples_fit_)
-        graph = csr_array((probability[keep], places), shape=shape)
-        graph.sort_indices()
-        return graph
+        graph = self._decide(pairs)[0][-1].of_left.graph
+        return keep_matches(graph, self._threshold())
 
     def explain(self, title_a: Any, title_b: Any) -> PairExplanation:
         """Tell why two titles match or do not, beside those of the catalogue.
@@ -312,9 +319,10 @@ class PairClassifierMatcher(
         Returns
         -------
         explanation : PairExplanation
-            The probability, and for each feature its name, its value and what it adds:
-            the change of the log-odds against the mean over training pairs whose value
-            of this feature, and nothing else, is taken instead. As a str it is a table.
+            The probability that the last classifier gives, before it is blended, and
+            for each feature its name, its value and what it adds: the change of the
+            log-odds against the mean over training pairs whose value of this feature,
+            and nothing else, is taken instead. As a str it is a table.
 
         Notes
         -----
@@ -338,19 +346,19 @@ class PairClassifierMatcher(
         titles = np.array([" ".join(map(str, row)) for row in rows], dtype=object)
         cells, describer = _cells(rows), self._describer()
         pairs = describer.against(self._catalogue, titles, cells)
-        rounds = [pairs.graph(p) for p in self._decide(pairs)[0][:-1]]
+        rounds = [judged.of_left for judged in self._decide(pairs)[0]]
         pair = describer.between(self._catalogue, pairs, rounds, titles, cells)
-        found, features = self._decide(pair)
-        probability = float(found[-1][0])
+        judged, features = self._decide(pair)
+        found = judged[-1].probabilities
         many, added = pair.repeat(len(self._background)), []
         for column in range(features.shape[1]):
             changed, _ = self._decide(many, (column, self._background[:, column]))
-            gain = _log_odds(found[-1]) - _log_odds(changed[-1]).mean()
-            added.append(float(gain[0]))
+            without = _log_odds(changed[-1].probabilities).mean()
+            added.append(float(_log_odds(found)[0] - without))
         names, values = self.get_pair_feature_names(), features[0]
         order = np.argsort(-np.abs(added), kind="stable")
         return PairExplanation(
-            probability,
+            float(found[0]),
             [(names[i], float(values[i]), added[i]) for i in order],
         )
 
@@ -368,72 +376,76 @@ class PairClassifierMatcher(
     def _describer(self) -> Describer:
         """Return what finds and describes candidates."""
         n_threads = effective_n_jobs(self.n_jobs)
-        return Describer(self.embedders_, self._features, self.n_candidates, n_threads)
+        return Describer(
+            self.embedders_, self._features, self.n_candidates, self.blend, n_threads
+        )
 
     def _decide(
         self, pairs: Pairs, taken: tuple[int, NDArray[np.float32]] | None = None
-    ) -> tuple[list[NDArray[np.float32]], NDArray[np.float32]]:
-        """Return the probabilities of each round, and the features of the last.
+    ) -> tuple[list[Round], NDArray[np.float32]]:
+        """Return what each round says, and the features that the last one sees.
 
         `taken` are a column of the features and the values to take for those in it.
         """
-        probabilities: list[NDArray[np.float32]] = []
+        rounds: list[Round] = []
         features = pairs.features
         for number, classifier in enumerate(self.classifiers_):
             if number:
-                features = pairs.with_round(number, probabilities[-1])
+                features = pairs.with_round(number, rounds[-1])
             if taken is not None and taken[0] < features.shape[1]:
                 features = features.copy()
                 features[:, taken[0]] = taken[1]
-            probabilities.append(_probability(classifier, features))
-        return probabilities, features
+            rounds.append(pairs.judge(number, _probability(classifier, features)))
+        return rounds, features
 
     def _fit_classifiers(
         self, classifier: Any, folds: list[_Fold]
-    ) -> tuple[list[NDArray[np.float32]], NDArray[np.float32]]:
+    ) -> tuple[list[Round], NDArray[np.float32]]:
         """Fit the classifiers of all rounds.
 
-        Return the out-of-fold probabilities of each fold, and the features of all pairs
-        as the last round sees them.
+        Return what the last one says out of fold, and the features of all pairs as it
+        sees them.
         """
         answers = [fold.is_match() for fold in folds]
         features = [fold.pairs.features for fold in folds]
-        probabilities: list[NDArray[np.float32]] = []
+        rounds: list[Round] = []
         self.classifiers_ = []
         for number in range(self.n_rounds):
             if number:
                 features = [
-                    fold.pairs.with_round(number, p)
-                    for fold, p in zip(folds, probabilities, strict=True)
+                    fold.pairs.with_round(number, judged)
+                    for fold, judged in zip(folds, rounds, strict=True)
                 ]
-            probabilities = []
-            for place in range(len(folds)):
+            rounds = []
+            for place, fold in enumerate(folds):
                 others = [i for i in range(len(folds)) if i != place]
                 fitted = _fit_classifier(
                     classifier,
                     np.concatenate([features[i] for i in others]),
                     np.concatenate([answers[i] for i in others]),
                 )
-                probabilities.append(_probability(fitted, features[place]))
+                found = _probability(fitted, features[place])
+                rounds.append(fold.pairs.judge(number, found))
             every = np.concatenate(features)
             self.classifiers_.append(
                 _fit_classifier(classifier, every, np.concatenate(answers))
             )
-        return probabilities, every
+        return rounds, every
 
-    def _choose(
-        self, folds: list[_Fold], probabilities: list[NDArray[np.float32]]
-    ) -> None:
+    def _choose(self, folds: list[_Fold], blends: list[Blend]) -> None:
         """Set the threshold, and what the folds say of the candidates."""
-        graphs = [
-            fold.pairs.graph(p).graph
-            for fold, p in zip(folds, probabilities, strict=True)
-        ]
+        blended = [blend.graph for blend in blends]
 
-        def score(threshold: float, refinements: _Refinements) -> float:
+        def score(
+            threshold: float | str,
+            refinements: Refinements,
+            graphs: Sequence[csr_array] = blended,
+        ) -> float:
             rows = [
                 rowwise_f1_score(
-                    fold.labels, _match(graph, threshold, refinements), average=None
+                    fold.labels,
+                    find_matches(graph, threshold, refinements),
+                    average=None,
                 )
                 for fold, graph in zip(folds, graphs, strict=True)
             ]
@@ -443,19 +455,44 @@ class PairClassifierMatcher(
         if self.threshold == "tuned":
             scores = [score(threshold, asked) for threshold in _THRESHOLDS]
             self.threshold_ = float(_THRESHOLDS[int(np.argmax(scores))])
+        elif self.threshold == "expected_f1":
+            self.threshold_ = np.nan
         else:
             self.threshold_ = float(self.threshold)
-        self.best_score_ = score(self.threshold_, asked)
+        self.best_score_ = score(self._threshold(), asked)
         n_true = sum(fold.n_true() for fold in folds)
         n_found = sum(fold.is_match().sum() for fold in folds)
         self.candidate_recall_ = float(n_found / n_true) if n_true else 1.0
         self.gallery_size_ = float(np.mean([fold.pairs.n_rows for fold in folds]))
-        self._check_assumptions(folds, score)
+        self._check_assumptions(folds, blends, score)
 
     def _check_assumptions(
-        self, folds: list[_Fold], score: Callable[[float, _Refinements], float]
+        self, folds: list[_Fold], blends: list[Blend], score: Callable[..., float]
     ) -> None:
-        """Warn where a refinement assumes what the training titles do not show."""
+        """Warn where a choice assumes what the training titles do not show."""
+
+        def warn_if_harmful(loss: float, what: str) -> None:
+            if loss > _HARM:
+                warnings.warn(
+                    f"{what}; it costs {loss:.3f} of the row-wise F1 of the training "
+                    "titles.",
+                    UserWarning,
+                    stacklevel=5,
+                )
+
+        asked, some = self._refinements(), _THRESHOLDS[::8]
+        if self.blend:
+            raw = [blend.raw for blend in blends]
+            warn_if_harmful(
+                max(score(t, asked, raw) for t in some)
+                - max(score(t, asked) for t in some),
+                "blend=True assumes that the matches of a title's matches are its own",
+            )
+        if self.threshold == "expected_f1":
+            warn_if_harmful(
+                max(score(t, asked) for t in some) - self.best_score_,
+                "threshold='expected_f1' assumes calibrated probabilities",
+            )
         labels = [np.bincount(fold.labels)[fold.labels] for fold in folds]
         n_rows = np.concatenate(labels)
         is_single = float((n_rows == 1).mean())
@@ -470,23 +507,19 @@ class PairClassifierMatcher(
         if self.max_matches is None:
             return
         too_many = float((n_rows - 1 > self.max_matches).mean())
-        without = _Refinements(None, False, self.nearest_for_lonely)
-        loss = score(self.threshold_, without) - self.best_score_
-        if loss > _HARM:
-            warnings.warn(
-                f"max_matches={self.max_matches} with reciprocal={self.reciprocal} "
-                f"costs {loss:.3f} of the row-wise F1 of the training titles; "
-                f"{too_many:.1%} of these have more matches.",
-                UserWarning,
-                stacklevel=4,
-            )
+        without = Refinements(None, False, self.nearest_for_lonely)
+        warn_if_harmful(
+            score(self._threshold(), without) - self.best_score_,
+            f"max_matches={self.max_matches} with reciprocal={self.reciprocal} assumes "
+            f"that no title has more matches, but {too_many:.1%} of the titles have",
+        )
 
     def _make_catalogue(
         self, titles: NDArray[np.object_], cells: NDArray[np.object_]
     ) -> Catalogue:
         """Describe the titles of fit as what other titles are matched with."""
         pairs = self._describer().among(titles, cells)
-        rounds = [pairs.graph(p) for p in self._decide(pairs)[0][:-1]]
+        rounds = [judged.of_left for judged in self._decide(pairs)[0]]
         return make_catalogue(pairs, rounds, titles, cells)
 
     def _split(
@@ -512,11 +545,11 @@ class PairClassifierMatcher(
                 )
             yield train, test
 
-    def _threshold(self) -> float:
-        return self.threshold_ if self.threshold == "tuned" else float(self.threshold)
+    def _threshold(self) -> float | str:
+        return self.threshold_ if self.threshold == "tuned" else self.threshold
 
-    def _refinements(self) -> _Refinements:
-        return _Refinements(self.max_matches, self.reciprocal, self.nearest_for_lonely)
+    def _refinements(self) -> Refinements:
+        return Refinements(self.max_matches, self.reciprocal, self.nearest_for_lonely)
 
     def _check_params(self) -> None:
         """Raise if a parameter is out of its range."""
@@ -524,10 +557,11 @@ class PairClassifierMatcher(
         check_scalar(self.n_rounds, "n_rounds", Integral, min_val=1)
         if isinstance(self.cv, Integral):
             check_scalar(self.cv, "cv", Integral, min_val=2)
-        if isinstance(self.threshold, str) and self.threshold != "tuned":
+        rules = ("tuned", "expected_f1")
+        if isinstance(self.threshold, str) and self.threshold not in rules:
             raise ValueError(
-                f"threshold={self.threshold!r}; expected 'tuned' or a probability in "
-                "[0, 1]."
+                f"threshold={self.threshold!r}; expected a probability in [0, 1] or "
+                f"one of {rules}."
             )
         if not isinstance(self.threshold, str):
             check_scalar(self.threshold, "threshold", Real, min_val=0, max_val=1)
@@ -595,12 +629,6 @@ class _Fold(NamedTuple):
         return int((sizes * (sizes - 1) // 2).sum())
 
 
-class _Refinements(NamedTuple):
-    max_matches: int | None
-    reciprocal: bool
-    nearest_for_lonely: bool
-
-
 def _make_embedders(embedders: Any, seed: int) -> list[Any]:
     """Return the embedders that a parameter names."""
     named: dict[str, Callable[[], Any]] = {
@@ -662,25 +690,3 @@ def _probability(classifier: Any, features: NDArray[np.float32]) -> NDArray[np.f
 def _log_odds(probability: NDArray[np.float32]) -> NDArray[np.float64]:
     p = np.clip(probability.astype(np.float64), 1e-6, 1 - 1e-6)
     return np.log(p / (1 - p))
-
-
-def _match(graph: csr_array, threshold: float, refinements: _Refinements) -> csr_array:
-    """Return which rows match by their probabilities."""
-    kept = graph.copy()
-    kept.data = np.where(kept.data >= np.float32(threshold), kept.data, 0)
-    # What is 0 is no match, unless the threshold is; a match needs a candidate.
-    kept.eliminate_zeros()
-    if refinements.max_matches is not None:
-        kept = limit_matches(
-            kept, refinements.max_matches, reciprocal=refinements.reciprocal
-        )
-    if refinements.nearest_for_lonely:
-        is_lonely = np.diff(kept.indptr) == 0
-        nearest = limit_matches(graph, 1)
-        row = np.repeat(np.arange(graph.shape[0]), np.diff(nearest.indptr))
-        nearest.data = np.where(is_lonely[row], nearest.data, 0)
-        nearest.eliminate_zeros()
-        kept = kept + nearest
-    matches = (kept.astype(bool) + eye_array(kept.shape[0], dtype=bool)).tocsr()
-    matches.sort_indices()
-    return csr_array(matches)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,18 @@ from skmatch._candidates import inner_products
 
 Features = dict[str, NDArray[np.float32]]
 _N_NEAR = 5  # the density around a title is that up to this neighbour
+
+
+def mirror(
+    scores: NDArray[np.float32],
+    left: NDArray[np.intp],
+    right: NDArray[np.intp],
+    n_rows: int,
+) -> csr_array:
+    """Return the graph of unordered pairs, each stored from both sides."""
+    ends = np.concatenate([left, right]), np.concatenate([right, left])
+    shape = (n_rows, n_rows)
+    return csr_array((np.concatenate([scores, scores]), ends), shape=shape)
 
 
 class ScoreGraph:
@@ -26,29 +38,6 @@ class ScoreGraph:
         self._degrees, self._squares = (
             np.asarray(x.sum(axis=1)).ravel() for x in (graph, squares)
         )
-
-    @classmethod
-    def of_pairs(
-        cls,
-        scores: NDArray[np.float32],
-        left: NDArray[np.intp],
-        right: NDArray[np.intp],
-        shape: tuple[int, int],
-    ) -> Self:
-        """Make the graph of the scores of rows and their candidates."""
-        return cls(csr_array((scores, (left, right)), shape=shape))
-
-    @classmethod
-    def symmetric(
-        cls,
-        scores: NDArray[np.float32],
-        left: NDArray[np.intp],
-        right: NDArray[np.intp],
-        n_rows: int,
-    ) -> Self:
-        """Make the graph of unordered pairs, each stored from both sides."""
-        ends = np.concatenate([left, right]), np.concatenate([right, left])
-        return cls.of_pairs(np.concatenate([scores, scores]), *ends, (n_rows, n_rows))
 
     def look(
         self, rows: NDArray[np.intp], scores: NDArray[np.float32], is_in: bool

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy.sparse import csr_array
 from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin, clone
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.feature_extraction.text import TfidfVectorizer
@@ -21,7 +22,7 @@ from skmatch import (
     rowwise_f1_score,
     rowwise_f1_scorer,
 )
-from skmatch._rescoring import _match, _Refinements
+from skmatch._blending import Blend
 
 
 def quick(**parameters):
@@ -95,9 +96,10 @@ def test_order_of_the_rows_changes_nothing_but_the_order(split, fitted):
     titles = pd.unique(split[2])  # of equal similarities the first is a candidate
     order = np.random.default_rng(0).permutation(len(titles))
     there = fitted.match_probabilities(titles[order]).toarray()
-    here = fitted.match_probabilities(titles).toarray()
-    same = np.isclose(there, here[np.ix_(order, order)], atol=1e-5)
-    assert same.mean() > 0.999
+    here = fitted.match_probabilities(titles).toarray()[np.ix_(order, order)]
+    assert np.isclose(there, here, atol=1e-5).mean() > 0.99
+    is_match = there > fitted.threshold_
+    assert (is_match != (here > fitted.threshold_)).sum() < 0.005 * is_match.sum()
 
 
 def test_transform_decides_each_title_by_itself(split, fitted):
@@ -271,45 +273,50 @@ def test_contributions_to_a_sum_are_its_terms(split):
         assert added == pytest.approx(expected, abs=1e-3), name
 
 
-@pytest.fixture
-def graph():
-    from scipy.sparse import csr_array
-
-    scores = np.array([[0, 0.9, 0.6, 0], [0.9, 0, 0.7, 0], [0.6, 0.7, 0, 0.2],
-                       [0, 0, 0.2, 0]])  # fmt: skip
-    return csr_array(scores.astype(np.float32))
-
-
-@pytest.mark.parametrize(
-    ("refinements", "expected"),
-    [
-        (
-            (None, False, False),
-            [[1, 1, 1, 0], [1, 1, 1, 0], [1, 1, 1, 0], [0, 0, 0, 1]],
-        ),
-        ((1, False, False), [[1, 1, 0, 0], [1, 1, 0, 0], [0, 1, 1, 0], [0, 0, 0, 1]]),
-        ((1, True, False), [[1, 1, 0, 0], [1, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]]),
-        ((None, False, True), [[1, 1, 1, 0], [1, 1, 1, 0], [1, 1, 1, 0], [0, 0, 1, 1]]),
-    ],
-)
-def test_refinements(graph, refinements, expected):
-    matches = _match(graph, 0.6, _Refinements(*refinements))
-    assert_array_equal(matches.toarray().astype(int), expected)
-
-
-def test_a_match_at_the_threshold_matches(graph):
-    none = _Refinements(None, False, False)
-    assert _match(graph, float(np.float32(0.6)), none).nnz == 10
-    assert _match(graph, float(np.nextafter(np.float32(0.6), 1)), none).nnz == 8
-
-
 def test_assumptions_are_checked_on_the_training_titles(split):
     titles, labels = split[0].copy(), split[1].copy()
     labels[:40] = np.arange(10_000, 10_040)
     with pytest.warns(UserWarning, match=r"are their product's only one"):
         quick(nearest_for_lonely=True).fit(titles, labels)
     with pytest.warns(UserWarning, match=r"max_matches=1 .* costs 0\.\d+ of the row"):
-        quick(max_matches=1, reciprocal=True, cv=2).fit(*split[:2])
+        quick(max_matches=1, reciprocal=True, cv=2, blend=False).fit(*split[:2])
+
+
+class Sure(Sum):
+    """Calls every pair a probable match; no more than the order is right."""
+
+    def predict_proba(self, X):
+        positive = 0.7 + 0.25 * super().predict_proba(X)[:, 1]
+        return np.column_stack([1 - positive, positive])
+
+
+def test_assumptions_of_blending_and_of_the_expected_f1_are_checked(split):
+    settings = {"classifier": Sure(), "cv": 2, "n_candidates": 20, "n_rounds": 1}
+    with pytest.warns(UserWarning, match=r"blend=True assumes .* costs 0\.\d+ of the"):
+        quick(**settings).fit(*split[:2])
+    with pytest.warns(UserWarning, match=r"'expected_f1' assumes .* costs 0\.\d+ of"):
+        quick(**settings, blend=False, threshold="expected_f1").fit(*split[:2])
+
+
+def test_blending_is_between_the_rounds_and_after_them(split, fitted):
+    one = quick(n_rounds=1).fit(*split[:2])
+    without = clone(one).set_params(blend=False).fit(*split[:2])
+    raw = csr_array(without.match_probabilities(split[2]))
+    blended = one.match_probabilities(split[2])
+    assert_array_equal(blended.toarray(), Blend(raw).graph.toarray())
+    two = clone(fitted).set_params(blend=False).fit(*split[:2])
+    assert fitted.best_score_ > two.best_score_ > without.best_score_
+    assert without.transform(split[2][:9]).shape == (9, len(split[0]))
+
+
+@pytest.mark.filterwarnings("ignore:threshold='expected_f1' assumes")
+def test_expected_f1_needs_no_threshold(split, fitted):
+    matcher = clone(fitted).set_params(threshold="expected_f1").fit(*split[:2])
+    assert np.isnan(matcher.threshold_)
+    assert abs(matcher.best_score_ - fitted.best_score_) < 0.02
+    score = rowwise_f1_score(split[3], matcher.predict(split[2][: len(split[3])]))
+    assert score == pytest.approx(matcher.best_score_, abs=0.06)
+    assert matcher.transform(split[2][:5]).nnz > 0
 
 
 def test_gallery_of_another_size_warns(split, fitted):
@@ -336,7 +343,7 @@ def test_training_titles_without_a_match_give_none(split):
     [
         ({"n_candidates": 0}, "n_candidates == 0, must be >= 1"),
         ({"n_rounds": 0}, "n_rounds == 0, must be >= 1"),
-        ({"threshold": "best"}, "threshold='best'; expected 'tuned' or"),
+        ({"threshold": "best"}, "threshold='best'; expected a probability"),
         ({"threshold": 1.5}, "threshold == 1.5, must be <= 1"),
         ({"cv": 1}, "cv == 1, must be >= 2"),
         ({"embedders": ["tfidf", "nothing"]}, "embedders holds 'nothing'"),

@@ -3,7 +3,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.sparse import csr_array
 
-from skmatch._score_graph import ScoreGraph, compare_neighbourhoods
+from skmatch._score_graph import ScoreGraph, compare_neighbourhoods, mirror
 
 
 @pytest.fixture
@@ -77,5 +77,5 @@ def test_a_pair_that_is_not_in_the_graph_is_seen_as_if_it_were(graph, sides):
 
 
 def test_symmetric_graph_has_each_pair_from_both_sides():
-    made = ScoreGraph.symmetric(np.array([0.5]), np.array([0]), np.array([2]), 3)
-    assert_array_equal(made.graph.toarray(), [[0, 0, 0.5], [0, 0, 0], [0.5, 0, 0]])
+    made = mirror(np.array([0.5]), np.array([0]), np.array([2]), 3)
+    assert_array_equal(made.toarray(), [[0, 0, 0.5], [0, 0, 0], [0.5, 0, 0]])
