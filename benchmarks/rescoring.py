@@ -45,6 +45,7 @@ FORMATS |= {"gallery": ",d", "fit s": ".0f", "predict s": ".1f", "candidates": "
 FOLDS = ClassDisjointKFold(4, shuffle=True, random_state=0)
 FAMILIES = {
     "words": ["words_"],
+    "learned weights of words": ["words_learned"],
     "quantities and codes": ["quantities_", "codes_"],
     "edit-based": ["characters_"],
     "lengths": ["lengths_"],

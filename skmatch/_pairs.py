@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -12,8 +14,10 @@ from skmatch._blending import Blend
 from skmatch._candidates import find_nearest, inner_products, unit_rows
 from skmatch._pair_features import Counts, PairFeatures, count
 from skmatch._score_graph import ScoreGraph, compare_neighbourhoods, mirror
+from skmatch._word_weights import compare_hashed, hash_words
 
 Titles = NDArray[np.object_]
+_PAIRS_PER_BLOCK = 2**17
 
 
 class Round(NamedTuple):
@@ -39,8 +43,20 @@ class Pairs(NamedTuple):
     features: NDArray[np.float32]  # (n_pairs, n_features)
     rows: list[Any]  # (n_rows, embedding_dim) of each embedder
     graphs: list[ScoreGraph]  # similarities by each embedder
+    words: tuple[csr_array, csr_array]  # hashed words of the rows of both sides
     is_blended: bool
     known: tuple[list[Blend], list[Blend]] = ([], [])
+
+    def compare_words(self) -> Iterator[csr_array]:
+        """Yield which words both titles have and which one alone, by blocks."""
+        for first in range(0, max(1, len(self.left)), _PAIRS_PER_BLOCK):
+            block = slice(first, first + _PAIRS_PER_BLOCK)
+            of_left, of_right = self.words
+            yield compare_hashed(of_left[self.left[block]], of_right[self.right[block]])
+
+    def with_words(self, log_odds: NDArray[np.float32]) -> Self:
+        """Return the pairs with the log-odds of a match by what their words tell."""
+        return self._replace(features=np.column_stack([self.features, log_odds]))
 
     def judge(self, number: int, probabilities: NDArray[np.float32]) -> Round:
         """Return what a round, from 0, says with these probabilities."""
@@ -86,6 +102,7 @@ class Catalogue(NamedTuple):
     counts: Counts
     rows: list[Any]
     graphs: list[ScoreGraph]
+    words: csr_array
     rounds: list[Blend]
 
 
@@ -125,8 +142,10 @@ class Describer(NamedTuple):
                 name, scores, left, right, graph, graph
             ).values()
             graphs.append(graph)
-        features = np.column_stack(described)
-        return Pairs(left, right, n_rows, features, rows, graphs, self.is_blended)
+        return Pairs(
+            left, right, n_rows, np.column_stack(described), rows, graphs,
+            (hash_words(titles),) * 2, self.is_blended,
+        )  # fmt: skip
 
     def against(self, catalogue: Catalogue, titles: Titles, cells: Titles) -> Pairs:
         """Find the candidates of titles in a catalogue, for each title by itself."""
@@ -153,9 +172,9 @@ class Describer(NamedTuple):
                 name, scores, left, right, graph, of_right, in_right=False
             ).values()
             graphs.append(graph)
-        features = np.column_stack(described)
         return Pairs(
-            left, right, shape[0], features, rows, graphs, self.is_blended,
+            left, right, shape[0], np.column_stack(described), rows, graphs,
+            (hash_words(titles), catalogue.words), self.is_blended,
             known=([], catalogue.rounds),
         )  # fmt: skip
 
@@ -176,7 +195,7 @@ class Describer(NamedTuple):
             ).values()
         return pairs._replace(
             left=left, right=right, features=np.column_stack(described),
-            known=(rounds, rounds),
+            words=(pairs.words[0],) * 2, known=(rounds, rounds),
         )  # fmt: skip
 
     def _describe(
@@ -186,17 +205,22 @@ class Describer(NamedTuple):
 
     def feature_names(self, n_rounds: int) -> list[str]:
         """Return the names of the features that the last of some rounds sees."""
-        names = self.pair_features.get_feature_names_out()
         one, zero = np.ones(1, np.float32), np.zeros(1, np.intp)
         graph = ScoreGraph(csr_array((1, 1), dtype=np.float32))
-        rounds = [f"round{n_rounds - 1}"] if n_rounds > 1 else []
-        for name in [*self.scores(), *rounds]:
-            names += compare_neighbourhoods(name, one, zero, zero, graph, graph)
-        return names
+
+        def compared(name: str) -> Iterable[str]:
+            return compare_neighbourhoods(name, one, zero, zero, graph, graph)
+
+        names = self.pair_features.get_feature_names_out()
+        names += chain.from_iterable(map(compared, self.scores()))
+        names += ["words_learned"]
+        return names + ([*compared(f"round{n_rounds - 1}")] if n_rounds > 1 else [])
 
 
 def make_catalogue(
     pairs: Pairs, rounds: list[Blend], titles: Titles, cells: Titles
 ) -> Catalogue:
     """Make a catalogue of titles of which the pairs among themselves are known."""
-    return Catalogue(titles, cells, count(titles), pairs.rows, pairs.graphs, rounds)
+    return Catalogue(
+        titles, cells, count(titles), pairs.rows, pairs.graphs, pairs.words[1], rounds
+    )

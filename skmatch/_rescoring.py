@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from joblib import effective_n_jobs
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
+from scipy.sparse import csr_array, vstack
 from sklearn.base import (
     BaseEstimator,
     ClassNamePrefixFeaturesOutMixin,
@@ -33,6 +33,7 @@ from skmatch._pair_features import PairFeatures
 from skmatch._pairs import Catalogue, Describer, Pairs, Round, make_catalogue
 from skmatch._threshold import warn_if_far
 from skmatch._titles import check_titles
+from skmatch._word_weights import make_word_classifier
 
 _THRESHOLDS = np.linspace(0.02, 0.98, 97)
 _N_BACKGROUND = 200  # training pairs that an explanation takes values from
@@ -47,7 +48,8 @@ class PairClassifierMatcher(
     The nearest titles of each one by any of several embeddings are its candidates. Each
     pair of a title and a candidate is described by named features: similarities and
     what they are among the other candidates, the words, quantities and model codes that
-    the titles share or do not, edit-based similarities, lengths. A classifier gives the
+    the titles share or do not, what a linear classifier has learned of each of these
+    words, edit-based similarities, lengths. A classifier gives the
     probability that they are the same product, which is blended with those of the
     confident matches of both. In a second round another classifier sees the graph of
     these probabilities, too: what the common matches of two titles say.
@@ -388,6 +390,7 @@ class PairClassifierMatcher(
         `taken` are a column of the features and the values to take for those in it.
         """
         rounds: list[Round] = []
+        pairs = pairs.with_words(_weigh_words(self._word_classifier, pairs))
         features = pairs.features
         for number, classifier in enumerate(self.classifiers_):
             if number:
@@ -407,30 +410,30 @@ class PairClassifierMatcher(
         sees them.
         """
         answers = [fold.is_match() for fold in folds]
-        features = [fold.pairs.features for fold in folds]
+        words = [vstack([*fold.pairs.compare_words()], format="csr") for fold in folds]
+        found, self._word_classifier = _cross_fit(
+            make_word_classifier(), words, answers, vstack
+        )
+        described = [
+            fold.pairs.with_words(_log_odds(p))
+            for fold, p in zip(folds, found, strict=True)
+        ]
+        features = [pairs.features for pairs in described]
         rounds: list[Round] = []
         self.classifiers_ = []
         for number in range(self.n_rounds):
             if number:
                 features = [
-                    fold.pairs.with_round(number, judged)
-                    for fold, judged in zip(folds, rounds, strict=True)
+                    pairs.with_round(number, judged)
+                    for pairs, judged in zip(described, rounds, strict=True)
                 ]
-            rounds = []
-            for place, fold in enumerate(folds):
-                others = [i for i in range(len(folds)) if i != place]
-                fitted = _fit_classifier(
-                    classifier,
-                    np.concatenate([features[i] for i in others]),
-                    np.concatenate([answers[i] for i in others]),
-                )
-                found = _probability(fitted, features[place])
-                rounds.append(fold.pairs.judge(number, found))
-            every = np.concatenate(features)
-            self.classifiers_.append(
-                _fit_classifier(classifier, every, np.concatenate(answers))
-            )
-        return rounds, every
+            found, fitted = _cross_fit(classifier, features, answers, np.concatenate)
+            self.classifiers_.append(fitted)
+            rounds = [
+                pairs.judge(number, p)
+                for pairs, p in zip(described, found, strict=True)
+            ]
+        return rounds, np.concatenate(features)
 
     def _choose(self, folds: list[_Fold], blends: list[Blend]) -> None:
         """Set the threshold, and what the folds say of the candidates."""
@@ -481,16 +484,19 @@ class PairClassifierMatcher(
                 )
 
         asked, some = self._refinements(), _THRESHOLDS[::8]
+
+        def best(*asked: Any) -> float:
+            return max(score(threshold, *asked) for threshold in some)
+
         if self.blend:
             raw = [blend.raw for blend in blends]
             warn_if_harmful(
-                max(score(t, asked, raw) for t in some)
-                - max(score(t, asked) for t in some),
+                best(asked, raw) - best(asked),
                 "blend=True assumes that the matches of a title's matches are its own",
             )
         if self.threshold == "expected_f1":
             warn_if_harmful(
-                max(score(t, asked) for t in some) - self.best_score_,
+                best(asked) - self.best_score_,
                 "threshold='expected_f1' assumes calibrated probabilities",
             )
         labels = [np.bincount(fold.labels)[fold.labels] for fold in folds]
@@ -509,7 +515,7 @@ class PairClassifierMatcher(
         too_many = float((n_rows - 1 > self.max_matches).mean())
         without = Refinements(None, False, self.nearest_for_lonely)
         warn_if_harmful(
-            score(self._threshold(), without) - self.best_score_,
+            best(without) - self.best_score_,
             f"max_matches={self.max_matches} with reciprocal={self.reciprocal} assumes "
             f"that no title has more matches, but {too_many:.1%} of the titles have",
         )
@@ -666,9 +672,26 @@ def _cells(X: Any) -> NDArray[np.object_]:
     return cells[:, 0] if cells.ndim == 2 and cells.shape[1] == 1 else cells
 
 
-def _fit_classifier(
-    classifier: Any, features: NDArray[np.float32], is_match: NDArray[np.bool_]
-) -> Any:
+def _cross_fit(
+    classifier: Any,
+    features: list[Any],
+    answers: list[NDArray[np.bool_]],
+    stack: Callable[[list[Any]], Any],
+) -> tuple[list[NDArray[np.float32]], Any]:
+    """Return the out-of-fold probabilities of each fold, and a classifier of all."""
+    found = []
+    for place in range(len(features)):
+        others = [i for i in range(len(features)) if i != place]
+        fitted = _fit_classifier(
+            classifier,
+            stack([features[i] for i in others]),
+            np.concatenate([answers[i] for i in others]),
+        )
+        found.append(_probability(fitted, features[place]))
+    return found, _fit_classifier(classifier, stack(features), np.concatenate(answers))
+
+
+def _fit_classifier(classifier: Any, features: Any, is_match: NDArray[np.bool_]) -> Any:
     """Fit a copy of a classifier; one that has seen one answer always gives it."""
     if len(is_match) == 0:
         features = np.zeros((1, features.shape[1]), np.float32)
@@ -678,15 +701,21 @@ def _fit_classifier(
     return clone(classifier).fit(features, is_match)
 
 
-def _probability(classifier: Any, features: NDArray[np.float32]) -> NDArray[np.float32]:
+def _weigh_words(classifier: Any, pairs: Pairs) -> NDArray[np.float32]:
+    """Return the log-odds of a match that the words of each pair have."""
+    blocks = [_probability(classifier, block) for block in pairs.compare_words()]
+    return _log_odds(np.concatenate(blocks))
+
+
+def _probability(classifier: Any, features: Any) -> NDArray[np.float32]:
     """Return the probability of a match of each pair."""
     classes = classifier.classes_.tolist()
-    if True not in classes or not len(features):
-        return np.zeros(len(features), np.float32)
+    if True not in classes or not features.shape[0]:
+        return np.zeros(features.shape[0], np.float32)
     column = classes.index(True)
     return classifier.predict_proba(features)[:, column].astype(np.float32)
 
 
-def _log_odds(probability: NDArray[np.float32]) -> NDArray[np.float64]:
+def _log_odds(probability: NDArray[np.float32]) -> NDArray[np.float32]:
     p = np.clip(probability.astype(np.float64), 1e-6, 1 - 1e-6)
-    return np.log(p / (1 - p))
+    return np.log(p / (1 - p)).astype(np.float32)

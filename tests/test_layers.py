@@ -36,6 +36,7 @@ FLOW = [
     "_blending",
     "_quantities",
     "_pair_features",
+    "_word_weights",
     "_pairs",
     "_decisions",
     "_rescoring",
