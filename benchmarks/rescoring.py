@@ -127,7 +127,7 @@ def show_files(paths: list[str]) -> None:
     for path in paths:
         split = read_split(path)
         rows = [measure_baseline(split)]
-        for parameters in ({"n_rounds": 1}, {"blend": False}, {"n_rounds": 3}, {}):
+        for parameters in ({"n_rounds": 1}, {"blend": False}, {}):
             matcher = PairClassifierMatcher(random_state=0, n_jobs=2, **parameters)
             words = ", ".join(f"{name}={value}" for name, value in parameters.items())
             rows.append(measure(f"PairClassifierMatcher({words})", matcher, split))
