@@ -47,7 +47,7 @@ def keep_matches(graph: csr_array, threshold: float | str) -> csr_array:
         least = _thresholds_of_expected_f1(graph)
     kept = graph.copy()
     kept.data = np.where(kept.data >= np.asarray(least, np.float32), kept.data, 0)
-    # What is 0 is no match, unless the threshold is; a match needs a candidate.
+    # What is 0 is no match, even if the threshold is.
     kept.eliminate_zeros()
     return kept
 

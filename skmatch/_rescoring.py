@@ -49,10 +49,9 @@ class PairClassifierMatcher(
     pair of a title and a candidate is described by named features: similarities and
     what they are among the other candidates, the words, quantities and model codes that
     the titles share or do not, what a linear classifier has learned of each of these
-    words, edit-based similarities, lengths. A classifier gives the
-    probability that they are the same product, which is blended with those of the
-    confident matches of both. In a second round another classifier sees the graph of
-    these probabilities, too: what the common matches of two titles say.
+    words, edit-based similarities, lengths. A classifier gives the probability that
+    they are the same product, which is blended with those around it: of the matches of
+    both. In a second round another classifier sees the graph of these probabilities.
 
     Parameters
     ----------
@@ -65,18 +64,19 @@ class PairClassifierMatcher(
         Any scikit-learn classifier with ``predict_proba``. None is a
         :class:`~sklearn.ensemble.HistGradientBoostingClassifier`.
     n_candidates : int, default=20
-        Number of candidates that each embedder finds for a title. No other pair can
-        match.
+        Number of candidates that each embedder finds for a title. Other pairs can match
+        only by way of common matches, with `blend`.
     n_rounds : int, default=2
         Number of classifiers; from the second one on they see the probabilities of the
         one before.
     threshold : float, "tuned" or "expected_f1", default="tuned"
-        Smallest probability of a match, in ``[0, 1]``. "tuned" is the one with the
-        highest row-wise F1 on the training titles, each of which was decided by
-        classifiers and embedders that have not seen its product. With "expected_f1"
-        each title has as many matches as maximise its expected F1, and no threshold is
-        learned. Assumes that the probabilities are calibrated, so that their sum is the
-        number of matches. The matches need not be symmetric.
+        Smallest probability of a match, in ``[0, 1]``; pairs with less than 0.01 match
+        in no case. "tuned" is the one with the highest row-wise F1 on the training
+        titles, each of which was decided by classifiers and embedders that have not
+        seen its product. With "expected_f1" each title has as many matches, itself
+        among them, as maximise its expected F1, and no threshold is learned. Assumes
+        that the probabilities are calibrated, so that their sum is the number of
+        matches. The matches need not be symmetric.
     blend : bool, default=True
         Whether the probability of a pair is the mean over the pairs of a title like the
         one and a title like the other: itself, and its matches weighted by the fourth
@@ -135,12 +135,18 @@ class PairClassifierMatcher(
     -----
     Pairs are described in galleries and by embedders that know nothing of their
     products, as in use, and what a round tells the next one is out-of-fold, as in
-    stacked generalization [1]_.
+    stacked generalization [1]_. Matches are weighed in a blend as in the expansion of
+    queries by their neighbours [2]_. That the best matches by expected F1 are the most
+    probable ones is shown in [3]_.
 
     References
     ----------
     .. [1] D. H. Wolpert, "Stacked generalization", Neural Networks 5(2), 1992.
        :doi:`10.1016/S0893-6080(05)80023-1`
+    .. [2] F. Radenovic, G. Tolias and O. Chum, "Fine-tuning CNN image retrieval with no
+       human annotation", IEEE TPAMI 41(7), 2019. :arxiv:`1711.02512`
+    .. [3] N. Ye et al., "Optimizing F-measure: a tale of two approaches", ICML 2012.
+       :arxiv:`1206.4625`
 
     Examples
     --------
@@ -280,8 +286,9 @@ class PairClassifierMatcher(
         Returns
         -------
         probabilities : csr_array of shape (n_samples, n_samples), dtype float32
-            Probabilities in ``[0.01, 1]``, symmetric, without the diagonal. Smaller
-            ones are not stored. Blended ones reach beyond the candidates.
+            Probabilities in ``[0, 1]``, symmetric, without the diagonal. Those below
+            0.01 are not stored, but for the largest one of each row. Blended ones reach
+            beyond the candidates.
         """
         check_is_fitted(self)
         self._check_params()
@@ -300,7 +307,7 @@ class PairClassifierMatcher(
         Returns
         -------
         probabilities : csr_array of shape (n_samples, `n_samples_fit_`), dtype float32
-            Probabilities in ``[0.01, 1]``, of the matches alone; a row without a match
+            Probabilities in ``[0, 1]``, of the matches alone; a row without a match
             is empty. `max_matches` and `nearest_for_lonely` play no part.
         """
         check_is_fitted(self)
@@ -414,6 +421,7 @@ class PairClassifierMatcher(
         found, self._word_classifier = _cross_fit(
             make_word_classifier(), words, answers, vstack
         )
+        del words  # as large as the features
         described = [
             fold.pairs.with_words(_log_odds(p))
             for fold, p in zip(folds, found, strict=True)

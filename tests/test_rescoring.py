@@ -97,7 +97,8 @@ def test_order_of_the_rows_changes_nothing_but_the_order(split, fitted):
     order = np.random.default_rng(0).permutation(len(titles))
     there = fitted.match_probabilities(titles[order]).toarray()
     here = fitted.match_probabilities(titles).toarray()[np.ix_(order, order)]
-    assert np.isclose(there, here, atol=1e-5).mean() > 0.99
+    is_any = (there > 0) | (here > 0)
+    assert np.isclose(there, here, atol=0.05)[is_any].mean() > 0.999
     is_match = there > fitted.threshold_
     assert (is_match != (here > fitted.threshold_)).sum() < 0.005 * is_match.sum()
 
@@ -306,7 +307,10 @@ def test_blending_is_between_the_rounds_and_after_them(split, fitted):
     assert_array_equal(blended.toarray(), Blend(raw).graph.toarray())
     two = clone(fitted).set_params(blend=False).fit(*split[:2])
     assert fitted.best_score_ > two.best_score_ > without.best_score_
-    assert without.transform(split[2][:9]).shape == (9, len(split[0]))
+    whole = without.set_params(threshold=0.01).transform(split[2][:9])
+    blended = one.set_params(threshold=0.01).transform(split[2][:9])
+    kept = Blend(csr_array(whole), one._catalogue.rounds[0]).graph.toarray()
+    assert_allclose(np.where(kept < 0.01, 0, kept), blended.toarray(), atol=1e-6)
 
 
 @pytest.mark.filterwarnings("ignore:threshold='expected_f1' assumes")

@@ -28,7 +28,9 @@ def test_a_word_that_parts_products_gets_another_weight_than_one_that_does_not()
         [f"brand{i} soap {'original' if i % 2 else 'refill'}" for i in range(40)]
     )
     is_match = np.arange(40) % 2 == 1
+    before = np.random.get_state()[2]  # noqa: NPY002
     classifier = make_word_classifier().fit(compare_hashed(left, right), is_match)
+    assert np.random.get_state()[2] == before  # noqa: NPY002
     pair = [hash_words([text]) for text in ("xyz", "xyz original", "xyz refill")]
     scores = [
         classifier.decision_function(compare_hashed(pair[0], other))[0]
