@@ -50,8 +50,9 @@ FAMILIES = {
     "edit-based": ["characters_"],
     "lengths": ["lengths_"],
     "similarities": ["tfidfvectorizer"],
-    "second round": ["round"],
 }
+CHANGES = {"second round": {"n_rounds": 1}, "blending": {"blend": False}}
+CHANGES |= {"both of these": {"n_rounds": 1, "blend": False}}
 
 
 def measure_baseline(split: tuple[Any, ...]) -> dict[str, Any]:
@@ -127,10 +128,8 @@ def show_files(paths: list[str]) -> None:
     for path in paths:
         split = read_split(path)
         rows = [measure_baseline(split)]
-        for parameters in ({"n_rounds": 1}, {"blend": False}, {}):
-            matcher = PairClassifierMatcher(random_state=0, n_jobs=2, **parameters)
-            words = ", ".join(f"{name}={value}" for name, value in parameters.items())
-            rows.append(measure(f"PairClassifierMatcher({words})", matcher, split))
+        matcher = PairClassifierMatcher(random_state=0, n_jobs=2)
+        rows.append(measure("PairClassifierMatcher()", matcher, split))
         for name, value in (("threshold", "expected_f1"), ("nearest_for_lonely", True)):
             other = copy(matcher).set_params(**{name: value})  # nothing is learned anew
             rows.append(measure_fitted(f"the same, {name}={value}", other, split))
@@ -159,9 +158,9 @@ def show_embedders(path: str, folder: str, model: str | None = None) -> None:
         if name in trained:
             rows.append(measure_threshold(name, trained[name], split))
         rows.append(measure(f"matcher with {name}", matcher, split))
-        names = matcher.get_pair_feature_names()
-        matcher = leave_out(matcher, [n for n in names if n.startswith("pipeline")])
-        rows.append(measure(f"the same, for candidates alone ({name})", matcher, split))
+    names = matcher.get_pair_feature_names()
+    matcher = leave_out(matcher, [n for n in names if n.startswith("pipeline")])
+    rows.append(measure("the same, for candidates alone", matcher, split))
     show(path, split, rows)
 
 
@@ -185,12 +184,12 @@ def show_ablation(path: str) -> None:
     matcher = PairClassifierMatcher(random_state=0, n_jobs=2)
     rows.append(measure("all features", matcher, split))
     names = matcher.get_pair_feature_names()
+    for name, parameters in CHANGES.items():
+        without = clone(matcher).set_params(**parameters)
+        rows.append(measure(f"without {name}", without, split))
     for family, starts in FAMILIES.items():
-        if family == "second round":
-            without = PairClassifierMatcher(n_rounds=1, random_state=0, n_jobs=2)
-        else:
-            features = [name for name in names if name.startswith(tuple(starts))]
-            without = leave_out(matcher, features)
+        features = [name for name in names if name.startswith(tuple(starts))]
+        without = leave_out(matcher, features)
         rows.append(measure(f"without {family}", without, split))
     show(path, split, rows)
 
