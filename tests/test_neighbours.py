@@ -34,7 +34,7 @@ def find(left, right, threshold, plan, n_threads=1):
     return rows[order], columns[order], similarities[order]
 
 
-def same(found, expected):
+def assert_same(found, expected):
     for ours, theirs in zip(found, expected, strict=True):
         np.testing.assert_array_equal(ours, theirs)
 
@@ -51,14 +51,14 @@ def test_every_way_finds_the_same(rng, threshold, n_threads):
         by_hand = rows.astype(float) @ other.T.astype(float) >= threshold
         by_hand = np.triu(by_hand, 1) if right is None else by_hand
         if threshold < 1:  # there is no rounding at these thresholds
-            same(everything[:2], by_hand.nonzero())
+            assert_same(everything[:2], by_hand.nonzero())
         for prefix in _measure_prefixes(rows, other, threshold, 1.0):
             cells = Cells(shorten(other, prefix.directions), 20, seed=0)
             for plan in (
                 Plan(0, prefix.directions),
                 Plan(0, prefix.directions, cells, margin),
             ):
-                same(find(rows, right, threshold, plan, n_threads), everything)
+                assert_same(find(rows, right, threshold, plan, n_threads), everything)
 
 
 @pytest.mark.parametrize("n_prefix", [1, 7, 23])
@@ -121,7 +121,7 @@ def test_calibrated_cells_reach_their_recall(rng, target):
 def test_few_rows_in_cells(rng, n_rows, threshold):
     rows = many_alike(rng)[:n_rows]
     made = plan(rows, threshold, index="cells")
-    same(find(rows, None, threshold, made), find(rows, None, threshold, Plan(0)))
+    assert_same(find(rows, None, threshold, made), find(rows, None, threshold, Plan(0)))
 
 
 @pytest.mark.parametrize("with_cells", [False, True])
