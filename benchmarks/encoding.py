@@ -25,10 +25,10 @@ from accuracy import print_table, read_split, tune
 from torch.nn.utils.rnn import pack_sequence, pad_packed_sequence
 
 from skmatch import AdapterBertEmbedder, LSTMTitleEmbedder, make_product_titles
-from skmatch._embedders import _Rows
-from skmatch._modules import _Branch
-from skmatch._titles import distinct
-from skmatch._training import _class_batches, embed
+from skmatch.embedders._base import _Rows
+from skmatch.embedders._networks import _Branch
+from skmatch.embedders._training import _class_batches, embed
+from skmatch.titles._tokens import distinct
 
 PEER_BATCH = 256
 PEER_BATCHES = (16, 32)  # of sentence-transformers

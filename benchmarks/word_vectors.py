@@ -21,7 +21,7 @@ from accuracy import print_table
 from gensim.models import KeyedVectors
 
 from skmatch import LSTMTitleEmbedder, make_product_titles
-from skmatch._word_vectors import _open_file, open_word_vectors
+from skmatch.titles._word_vectors import _open_file, open_word_vectors
 
 N_WORDS, VECTOR_SIZE, N_NEEDED = 1_193_514, 25, 40_000
 

@@ -1,12 +1,9 @@
 """Titles -> tokens -> embeddings -> neighbours -> matches -> groups -> score."""
 
-from skmatch._bert_embedder import AdapterBertEmbedder
-from skmatch._datasets import make_product_titles
-from skmatch._embedders import LSTMTitleEmbedder
-from skmatch._groups import group_matches, link_catalogues
-from skmatch._match_graph import blend_neighbours, limit_matches, match_lonely_rows
-from skmatch._matching import FaissThresholdMatcher
-from skmatch._metrics import (
+from skmatch.datasets import make_product_titles
+from skmatch.embedders._adapter_bert import AdapterBertEmbedder
+from skmatch.embedders._base import LSTMTitleEmbedder
+from skmatch.evaluation._metrics import (
     bcubed_f1_scorer,
     bcubed_precision_recall_f1,
     clustered_standard_error,
@@ -15,9 +12,12 @@ from skmatch._metrics import (
     rowwise_f1_score,
     rowwise_f1_scorer,
 )
-from skmatch._model_selection import ClassDisjointKFold
-from skmatch._rescoring import PairClassifierMatcher, PairExplanation
-from skmatch._threshold import TunedThresholdMatcherCV
+from skmatch.evaluation._splitters import ClassDisjointKFold
+from skmatch.graph._groups import group_matches, link_catalogues
+from skmatch.graph._refine import blend_neighbours, limit_matches, match_lonely_rows
+from skmatch.matchers._pair_classifier import PairClassifierMatcher, PairExplanation
+from skmatch.matchers._threshold import FaissThresholdMatcher
+from skmatch.matchers._tuned_threshold import TunedThresholdMatcherCV
 
 __version__ = "0.1.0"
 

@@ -7,7 +7,7 @@ from numpy.testing import assert_array_equal
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from skmatch import FaissThresholdMatcher, make_product_titles, rowwise_f1_score
-from skmatch._datasets import _change_one_number, _draw_product
+from skmatch.datasets import _change_one_number, _draw_product
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""Imports point one way, along the flow of the data, and heavy ones wait for use."""
+"""Imports point down only, package by package, and heavy ones wait for use."""
 
 import ast
 import subprocess
@@ -10,82 +10,66 @@ import pytest
 import skmatch
 
 FOLDER = Path(skmatch.__file__).parent
-# A module may import those before it. The scores know no other module, so that the
-# embedders can watch them while they train.
-FLOW = [
-    "_metrics",
-    "_model_selection",
-    "_datasets",
-    "_titles",
-    "_word_vectors",
-    "_modules",
-    "_losses",
-    "_training",
-    "_embedders",
-    "_backbones",
-    "_openvino",
-    "_bert_embedder",
-    "_cells",
-    "_neighbours",
-    "_faiss_index",
-    "_match_graph",
-    "_matching",
-    "_threshold",
-    "_candidates",
-    "_score_graph",
-    "_blending",
-    "_quantities",
-    "_pair_features",
-    "_word_weights",
-    "_pairs",
-    "_decisions",
-    "_rescoring",
-    "_groups",
-    "__init__",
+# What each package may import besides itself. A package imports those below it.
+LEVELS = [
+    {"__init__"},
+    {"matchers"},
+    {"pairs"},
+    {"graph", "embedders"},
+    {"search", "titles", "evaluation", "datasets", "_fitting"},
 ]
-ONLY_TORCH = {"torch", "typing", "__future__"}
+STRANGERS = {
+    "search": {"torch", "pytorch_metric_learning", "gensim"},
+    "graph": {"torch", "faiss", "nltk", "gensim"},
+    "titles": {"torch", "faiss"},
+    "pairs": {"torch", "faiss"},
+    "evaluation": {"torch", "faiss", "gensim"},
+    "matchers": {"torch", "gensim"},
+    "embedders/_networks": {"sklearn", "numpy", "faiss"},
+    "embedders/_training": {"sklearn", "faiss", "gensim"},
+}
+MODULES = sorted(
+    path.relative_to(FOLDER).with_suffix("").as_posix()
+    for path in FOLDER.rglob("*.py")
+)
 
 
-def imported(name):
+def imported(module):
     """Return all that a module imports, at its top and inside its functions."""
     names = set()
-    for node in ast.walk(ast.parse((FOLDER / f"{name}.py").read_text())):
+    for node in ast.walk(ast.parse((FOLDER / f"{module}.py").read_text())):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{name} imports relatively"
+            assert node.level == 0, f"{module} imports relatively"
             names.add(node.module)
     return names
 
 
-def test_flow_names_every_module():
-    assert sorted(FLOW) == sorted(path.stem for path in FOLDER.glob("*.py"))
+def package_of(module):
+    return module.removeprefix("skmatch.").replace(".", "/").split("/")[0]
 
 
-@pytest.mark.parametrize("name", FLOW)
-def test_imports_point_back_along_the_flow(name):
-    own = {
-        n.removeprefix("skmatch.") for n in imported(name) if n.startswith("skmatch")
-    }
-    assert own <= set(FLOW[: FLOW.index(name)])
+def test_every_package_has_a_level():
+    assert {package_of(module) for module in MODULES} == set().union(*LEVELS)
 
 
-@pytest.mark.parametrize(
-    ("name", "strangers"),
-    [
-        ("_matching", {"torch", "pytorch_metric_learning", "gensim"}),
-        ("_neighbours", {"torch", "sklearn"}),
-        ("_training", {"sklearn", "faiss", "gensim"}),
-        ("_titles", {"torch", "faiss"}),
-        ("_pair_features", {"torch", "faiss", "sklearn"}),
-    ],
-)
-def test_a_module_does_not_know(name, strangers):
-    assert not strangers & {module.split(".")[0] for module in imported(name)}
+@pytest.mark.parametrize("module", MODULES)
+def test_imports_point_down(module):
+    package = package_of(module)
+    level = next(n for n, packages in enumerate(LEVELS) if package in packages)
+    below = set().union(*LEVELS[level + 1 :])
+    own = {package_of(n) for n in imported(module) if n.startswith("skmatch")}
+    assert own <= below | {package}, module
 
 
-def test_the_network_knows_torch_only():
-    assert {module.split(".")[0] for module in imported("_modules")} <= ONLY_TORCH
+@pytest.mark.parametrize("package", STRANGERS)
+def test_a_package_does_not_know(package):
+    modules = [m for m in MODULES if m == package or m.startswith(f"{package}/")]
+    assert modules
+    for module in modules:
+        roots = {name.split(".")[0] for name in imported(module)}
+        assert not STRANGERS[package] & roots, module
 
 
 def test_import_is_light_and_changes_nothing():

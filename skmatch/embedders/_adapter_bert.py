@@ -1,0 +1,599 @@
+"""AdapterBertEmbedder: a frozen BERT, of which an adapter is trained."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from importlib.metadata import version
+from numbers import Integral, Real
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.decomposition import PCA
+from sklearn.utils import check_scalar
+from sklearn.utils.validation import check_is_fitted
+
+from skmatch.embedders._backbones import (
+    add_adapter,
+    check_settings,
+    find_backbone,
+    fingerprint,
+    load_backbone,
+    load_tokenizer,
+    make_backbone,
+    read_json,
+)
+from skmatch.embedders._base import _find_device, _Rows, _TitleEmbedder
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+_POOLINGS = ("mean", "cls", "pooler")
+_PRECISIONS = ("auto", "float32", "bfloat16", "int8")
+_BACKENDS = ("torch", "openvino")
+_TITLES_OF_CALIBRATION = 300
+_TITLES_OF_START = 4000  # whose principal directions the projection starts with
+_TOKENS_PER_PASS = 1024  # what is computed of them stays in the cache
+_TOKENS_PER_PASS_OF_GPU = 32768
+_SETTINGS = "settings.json"
+_FITTED = ("history_", "best_epoch_", "n_features_in_", "adapter_config_")
+
+
+class AdapterBertEmbedder(_TitleEmbedder):
+    r"""Embed titles by a frozen BERT with a trained adapter and a projection.
+
+    The weights of the language model stay as they are. Small bottleneck layers after
+    the attention and the feed-forward part of each of its layers [1]_, from the
+    ``adapters`` library [2]_, and a linear projection of the pooled states are trained
+    by metric learning to put the titles of a product together. Needs ``pip install
+    'skmatch[bert]'``.
+
+    Parameters
+    ----------
+    model_name : str, default="bert-base-multilingual-uncased"
+        Name of a BERT-family model of the Hugging Face hub, or a folder with one:
+        config.json, \*.safetensors and the files of its tokenizer.
+    revision : str or None, default=None
+        Branch, tag or commit of the model of the hub.
+    local_files_only : bool, default=False
+        Whether to look for a model of the hub among the downloaded ones only.
+    adapter : str, dict or adapters.AdapterConfig, default="houlsby"
+        What is trained inside the language model: "houlsby", "pfeiffer", "lora", "ia3"
+        or another configuration of the ``adapters`` library, by name or as an object.
+    reduction_factor : float, default=16
+        Width of the language model by that of a bottleneck that is asked for by name.
+    pooling : {"mean", "cls", "pooler"}, default="mean"
+        What of a title is projected: the mean of the states of its tokens, the state of
+        the first one, or the output of the model's own pooler.
+    embedding_dim : int, default=384
+        Number of columns of the embeddings.
+    max_length : int, default=64
+        Largest number of tokens of a title that are read, with the two special ones.
+    loss : str or loss of pytorch-metric-learning, default="multi_similarity"
+        As in :class:`LSTMTitleEmbedder`.
+    miner : str, miner of pytorch-metric-learning or None, default=None
+        As in :class:`LSTMTitleEmbedder`.
+    n_epochs : int, default=6
+        Largest number of passes over the titles. A pass has at least 8 batches.
+    batch_size : int, default=1024
+        Number of titles that the loss compares: two of each of ``batch_size // 2``
+        products.
+    cache_gradients : bool, default=True
+        Whether the titles of a batch pass through the network twice in training, part
+        by part, so that the gradient is that of the whole batch in the memory of a part
+        [3]_. Without, training is a quarter faster, in three times the memory.
+    learning_rate : float, default=0.002
+        Largest learning rate of AdamW.
+    warm_up : float, default=0.15
+        Share of the batches, in ``[0, 1]``, in which the learning rate rises linearly;
+        then it falls to 0 as a cosine.
+    weight_decay : float, default=0.0
+        Weight decay of AdamW, at least 0.
+    validation_fraction : float, default=0.1
+        Share of the products, in ``[0, 1)``, that is kept out of the training to find
+        the best epoch by row-wise F1. With fewer than two such products, or 0, all
+        epochs run and the last one counts.
+    patience : int, default=3
+        Number of epochs without a better validation score after which training stops.
+    device : str, default="auto"
+        Device of torch for the time of a call: "cpu", "cuda", "cuda:1", ... "auto" is
+        a GPU if there is one.
+    precision : {"auto", "float32", "bfloat16", "int8"}, default="auto"
+        Type to compute in. "auto" is bfloat16 on a GPU and on a CPU with AVX512-BF16 or
+        AMX, where it is about twice as fast, and float32 elsewhere. "int8" needs
+        ``backend="openvino"``: :meth:`transform` then computes in integers, after a
+        calibration on titles of :meth:`fit`. Tune the threshold on such embeddings.
+    backend : {"torch", "openvino"}, default="torch"
+        What computes in :meth:`transform`. "openvino" is quicker on a CPU; it needs
+        ``pip install 'skmatch[openvino]'``. The network is compiled at the first call,
+        and a RuntimeError tells if its embeddings are not those of torch.
+    store_backbone : bool, default=True
+        Whether a pickle holds the frozen weights, too. Without them it is a few MB, and
+        finds the language model again by `model_name`.
+    log_dir : str, path-like or None, default=None
+        Folder for a TensorBoard log of `history_`; needs ``skmatch[tensorboard]``.
+    random_state : int, RandomState instance or None, default=None
+        Seed of everything random, as in :class:`LSTMTitleEmbedder`.
+    verbose : bool, default=False
+        Whether to show a progress bar.
+
+    Attributes
+    ----------
+    module_ : torch.nn.Module
+        The network, on the CPU and in eval mode.
+    tokenizer_ : transformers.PreTrainedTokenizerFast
+        The tokenizer of the language model.
+    adapter_config_ : dict
+        Settings of the adapter.
+    history_ : list of dict
+        A row for each epoch, as of :class:`LSTMTitleEmbedder`.
+    best_epoch_ : int
+        The epoch, from 1, whose adapter and projection were kept.
+    n_features_in_ : int
+        Number of columns of the titles seen in :meth:`fit`; 1 for 1-D titles.
+    feature_names_in_ : ndarray of shape (`n_features_in_`,), dtype object
+        Names of the columns, where `X` was a DataFrame with str column names.
+
+    See Also
+    --------
+    LSTMTitleEmbedder : Needs no language model, and is quicker.
+    FaissThresholdMatcher : Match the embeddings.
+
+    Notes
+    -----
+    Titles are read in lower case. Those that are equal are encoded once, and titles of
+    like length pass through the network together. The projection starts as the
+    principal directions of the pooled states of the titles of :meth:`fit`, so that
+    training starts from what the language model knows.
+
+    Files of a model are data: only JSON and safetensors are read, a configuration that
+    names code is refused, and ``trust_remote_code`` is never set. A pickle of the
+    embedder can run code; a folder written by :meth:`save` cannot.
+
+    References
+    ----------
+    .. [1] N. Houlsby et al., "Parameter-Efficient Transfer Learning for NLP", ICML,
+       2019. :arxiv:`1902.00751`
+    .. [2] C. Poth et al., "Adapters: A Unified Library for Parameter-Efficient and
+       Modular Transfer Learning", EMNLP, 2023. :arxiv:`2311.11077`
+    .. [3] L. Gao et al., "Scaling Deep Contrastive Learning Batch Size under Memory
+       Limited Setup", RepL4NLP, 2021. :arxiv:`2101.06983`
+
+    Examples
+    --------
+    >>> from skmatch import AdapterBertEmbedder
+    >>> embedder = AdapterBertEmbedder("bert-base-multilingual-uncased")
+    >>> embedder.fit(titles, product_ids)  # doctest: +SKIP
+    >>> embedder.transform(["Paper Bag 20 cm"]).shape  # doctest: +SKIP
+    (1, 384)
+    """
+
+    def __init__(
+        self,
+        model_name: str = "bert-base-multilingual-uncased",
+        *,
+        revision: str | None = None,
+        local_files_only: bool = False,
+        adapter: Any = "houlsby",
+        reduction_factor: float = 16,
+        pooling: str = "mean",
+        embedding_dim: int = 384,
+        max_length: int = 64,
+        loss: Any = "multi_similarity",
+        miner: Any = None,
+        n_epochs: int = 6,
+        batch_size: int = 1024,
+        cache_gradients: bool = True,
+        learning_rate: float = 0.002,
+        warm_up: float = 0.15,
+        weight_decay: float = 0.0,
+        validation_fraction: float = 0.1,
+        patience: int = 3,
+        device: str = "auto",
+        precision: str = "auto",
+        backend: str = "torch",
+        store_backbone: bool = True,
+        log_dir: str | os.PathLike[str] | None = None,
+        random_state: int | np.random.RandomState | None = None,
+        verbose: bool = False,
+    ) -> None:
+        self.model_name = model_name
+        self.revision = revision
+        self.local_files_only = local_files_only
+        self.adapter = adapter
+        self.reduction_factor = reduction_factor
+        self.pooling = pooling
+        self.embedding_dim = embedding_dim
+        self.max_length = max_length
+        self.loss = loss
+        self.miner = miner
+        self.n_epochs = n_epochs
+        self.batch_size = batch_size
+        self.cache_gradients = cache_gradients
+        self.learning_rate = learning_rate
+        self.warm_up = warm_up
+        self.weight_decay = weight_decay
+        self.validation_fraction = validation_fraction
+        self.patience = patience
+        self.device = device
+        self.precision = precision
+        self.backend = backend
+        self.store_backbone = store_backbone
+        self.log_dir = log_dir
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def save(self, folder: str | os.PathLike[str]) -> None:
+        """Write what was trained: a few MB, without the language model.
+
+        The folder holds ``settings.json``, with up to 300 titles of :meth:`fit` to
+        calibrate ``precision="int8"``, and a safetensors file of the weights of the
+        adapter and the projection. If writing fails, what was there before is whole.
+
+        Parameters
+        ----------
+        folder : str or path-like
+            Folder to write to; it is made if need be.
+
+        Raises
+        ------
+        ValueError
+            If `model_name` is not one that :meth:`load` could find again, or a
+            parameter cannot be written as JSON.
+        """
+        check_is_fitted(self)
+        from safetensors.torch import save as to_bytes
+
+        from skmatch.embedders._training import trained_weights
+
+        params = self.get_params(deep=False) | {"random_state": None, "log_dir": None}
+        params["adapter"] = self.adapter_config_
+        params["model_name"] = os.fspath(self.model_name)
+        for name in ("loss", "miner"):  # of training only
+            if not isinstance(params[name], (str, type(None))):
+                params[name] = type(self)().get_params()[name]
+        weights = {
+            name: weight.detach().contiguous()
+            for name, weight in trained_weights(self.module_).items()
+        }
+        written = to_bytes(weights)
+        name = f"adapter-{hashlib.sha256(written).hexdigest()[:16]}.safetensors"
+        settings = {
+            "skmatch": version("skmatch"),
+            "params": params,
+            "fitted": {name: getattr(self, name) for name in _FITTED},
+            "feature_names_in": list(getattr(self, "feature_names_in_", [])),
+            "calibration": self._calibration,
+            "backbone": fingerprint(self.module_.backbone),
+            "weights": name,
+        }
+        try:
+            text = json.dumps(settings, indent=1, default=_as_number)
+        except TypeError as error:
+            raise ValueError(f"A parameter cannot be written: {error}") from error
+        path = Path(folder)
+        path.mkdir(parents=True, exist_ok=True)
+        _replace(path / name, written)
+        _replace(path / _SETTINGS, text.encode())  # from here on the new one counts
+        for old in path.glob("adapter-*.safetensors"):
+            if old.name != name:
+                old.unlink()
+
+    @classmethod
+    def load(
+        cls, folder: str | os.PathLike[str], *, model_name: str | None = None
+    ) -> Self:
+        """Read what :meth:`save` wrote. No code in the files is run.
+
+        Parameters
+        ----------
+        folder : str or path-like
+            Folder that :meth:`save` wrote.
+        model_name : str or None, default=None
+            Where the language model is now; None is where it was.
+
+        Returns
+        -------
+        embedder : AdapterBertEmbedder
+            The fitted embedder.
+
+        Raises
+        ------
+        ValueError
+            If a file is missing or broken, the language model is another one, or the
+            weights do not fit it.
+        """
+        from skmatch.embedders._training import trained_weights
+
+        path = Path(folder)
+        settings = read_json(path / _SETTINGS)
+        check_settings(settings, str(path / _SETTINGS))
+        try:
+            params = dict(settings["params"])
+            fitted, names = settings["fitted"], settings["feature_names_in"]
+            calibration = [str(title) for title in settings["calibration"]]
+            backbone_hash, file = settings["backbone"], str(settings["weights"])
+            embedder = cls(**params)
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(
+                f"{path / _SETTINGS} is not one that AdapterBertEmbedder.save wrote: "
+                f"{error!r}"
+            ) from error
+        if model_name is not None:
+            embedder.model_name = model_name
+        embedder._check_params()
+        embedder._calibration = calibration
+        for name in _FITTED:
+            setattr(embedder, name, fitted[name])
+        if names:
+            embedder.feature_names_in_ = np.array(names, dtype=object)
+        found = embedder._find_backbone()
+        embedder.tokenizer_ = load_tokenizer(found)
+        module = embedder._make_module(load_backbone(found))
+        if fingerprint(module.backbone) != backbone_hash:
+            raise ValueError(
+                f"model_name={embedder.model_name!r} is another language model than "
+                f"the one that the adapter in {path} was trained in; expected weights "
+                f"of the hash {backbone_hash}."
+            )
+        if Path(file).name != file:
+            raise ValueError(
+                f"{path / _SETTINGS} names {file!r}; expected the name of a file."
+            )
+        expected = set(trained_weights(module))
+        _load_weights(module, _read_weights(path / file), expected, str(path / file))
+        embedder.module_ = module.eval()
+        embedder._n_features_out = embedder.embedding_dim
+        return embedder
+
+    def _start(self, texts: list[str], seed: int) -> nn.Module:
+        """Load the language model and add the adapter; return the untrained module."""
+        import torch
+
+        found = self._find_backbone()
+        self.tokenizer_ = load_tokenizer(found)
+        module = self._make_module(load_backbone(found))
+        rng = np.random.default_rng(seed)
+        n_drawn = min(len(texts), _TITLES_OF_START)
+        drawn = [texts[row] for row in rng.choice(len(texts), n_drawn, replace=False)]
+        self._calibration = ["", *drawn[: _TITLES_OF_CALIBRATION - 1]]
+        pooled = self._pool(module, drawn)
+        n_components = min(self.embedding_dim, *pooled.shape)
+        pca = PCA(n_components, random_state=seed).fit(pooled)
+        scale = 1 / np.linalg.norm(pca.transform(pooled), axis=1).mean().clip(1e-6)
+        with torch.no_grad():
+            weight, bias = module.project.weight, module.project.bias
+            weight[:n_components] = torch.from_numpy(scale * pca.components_)
+            weight[n_components:] *= 0.1
+            bias.copy_(-weight @ torch.from_numpy(pca.mean_).float())
+        return module
+
+    def _find_backbone(self) -> Path:
+        """Return the checked folder of the language model."""
+        return find_backbone(
+            os.fspath(self.model_name),
+            revision=self.revision,
+            local_files_only=self.local_files_only,
+        )
+
+    def _make_module(self, backbone: Any) -> Any:
+        """Put the adapter and the projection on a language model."""
+        from skmatch.embedders._networks import AdapterBert
+
+        if self.pooling == "pooler" and getattr(backbone, "pooler", None) is None:
+            raise ValueError(
+                f"pooling='pooler', but a {type(backbone).__name__} has no pooler; "
+                "expected 'mean' or 'cls'."
+            )
+        most = getattr(backbone.config, "max_position_embeddings", self.max_length)
+        if self.max_length > most:
+            raise ValueError(
+                f"max_length == {self.max_length}, must be <= {most}, the number of "
+                f"positions of {self.model_name!r}."
+            )
+        self.adapter_config_ = add_adapter(
+            backbone, self.adapter, self.reduction_factor
+        )
+        return AdapterBert(backbone, self.pooling, self.embedding_dim)
+
+    def _pool(self, module: Any, texts: list[str]) -> NDArray[np.float32]:
+        """Return the pooled states of texts: float32 (n_texts, hidden_size)."""
+        import torch
+
+        from skmatch.embedders._training import embed
+
+        class Pool(torch.nn.Module):
+            def forward(self, batch: Any) -> Any:
+                return module.pool(batch)
+
+        device = _find_device(self.device)
+        dtype = self._find_dtype(device)
+        rows = _Rows(self._read(texts), np.arange(len(texts)))
+        module.to(device).eval()
+        return embed(Pool(), rows, len(texts), device, dtype)
+
+    def _read(self, texts: list[str]) -> _TextBatches:
+        """Turn texts into the numbers of their tokens."""
+        tokenizer = self.tokenizer_
+        ids = tokenizer(texts, truncation=True, max_length=self.max_length)["input_ids"]
+        on_cpu = _find_device(self.device).type == "cpu"
+        budget = _TOKENS_PER_PASS if on_cpu else _TOKENS_PER_PASS_OF_GPU
+        return _TextBatches(ids, tokenizer.pad_token_id or 0, budget)
+
+    def _prepare(self) -> tuple[nn.Module, torch.device, torch.dtype]:
+        self._check_params()
+        if self.backend == "torch":
+            return super()._prepare()
+        import torch
+
+        from skmatch.embedders._openvino import compile_module
+
+        cpu = torch.device("cpu")
+        precision = self.precision
+        if precision == "auto":
+            precision = str(self._find_dtype(cpu)).removeprefix("torch.")
+        rows = _Rows(self._read(self._calibration), np.arange(len(self._calibration)))
+        samples = [rows.take(part) for part in rows.split(rows.rows)]
+        return compile_module(self.module_, samples, precision), cpu, torch.float32
+
+    def _find_dtype(self, device: torch.device) -> torch.dtype:
+        import torch
+
+        if self.precision in ("auto", "int8"):
+            is_fast = device.type == "cuda" or _has_bfloat16()
+            return torch.bfloat16 if is_fast else torch.float32
+        return torch.float32 if self.precision == "float32" else torch.bfloat16
+
+    def _check_params(self) -> None:
+        super()._check_params()
+        check_scalar(
+            self.reduction_factor,
+            "reduction_factor",
+            Real,
+            min_val=0,
+            include_boundaries="neither",
+        )
+        check_scalar(self.max_length, "max_length", Integral, min_val=3)
+        check_scalar(self.warm_up, "warm_up", Real, min_val=0, max_val=1)
+        check_scalar(self.weight_decay, "weight_decay", Real, min_val=0)
+        choices = (
+            ("pooling", _POOLINGS),
+            ("precision", _PRECISIONS),
+            ("backend", _BACKENDS),
+        )
+        for name, known in choices:
+            if getattr(self, name) not in known:
+                raise ValueError(
+                    f"{name}={getattr(self, name)!r}; expected one of {known}."
+                )
+        if self.precision == "int8" and self.backend != "openvino":
+            raise ValueError(
+                f"precision='int8' with backend={self.backend!r}; expected "
+                "backend='openvino'."
+            )
+
+    def __getstate__(self) -> dict[str, Any]:
+        from skmatch.embedders._training import trained_weights
+
+        state = dict(super().__getstate__())
+        module = state.pop("module_", None)
+        if module is None:
+            return state
+        # The class of a model with an adapter is made at run time: it has no pickle.
+        weights = trained_weights(module)
+        if self.store_backbone:
+            weights = module.state_dict()
+            state["_config"] = module.backbone.config.to_dict()
+        state["_weights"] = {
+            name: weight.detach().numpy() for name, weight in weights.items()
+        }
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        import torch
+
+        from skmatch.embedders._training import trained_weights
+
+        state = dict(state)
+        weights, config = state.pop("_weights", None), state.pop("_config", None)
+        super().__setstate__(state)
+        if weights is None:
+            return
+        with torch.random.fork_rng(devices=[]):  # the new weights are random at first
+            if config is None:
+                backbone = load_backbone(self._find_backbone())
+            else:
+                backbone = make_backbone(config)
+            module = self._make_module(backbone)
+        tensors = {name: torch.from_numpy(w.copy()) for name, w in weights.items()}
+        is_whole = config is not None
+        expected = module.state_dict() if is_whole else trained_weights(module)
+        _load_weights(module, tensors, set(expected), "the pickle")
+        self.module_ = module.eval()
+
+
+class _TextBatches:
+    """The token numbers of texts, as padded batches of tensors."""
+
+    def __init__(self, ids: list[list[int]], padding: int, budget: int) -> None:
+        self.lengths = np.array([len(row) for row in ids], dtype=np.int64)
+        self._ids, self._padding, self._budget = ids, padding, budget
+
+    def n_per_pass(self, longest: int) -> int:
+        """Return how many texts pass through the module together."""
+        return max(1, self._budget // longest)
+
+    def take(self, rows: NDArray[np.intp], generator: Any = None) -> Any:
+        """Return the batch of some texts."""
+        import torch
+
+        from skmatch.embedders._networks import TextBatch
+
+        lengths = self.lengths[rows]
+        place = np.arange(lengths.max(initial=1))
+        mask = place < lengths[:, None]
+        ids = np.full(mask.shape, self._padding, dtype=np.int64)
+        ids[mask] = np.concatenate([self._ids[row] for row in rows])
+        return TextBatch(torch.from_numpy(ids), torch.from_numpy(mask.astype(np.int64)))
+
+
+def _has_bfloat16() -> bool:
+    """Tell whether this CPU computes in bfloat16 faster than in float32."""
+    import torch
+
+    find = getattr(torch.cpu, "get_capabilities", dict)
+    known: dict[str, Any] = find()
+    return bool(known.get("avx512_bf16") or known.get("amx_bf16"))
+
+
+def _read_weights(path: Path) -> dict[str, torch.Tensor]:
+    """Read a safetensors file."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        return load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise ValueError(f"{path} cannot be read as safetensors: {error}") from error
+
+
+def _load_weights(
+    module: Any, weights: dict[str, torch.Tensor], expected: set[str], where: str
+) -> None:
+    """Put weights into a module; raise unless they are those that are expected."""
+    own = module.state_dict()
+    for name, weight in weights.items():
+        shape = tuple(own[name].shape) if name in expected else "no such weights"
+        if shape != tuple(weight.shape):
+            raise ValueError(
+                f"{where} has weights {name!r} of shape {tuple(weight.shape)}; "
+                f"expected {shape}."
+            )
+    if missing := expected - weights.keys():
+        raise ValueError(f"{where} lacks the weights {min(missing)!r}.")
+    module.load_state_dict(weights, strict=False)
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all."""
+    with NamedTemporaryFile(dir=path.parent, prefix=".", delete=False) as file:
+        try:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        except BaseException:
+            os.unlink(file.name)
+            raise
+    os.replace(file.name, path)
+
+
+def _as_number(value: Any) -> Any:
+    """Turn a numpy number into one that JSON knows."""
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"{value!r} of type {type(value).__name__}")

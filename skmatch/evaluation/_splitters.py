@@ -1,0 +1,117 @@
+"""Cross-validation in which no product stands on both sides of a split."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.model_selection import BaseCrossValidator, GroupKFold
+
+from skmatch.evaluation._metrics import encode_labels
+
+
+class ClassDisjointKFold(BaseCrossValidator):
+    """K-fold cross-validation that keeps every product in one fold.
+
+    It is :class:`~sklearn.model_selection.GroupKFold` whose groups are `y`: a model is
+    always scored on products that it has not seen, as it is used. Reading `y` and not
+    `groups`, it also works in nested cross-validation, where scikit-learn does not pass
+    `groups` on.
+
+    Parameters
+    ----------
+    n_splits : int, default=5
+        Number of folds, at least 2 and at most the number of different labels.
+    shuffle : bool, default=False
+        Whether to deal the products to the folds at random. Without it, the folds have
+        nearly the same number of rows.
+    random_state : int, RandomState instance or None, default=None
+        Seed of the shuffling; only with ``shuffle=True``.
+
+    See Also
+    --------
+    sklearn.model_selection.GroupKFold : The same with groups given beside `y`.
+    rowwise_f1_scorer : The score to use with it.
+
+    Examples
+    --------
+    >>> from skmatch import ClassDisjointKFold
+    >>> titles = ["tea 1kg", "Tea 1 kg", "red mug", "mug red", "soap", "Soap"]
+    >>> product_ids = [0, 0, 1, 1, 2, 2]
+    >>> for train, test in ClassDisjointKFold(n_splits=3).split(titles, product_ids):
+    ...     print(train, test)
+    [0 1 2 3] [4 5]
+    [0 1 4 5] [2 3]
+    [2 3 4 5] [0 1]
+    """
+
+    def __init__(
+        self,
+        n_splits: int = 5,
+        *,
+        shuffle: bool = False,
+        random_state: int | np.random.RandomState | None = None,
+    ) -> None:
+        self.n_splits = n_splits
+        self.shuffle = shuffle
+        self.random_state = random_state
+
+    def split(
+        self, X: Any, y: ArrayLike | None = None, groups: object = None
+    ) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
+        """Generate the row numbers of the training and the test part of each fold.
+
+        Parameters
+        ----------
+        X : array-like of length n_samples
+            The titles; only their number is used.
+        y : array-like of shape (n_samples,)
+            Product labels, int or str. Rows with equal labels stay together.
+        groups : object, default=None
+            Ignored; exists for API consistency.
+
+        Yields
+        ------
+        train : ndarray of shape (n_train,), dtype intp
+            Row numbers of the training part.
+        test : ndarray of shape (n_test,), dtype intp
+            Row numbers of the test part.
+
+        Raises
+        ------
+        ValueError
+            If `y` or one of its labels is missing, `y` has fewer different labels than
+            `n_splits`, or `random_state` is given without ``shuffle=True``.
+        """
+        if y is None:
+            raise ValueError(
+                "ClassDisjointKFold.split got y=None; it needs y, the product label of "
+                "each row, to keep every product in one fold."
+            )
+        folds = GroupKFold(
+            self.n_splits, shuffle=self.shuffle, random_state=self.random_state
+        )
+        yield from folds.split(X, groups=encode_labels(y, "y"))
+
+    def get_n_splits(
+        self, X: object = None, y: object = None, groups: object = None
+    ) -> int:
+        """Return the number of folds.
+
+        Parameters
+        ----------
+        X : object, default=None
+            Ignored; exists for API consistency.
+        y : object, default=None
+            Ignored; exists for API consistency.
+        groups : object, default=None
+            Ignored; exists for API consistency.
+
+        Returns
+        -------
+        n_splits : int
+            Number of folds.
+        """
+        return self.n_splits

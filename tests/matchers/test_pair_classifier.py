@@ -1,0 +1,374 @@
+import pickle
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy.sparse import csr_array
+from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin, clone
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV, KFold
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from skmatch import (
+    ClassDisjointKFold,
+    FaissThresholdMatcher,
+    LSTMTitleEmbedder,
+    PairClassifierMatcher,
+    make_product_titles,
+    rowwise_f1_score,
+    rowwise_f1_scorer,
+)
+from skmatch.graph._propagation import Blend
+
+
+def quick(**parameters):
+    classifier = HistGradientBoostingClassifier(max_iter=15, random_state=0)
+    settings = {"classifier": classifier, "n_candidates": 8, "random_state": 0}
+    return PairClassifierMatcher(**settings | parameters)
+
+
+@pytest.fixture(scope="module")
+def split():
+    titles, labels = make_product_titles(600, random_state=0)
+    titles, labels = np.array(titles, dtype=object), np.array(labels)
+    is_test = np.isin(labels, np.unique(labels)[::4])
+    return titles[~is_test], labels[~is_test], titles[is_test], labels[is_test]
+
+
+@pytest.fixture(scope="module")
+def fitted(split):
+    return quick().fit(*split[:2])
+
+
+def test_it_beats_one_threshold(split, fitted):
+    titles, _, test_titles, test_labels = split
+    tfidf = TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 4), sublinear_tf=True)
+    rows = tfidf.fit(titles).transform(test_titles)
+    oracle = max(
+        rowwise_f1_score(test_labels, FaissThresholdMatcher(t).fit_predict(rows))
+        for t in np.arange(0.2, 0.9, 0.05)
+    )
+    score = rowwise_f1_score(test_labels, fitted.predict(test_titles))
+    assert score > oracle + 0.02
+    assert score == pytest.approx(fitted.best_score_, abs=0.06)
+
+
+def test_matches_are_bool_symmetric_and_hold_the_diagonal(split, fitted):
+    matches = fitted.predict(split[2])
+    assert matches.dtype == bool
+    assert matches.shape == (len(split[2]),) * 2
+    assert (matches != matches.T).nnz == 0
+    assert matches.diagonal().all()
+    assert matches.nnz > len(split[2])
+
+
+def test_matches_are_the_probabilities_at_the_threshold(split, fitted):
+    graph = fitted.match_probabilities(split[2])
+    assert graph.dtype == np.float32
+    assert (graph.diagonal() == 0).all()
+    expected = (graph.toarray() >= np.float32(fitted.threshold_)) | np.eye(
+        graph.shape[0], dtype=bool
+    )
+    assert_array_equal(fitted.predict(split[2]).toarray(), expected)
+    loose = clone(fitted).set_params(threshold=0.01).fit(*split[:2])
+    assert loose.predict(split[2]).nnz > fitted.predict(split[2]).nnz
+
+
+def test_the_threshold_has_the_best_score_of_the_folds(split, fitted):
+    for threshold in (0.1, 0.5, 0.9):
+        other = clone(fitted).set_params(threshold=threshold).fit(*split[:2])
+        assert other.threshold_ == threshold
+        assert other.best_score_ <= fitted.best_score_
+
+
+def test_equal_seeds_give_equal_results(split, fitted):
+    again = quick().fit(*split[:2]).match_probabilities(split[2])
+    assert (again != fitted.match_probabilities(split[2])).nnz == 0
+    copy = pickle.loads(pickle.dumps(fitted))
+    assert (copy.predict(split[2]) != fitted.predict(split[2])).nnz == 0
+
+
+def test_order_of_the_rows_changes_nothing_but_the_order(split, fitted):
+    titles = pd.unique(split[2])  # of equal similarities the first is a candidate
+    order = np.random.default_rng(0).permutation(len(titles))
+    there = fitted.match_probabilities(titles[order]).toarray()
+    here = fitted.match_probabilities(titles).toarray()[np.ix_(order, order)]
+    is_any = (there > 0) | (here > 0)
+    assert np.isclose(there, here, atol=0.05)[is_any].mean() > 0.999
+    is_match = there > fitted.threshold_
+    assert (is_match != (here > fitted.threshold_)).sum() < 0.005 * is_match.sum()
+
+
+def test_transform_decides_each_title_by_itself(split, fitted):
+    whole = fitted.transform(split[2][:12])
+    assert whole.shape == (12, len(split[0]))
+    assert whole.dtype == np.float32
+    assert (whole.data >= np.float32(fitted.threshold_)).all()
+    alone = [fitted.transform(split[2][i : i + 1]).toarray()[0] for i in range(12)]
+    assert_allclose(whole.toarray(), alone, atol=1e-6)
+
+
+def test_transform_finds_the_products_of_the_catalogue(split, fitted):
+    titles, labels = split[:2]
+    changed = np.array([" ".join(t.split()[::-1]) for t in titles[:50]], dtype=object)
+    graph = fitted.transform(changed)
+    best = np.array([graph[[i]].toarray()[0].argmax() for i in range(50)])
+    assert (labels[best] == labels[:50]).mean() > 0.9
+
+
+def test_second_round_and_one_round(split):
+    for n_rounds in (1, 3):
+        matcher = quick(n_rounds=n_rounds).fit(*split[:2])
+        assert len(matcher.classifiers_) == n_rounds
+        names = matcher.get_pair_feature_names()
+        assert matcher.classifiers_[-1].n_features_in_ == len(names)
+        assert any(name.startswith("round") for name in names) == (n_rounds > 1)
+        matcher.transform(split[2][:3])
+
+
+class Memory(TransformerMixin, BaseEstimator):
+    """Knows the products of the titles that it has seen: a leak, if these are asked."""
+
+    def fit(self, X, y):
+        self.label_of_ = dict(zip(X, y, strict=True))
+        return self
+
+    def transform(self, X):
+        rows = np.random.default_rng(0).normal(size=(len(X), 8))
+        for row, title in zip(rows, X, strict=True):
+            if title in self.label_of_:
+                row[:] = np.random.default_rng(self.label_of_[title]).normal(size=8)
+        return rows
+
+
+def test_an_embedder_that_remembers_products_is_not_believed(split):
+    matcher = quick(embedders=["tfidf", Memory()]).fit(*split[:2])
+    honest = quick(embedders=["tfidf"]).fit(*split[:2])
+    assert abs(matcher.best_score_ - honest.best_score_) < 0.03
+    score = rowwise_f1_score(split[3], matcher.predict(split[2]))
+    assert abs(matcher.best_score_ - score) < 0.06
+
+
+def test_the_leak_would_be_seen(split, monkeypatch):
+    leaky = Memory().fit(*split[:2])
+    monkeypatch.setattr(Memory, "fit", lambda self, X, y: self)
+    monkeypatch.setattr(Memory, "label_of_", leaky.label_of_, raising=False)
+    believed = quick(embedders=["tfidf", Memory()]).fit(*split[:2])
+    score = rowwise_f1_score(split[3], believed.predict(split[2]))
+    assert believed.best_score_ - score > 0.06  # more than the test above lets pass
+
+
+def test_folds_with_a_product_on_both_sides_are_refused(split):
+    with pytest.raises(ValueError, match="titles on both sides of a split"):
+        quick(cv=KFold(3)).fit(*split[:2])
+
+
+def test_splitter_of_your_own(split):
+    matcher = quick(cv=ClassDisjointKFold(2)).fit(*split[:2])
+    assert matcher.gallery_size_ == len(split[0]) / 2
+
+
+def test_candidates_come_from_each_embedder(split):
+    lstm = LSTMTitleEmbedder(
+        embedding_dim=8, hidden_size=4, n_epochs=1, batch_size=64, random_state=0
+    )
+    matcher = quick(embedders=[lstm, "words"], n_candidates=3).fit(*split[:2])
+    assert any(n.startswith("lstmtitleembedder0") for n in
+               matcher.get_pair_feature_names())  # fmt: skip
+    one = quick(embedders="words", n_candidates=3).fit(*split[:2])
+    assert matcher.candidate_recall_ > one.candidate_recall_
+    pairs = matcher.match_probabilities(split[2]).nnz
+    assert pairs > one.match_probabilities(split[2]).nnz
+    assert matcher.transform(split[2][:2]).shape == (2, len(split[0]))
+
+
+def test_any_classifier_and_grid_search(split):
+    linear = make_pipeline(StandardScaler(), LogisticRegression(max_iter=500))
+    search = GridSearchCV(
+        quick(classifier=linear, cv=2),
+        {"n_candidates": [2, 8]},
+        scoring=rowwise_f1_scorer,
+        cv=ClassDisjointKFold(2),
+        error_score="raise",
+    ).fit(*split[:2])
+    assert search.best_score_ > 0.8
+    assert search.predict(split[2]).shape == (len(split[2]),) * 2
+
+
+def test_last_step_of_a_pipeline(split):
+    pipe = make_pipeline("passthrough", quick()).fit(*split[:2])
+    assert pipe.predict(split[2]).shape == (len(split[2]),) * 2
+
+
+def test_columns_join_the_title_and_reach_own_features(split):
+    rng = np.random.default_rng(0)
+    price_of = rng.uniform(1, 9, size=split[1].max() + 1)
+    frame = pd.DataFrame({"title": split[0], "price": price_of[split[1]].round(3)})
+
+    def price_gap(a, b):
+        return abs(a[:, 1].astype(float) - b[:, 1].astype(float))
+
+    matcher = quick(pair_features=[price_gap]).fit(frame, split[1])
+    assert "own_price_gap" in matcher.get_pair_feature_names()
+    assert matcher.best_score_ > quick().fit(*split[:2]).best_score_
+    assert matcher.predict(frame[:150]).shape == (150, 150)
+    assert matcher.transform(frame[:3]).shape == (3, len(frame))
+    rows = frame.to_numpy(dtype=object)
+    assert matcher.explain(rows[0], rows[1]).probability >= 0
+
+
+def test_explanation_names_what_speaks_for_a_match(split, fitted):
+    titles, labels = split[:2]
+    label = np.flatnonzero(np.bincount(labels) > 1)[0]
+    first, second = np.flatnonzero(labels == label)[:2]
+    other = np.flatnonzero(labels != label)[0]
+    same = fitted.explain(titles[first], titles[second])
+    apart = fitted.explain(titles[first], titles[other])
+    assert apart.probability < 0.1 < 0.5 < same.probability
+    names = [name for name, _, _ in same.contributions]
+    assert sorted(names) == sorted(fitted.get_pair_feature_names())
+    sizes = [abs(added) for _, _, added in same.contributions]
+    assert sizes == sorted(sizes, reverse=True)
+    assert same.contributions[0][2] > 0 > apart.contributions[0][2]
+    assert fitted.explain(titles[first], titles[second]) == same
+    swapped = fitted.explain(titles[second], titles[first])
+    assert swapped.probability == pytest.approx(same.probability, abs=1e-6)
+    assert str(same).splitlines()[0] == (
+        f"probability of a match: {same.probability:.3f}"
+    )
+    assert len(str(same).splitlines()) == 12
+
+
+class Sum(ClassifierMixin, BaseEstimator):
+    """Its log-odds are a weighted sum of the features: each adds what it weighs."""
+
+    def fit(self, X, y):
+        self.classes_ = np.array([False, True])
+        self.mean_, self.spread_ = X.mean(axis=0), X.std(axis=0) + 1
+        return self
+
+    def predict_proba(self, X):
+        total = 0.3 * ((X - self.mean_) / self.spread_).sum(axis=1)
+        positive = 1 / (1 + np.exp(-np.clip(total, -12, 12)))
+        return np.column_stack([1 - positive, positive])
+
+
+def test_contributions_to_a_sum_are_its_terms(split):
+    matcher = quick(classifier=Sum(), n_rounds=1).fit(*split[:2])
+    pair = matcher.explain(split[0][0], split[0][1])
+    (classifier,) = matcher.classifiers_
+    mean = dict(
+        zip(
+            matcher.get_pair_feature_names(),
+            matcher._background.mean(axis=0),
+            strict=True,
+        )
+    )
+    scale = dict(zip(matcher.get_pair_feature_names(), classifier.spread_, strict=True))
+    for name, value, added in pair.contributions:
+        expected = 0.3 * (value - mean[name]) / scale[name]
+        assert added == pytest.approx(expected, abs=1e-3), name
+
+
+def test_assumptions_are_checked_on_the_training_titles(split):
+    titles, labels = split[0].copy(), split[1].copy()
+    labels[:40] = np.arange(10_000, 10_040)
+    with pytest.warns(UserWarning, match=r"are their product's only one"):
+        quick(nearest_for_lonely=True).fit(titles, labels)
+    with pytest.warns(UserWarning, match=r"max_matches=1 .* costs 0\.\d+ of the row"):
+        quick(max_matches=1, reciprocal=True, cv=2, blend=False).fit(*split[:2])
+
+
+class Sure(Sum):
+    """Calls every pair a probable match; no more than the order is right."""
+
+    def predict_proba(self, X):
+        positive = 0.7 + 0.25 * super().predict_proba(X)[:, 1]
+        return np.column_stack([1 - positive, positive])
+
+
+def test_assumptions_of_blending_and_of_the_expected_f1_are_checked(split):
+    settings = {"classifier": Sure(), "cv": 2, "n_candidates": 20, "n_rounds": 1}
+    with pytest.warns(UserWarning, match=r"blend=True assumes .* costs 0\.\d+ of the"):
+        quick(**settings).fit(*split[:2])
+    with pytest.warns(UserWarning, match=r"'expected_f1' assumes .* costs 0\.\d+ of"):
+        quick(**settings, blend=False, threshold="expected_f1").fit(*split[:2])
+
+
+def test_blending_is_between_the_rounds_and_after_them(split, fitted):
+    one = quick(n_rounds=1).fit(*split[:2])
+    without = clone(one).set_params(blend=False).fit(*split[:2])
+    raw = csr_array(without.match_probabilities(split[2]))
+    blended = one.match_probabilities(split[2])
+    assert_array_equal(blended.toarray(), Blend(raw).graph.toarray())
+    two = clone(fitted).set_params(blend=False).fit(*split[:2])
+    assert fitted.best_score_ > two.best_score_ > without.best_score_
+    whole = without.set_params(threshold=0.01).transform(split[2][:9])
+    blended = one.set_params(threshold=0.01).transform(split[2][:9])
+    kept = Blend(csr_array(whole), one._catalogue.rounds[0]).graph.toarray()
+    assert_allclose(np.where(kept < 0.01, 0, kept), blended.toarray(), atol=1e-6)
+
+
+@pytest.mark.filterwarnings("ignore:threshold='expected_f1' assumes")
+def test_expected_f1_needs_no_threshold(split, fitted):
+    matcher = clone(fitted).set_params(threshold="expected_f1").fit(*split[:2])
+    assert np.isnan(matcher.threshold_)
+    assert abs(matcher.best_score_ - fitted.best_score_) < 0.02
+    score = rowwise_f1_score(split[3], matcher.predict(split[2][: len(split[3])]))
+    assert score == pytest.approx(matcher.best_score_, abs=0.06)
+    assert matcher.transform(split[2][:5]).nnz > 0
+
+
+def test_gallery_of_another_size_warns(split, fitted):
+    with pytest.warns(UserWarning, match="galleries of about"):
+        fitted.predict(split[2][:5])
+
+
+@pytest.mark.filterwarnings("ignore:The threshold was chosen on galleries")
+def test_titles_that_have_nothing_in_common(fitted):
+    assert fitted.predict(["", "xyzzy", "§"]).nnz == 3
+    assert fitted.transform(["", "§"]).nnz == 0
+    assert fitted.match_probabilities(["solo"]).shape == (1, 1)
+
+
+def test_training_titles_without_a_match_give_none(split):
+    labels = np.arange(len(split[0]))
+    matcher = quick().fit(split[0], labels)
+    assert matcher.predict(split[2]).nnz == len(split[2])
+    assert matcher.candidate_recall_ == 1
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"n_candidates": 0}, "n_candidates == 0, must be >= 1"),
+        ({"n_rounds": 0}, "n_rounds == 0, must be >= 1"),
+        ({"threshold": "best"}, "threshold='best'; expected a probability"),
+        ({"threshold": 1.5}, "threshold == 1.5, must be <= 1"),
+        ({"cv": 1}, "cv == 1, must be >= 2"),
+        ({"embedders": ["tfidf", "nothing"]}, "embedders holds 'nothing'"),
+        ({"embedders": []}, "embedders is empty"),
+        ({"pair_features": ["price"]}, "pair_features holds 'price'"),
+        ({"reciprocal": True}, "reciprocal=True needs max_matches"),
+        ({"max_matches": 0}, "max_matches == 0, must be >= 1"),
+    ],
+)
+def test_parameters_out_of_range(split, parameters, message):
+    with pytest.raises(ValueError, match=message):
+        quick(**parameters).fit(*split[:2])
+
+
+def test_one_product_is_not_enough(split):
+    with pytest.raises(ValueError, match="y has 1 class, a single product"):
+        quick().fit(split[0], np.zeros(len(split[0])))
+
+
+def test_missing_labels_and_titles_are_named(split):
+    with pytest.raises(ValueError, match="requires y to be passed"):
+        quick().fit(split[0], None)
+    with pytest.raises(ValueError, match="row 1 of X holds None"):
+        quick().fit(["a", None, "c"], [0, 0, 1])

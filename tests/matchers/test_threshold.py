@@ -1,0 +1,356 @@
+import pickle
+import tracemalloc
+
+import faiss
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy.sparse import csr_array, csr_matrix, hstack, random_array
+from sklearn.base import clone
+
+from skmatch import FaissThresholdMatcher
+from skmatch.matchers import _threshold as matching
+from skmatch.search import _planner as neighbours
+
+
+def at_angles(*degrees):
+    """Unit vectors in the plane."""
+    radians = np.deg2rad(degrees)
+    return np.column_stack([np.cos(radians), np.sin(radians)]).astype(np.float32)
+
+
+def match_slowly(X, threshold):
+    """Compare every pair in float64, rounded to float32 as the matcher promises."""
+    X = np.asarray(X.toarray() if hasattr(X, "toarray") else X, dtype=np.float64)
+    n = len(X)
+    found = np.eye(n, dtype=bool)
+    for i in range(n):
+        for j in range(n):
+            norms = np.linalg.norm(X[i]) * np.linalg.norm(X[j])
+            cosine = X[i] @ X[j] / norms if norms else 0.0
+            found[i, j] |= np.float32(cosine) >= np.float32(threshold)
+    return found
+
+
+def test_known_angles():
+    X = at_angles(0, 30, 70, 180)
+    matches = FaissThresholdMatcher(np.cos(np.deg2rad(45))).fit_predict(X)
+    expected = [[1, 1, 0, 0], [1, 1, 1, 0], [0, 1, 1, 0], [0, 0, 0, 1]]
+    assert_array_equal(matches.toarray(), np.array(expected, dtype=bool))
+    assert isinstance(matches, csr_array)
+    assert matches.dtype == bool
+    assert matches.indices.dtype == np.int32
+
+
+@pytest.mark.parametrize("threshold", [-1, -0.3, 0, 0.2, 0.6, 0.95, 1])
+@pytest.mark.parametrize("kind", ["dense", "sparse"])
+def test_equals_the_slow_oracle(rng, threshold, kind):
+    X = rng.normal(size=(60, 5)).astype(np.float32)
+    X[10:20] = X[:10]
+    if kind == "sparse":
+        X = csr_array(np.where(rng.random(X.shape) < 0.5, X, 0))
+    matches = FaissThresholdMatcher(threshold).fit_predict(X)
+    assert_array_equal(matches.toarray(), match_slowly(X, threshold))
+
+
+@pytest.mark.parametrize("kind", [np.asarray, csr_array])
+def test_pair_at_the_threshold_matches(kind):
+    X = kind(np.array([[1.0, 0.0], [0.8, 0.6], [0.6, 0.8]], dtype=np.float32))
+    for threshold, matched in [(0.8, True), (np.nextafter(np.float32(0.8), 1), False)]:
+        matcher = FaissThresholdMatcher(float(threshold))
+        assert matcher.fit_predict(X)[0, 1] == matched
+        assert matcher.fit(X).transform(X).toarray()[0, 1] == matched * np.float32(0.8)
+
+
+@pytest.mark.parametrize("kind", [np.asarray, csr_array])
+def test_equal_rows_match_at_threshold_one(rng, kind):
+    X = rng.normal(size=(500, 96)).astype(np.float32)
+    twice = kind(np.vstack([X, 3 * X[::-1]]))
+    matches = FaissThresholdMatcher(1.0).fit_predict(twice)
+    assert_array_equal(matches.sum(axis=1), np.full(1000, 2))
+
+
+@settings(max_examples=40)
+@given(st.integers(1, 40), st.integers(1, 6), st.floats(-1, 1), st.integers(0, 2**31))
+def test_symmetric_with_the_diagonal(n_rows, n_columns, threshold, seed):
+    X = np.random.default_rng(seed).normal(size=(n_rows, n_columns))
+    matches = FaissThresholdMatcher(threshold).fit_predict(X).toarray()
+    assert_array_equal(matches, matches.T)
+    assert matches.diagonal().all()
+
+
+@pytest.mark.parametrize("kind", [np.asarray, csr_array])
+def test_blocks_change_nothing(rng, kind, monkeypatch):
+    X = kind(rng.normal(size=(301, 6)))
+    matcher = FaissThresholdMatcher(0.5).fit(X)
+    whole = matcher.predict(X), matcher.transform(X)
+    monkeypatch.setattr(neighbours, "_ROWS_PER_TASK", 7)
+    monkeypatch.setattr(neighbours, "_PAIRS_PER_LOOK", 5)
+    monkeypatch.setattr(matching, "_ENTRIES_PER_BLOCK", 1000)
+    monkeypatch.setattr(matching, "_ROWS_PER_BLOCK", 9)
+    for once, again in zip(
+        whole, (matcher.predict(X), matcher.transform(X)), strict=True
+    ):
+        assert_array_equal(once.indptr, again.indptr)
+        assert_array_equal(once.indices, again.indices)
+        assert_array_equal(once.data, again.data)
+
+
+def test_no_cut_at_a_number_of_neighbours():
+    X = np.ones((3000, 2), dtype=np.float32)
+    assert FaissThresholdMatcher(0.9).fit_predict(X).nnz == 3000**2
+
+
+def test_transform_gives_similarities_to_the_catalogue(rng):
+    catalogue, X = rng.normal(size=(80, 4)), rng.normal(size=(30, 4))
+    similarities = FaissThresholdMatcher(0.3).fit(catalogue).transform(X)
+    unit = [x / np.linalg.norm(x, axis=1, keepdims=True) for x in (X, catalogue)]
+    cosines = unit[0] @ unit[1].T
+    assert similarities.shape == (30, 80)
+    assert similarities.dtype == np.float32
+    assert_allclose(
+        similarities.toarray(), np.where(cosines >= 0.3, cosines, 0), atol=1e-6
+    )
+
+
+def test_row_without_a_match_is_empty():
+    similarities = FaissThresholdMatcher(0.9).fit(at_angles(0)).transform(at_angles(90))
+    assert similarities.shape == (1, 1)
+    assert similarities.nnz == 0
+
+
+@pytest.mark.parametrize("kind", [np.asarray, csr_array])
+def test_zero_row_has_similarity_zero(kind):
+    X = kind(np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 0.0]]))
+    alone = FaissThresholdMatcher(0.1).fit_predict(X)
+    assert_array_equal(alone.toarray(), np.eye(3, dtype=bool))
+    assert FaissThresholdMatcher(0.0).fit_predict(X).toarray().all()
+
+
+@pytest.mark.parametrize("kind", [np.asarray, csr_array])
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_row_that_is_not_finite_is_named(kind, bad):
+    X = np.ones((5, 3))
+    X[3, 1] = bad
+    with pytest.raises(ValueError, match="row 3 of X holds NaN or inf"):
+        FaissThresholdMatcher().fit(kind(X))
+    matcher = FaissThresholdMatcher().fit(kind(np.ones((5, 3))))
+    with pytest.raises(ValueError, match="row 3 of X holds NaN or inf"):
+        matcher.predict(kind(X))
+
+
+def test_large_and_small_rows_keep_their_direction():
+    X = at_angles(0, 10, 90).astype(np.float64) * [[1.7e308], [1e-300], [1.7e308]]
+    matches = FaissThresholdMatcher(0.9).fit_predict(X).toarray()
+    assert_array_equal(matches, [[1, 1, 0], [1, 1, 0], [0, 0, 1]])
+
+
+@pytest.mark.parametrize("kind", [np.asarray, csr_array])
+def test_partial_fit_adds_to_the_catalogue(rng, kind):
+    X = rng.normal(size=(50, 4))
+    parts = (
+        FaissThresholdMatcher(0.4).partial_fit(kind(X[:20])).partial_fit(kind(X[20:]))
+    )
+    whole = FaissThresholdMatcher(0.4).fit(kind(X))
+    assert parts.n_samples_fit_ == 50
+    assert_array_equal(
+        parts.transform(kind(X)).toarray(), whole.transform(kind(X)).toarray()
+    )
+    assert_array_equal(
+        parts.get_feature_names_out()[[0, -1]],
+        ["faissthresholdmatcher0", "faissthresholdmatcher49"],
+    )
+
+
+def test_fit_starts_anew(rng):
+    X = rng.normal(size=(50, 4))
+    assert FaissThresholdMatcher().fit(X).fit(X[:3]).n_samples_fit_ == 3
+
+
+@pytest.mark.parametrize("threshold", [-1.01, 1.5, np.nan])
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+def test_threshold_out_of_range(threshold, method):
+    with pytest.raises(ValueError, match=r"threshold == .*must be"):
+        getattr(FaissThresholdMatcher(threshold), method)(at_angles(0))
+
+
+def test_threshold_of_another_type():
+    with pytest.raises(TypeError, match="threshold must be an instance of"):
+        FaissThresholdMatcher("0.8").fit(at_angles(0))
+
+
+def test_threshold_may_change_after_fit():
+    X = at_angles(0, 20)
+    matcher = FaissThresholdMatcher(0.99).fit(X)
+    assert matcher.predict(X).nnz == 2
+    assert matcher.set_params(threshold=0.9).predict(X).nnz == 4
+    with pytest.raises(ValueError, match="threshold == 2"):
+        matcher.set_params(threshold=2).predict(X)
+
+
+def test_dense_and_sparse_do_not_mix():
+    dense, sparse = at_angles(0, 1), csr_array(at_angles(0, 1))
+    with pytest.raises(
+        ValueError, match="X is sparse and the catalogue of fit is dense"
+    ):
+        FaissThresholdMatcher().fit(dense).transform(sparse)
+    with pytest.raises(
+        ValueError, match="X is dense and the catalogue of fit is sparse"
+    ):
+        FaissThresholdMatcher().fit(sparse).partial_fit(dense)
+
+
+@pytest.mark.parametrize("kind", [csr_array, csr_matrix])
+def test_full_columns_beside_sparse_ones(rng, kind):
+    full = csr_array(rng.normal(size=(70, 5)))
+    words = random_array((70, 300), density=0.02, rng=1, format="csr")
+    both = hstack([full, words], format="csr")
+    matches = FaissThresholdMatcher(0.5).fit_predict(kind(both))
+    assert_array_equal(matches.toarray(), match_slowly(both, 0.5))
+
+
+@pytest.mark.parametrize("kind", [np.asarray, csr_array])
+def test_pickle_and_clone(rng, kind):
+    X = kind(rng.normal(size=(40, 4)))
+    matcher = FaissThresholdMatcher(0.4).fit(X)
+    again = pickle.loads(pickle.dumps(matcher))
+    assert_array_equal(again.transform(X).toarray(), matcher.transform(X).toarray())
+    again.partial_fit(X)
+    assert (again.n_samples_fit_, matcher.n_samples_fit_) == (80, 40)
+    assert not hasattr(clone(matcher), "index_")
+
+
+INDEXES = ["auto", "exact", "cells", "IVF8,Flat", "HNSW16"]
+
+
+@pytest.mark.parametrize("index", INDEXES)
+@pytest.mark.parametrize("n_jobs", [None, 1, 2])
+def test_every_index_finds_the_same(rng, index, n_jobs):
+    centres = rng.normal(size=(200, 24))
+    X = np.repeat(centres, 4, axis=0) + 0.1 * rng.normal(size=(800, 24))
+    expected = FaissThresholdMatcher(0.9, index="exact").fit(X[:600])
+    matcher = FaissThresholdMatcher(0.9, index=index, n_jobs=n_jobs).fit(X[:300])
+    matcher.partial_fit(X[300:600])
+    ours, theirs = matcher.transform(X), expected.transform(X)
+    matches = expected.predict(X)
+    if index in ("auto", "exact", "cells"):  # so few rows are all searched exactly
+        assert (matcher.predict(X) != matches).nnz == 0
+        assert (ours != theirs).nnz == 0
+    else:
+        assert (matcher.predict(X) > matches).nnz == 0
+        assert matcher.predict(X).nnz > 0.98 * matches.nnz
+        assert (ours > theirs).nnz == 0
+        assert ours.nnz > 0.9 * theirs.nnz
+    report = matcher.report_search(X)
+    assert report.recall_low >= 0.98
+    assert report.recall_low <= report.recall <= report.recall_high
+    again = pickle.loads(pickle.dumps(matcher))
+    assert_array_equal(again.transform(X).indices, ours.indices)
+
+
+def test_threshold_and_index_may_change_after_fit(rng):
+    X = rng.normal(size=(2000, 8))
+    matcher = FaissThresholdMatcher(0.99, index="IVF16,Flat").fit(X)
+    lower = FaissThresholdMatcher(0.3).fit(X).transform(X[:200])
+    matcher.set_params(threshold=0.3)
+    assert matcher.transform(X[:200]).nnz > 0.98 * lower.nnz
+    other = FaissThresholdMatcher(0.3).fit(X).set_params(index="IVF4,Flat")
+    assert other.transform(X[:200]).nnz > 0.98 * lower.nnz
+    assert other.partial_fit(X[:10]).n_samples_fit_ == other.index_.ntotal == 2010
+    other.set_params(index="auto").fit(X[:50]).set_params(index="IVF4,Flat")
+    assert other.transform(X[:200]).shape == (200, 50)
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_number_of_threads_of_faiss(rng, n_jobs, monkeypatch):
+    used = []
+
+    def note(*args):
+        used.append(faiss.omp_get_max_threads())
+        return search(*args)
+
+    search = matching.search
+    monkeypatch.setattr(matching, "search", note)
+    FaissThresholdMatcher(0.5, index="IVF4,Flat", n_jobs=n_jobs).fit_predict(
+        rng.normal(size=(300, 8))
+    )
+    assert used == [n_jobs]
+
+
+def test_matches_of_similarity_zero_are_kept_when_refined():
+    whole = FaissThresholdMatcher(0.0).fit_predict(np.eye(3))
+    assert whole.nnz == 9
+    for params in ({"max_matches": 5}, {"nearest_for_lonely": True}):
+        refined = FaissThresholdMatcher(0.0, **params).fit(np.eye(3))
+        assert (refined.predict(np.eye(3)) != whole).nnz == 0
+        assert refined.transform(np.eye(3)).nnz == 9
+
+
+def test_report_names_what_is_done(rng, monkeypatch):
+    X = rng.normal(size=(3000, 30))
+    matcher = FaissThresholdMatcher(0.9).fit(X)
+    assert matcher.report_search(X) == ("all pairs", 0, 1, 1, 1)
+    assert matcher.fit(csr_array(X)).report_search(csr_array(X)).method == "all pairs"
+    monkeypatch.setattr(neighbours, "_SMALL", 1.0)
+    low = rng.normal(size=(3000, 3)) @ rng.normal(size=(3, 30))
+    assert matcher.fit(low).report_search(low).method in ("prefix", "cells")
+    twice = np.repeat(X[:1000], 3, axis=0) + 1e-3
+    cells = FaissThresholdMatcher(0.9, index="cells", target_recall=0.9).fit(twice)
+    assert cells.report_search(twice).n_cells == round(np.sqrt(1.6 * 3000))
+
+
+def test_threshold_that_would_find_too_much(rng):
+    X = rng.normal(size=(2000, 10))
+    matcher = FaissThresholdMatcher(-0.5, max_pairs=100_000).fit(X)
+    with pytest.raises(ValueError, match=r"threshold=-0\.5 would find about .*e\+06"):
+        matcher.predict(X)
+    with pytest.raises(ValueError, match=r"max_pairs=1e\+05, as with") as caught:
+        matcher.transform(X)
+    fits = float(str(caught.value).rstrip(".").split()[-1])
+    assert 50_000 < matcher.set_params(threshold=fits).transform(X).nnz <= 100_000
+    sparse = csr_array(np.abs(X))
+    with pytest.raises(ValueError, match="would find about"):
+        FaissThresholdMatcher(0.1, max_pairs=100).fit(sparse).predict(sparse)
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"target_recall": 0}, "target_recall == 0, must be > 0"),
+        ({"target_recall": 1.1}, "target_recall == 1.1, must be <= 1"),
+        ({"max_pairs": 0}, "max_pairs == 0, must be >= 1"),
+        ({"index": "cell"}, "index='cell'; expected 'auto', 'exact', 'cells' or a"),
+    ],
+)
+def test_parameter_out_of_range(rng, params, message):
+    with pytest.raises(ValueError, match=message):
+        FaissThresholdMatcher(**params).fit(rng.normal(size=(20, 4)))
+
+
+def test_rows_on_disk(rng, tmp_path):
+    X = rng.normal(size=(500, 8)).astype(np.float32)
+    np.save(tmp_path / "rows.npy", X)
+    on_disk = np.load(tmp_path / "rows.npy", mmap_mode="r")
+    matches = FaissThresholdMatcher(0.7).fit(on_disk).predict(on_disk)
+    assert (matches != FaissThresholdMatcher(0.7).fit_predict(X)).nnz == 0
+
+
+def test_faiss_threads_are_left_alone(rng):
+    before = faiss.omp_get_max_threads()
+    FaissThresholdMatcher(0.4).fit_predict(rng.normal(size=(40, 4)))
+    assert faiss.omp_get_max_threads() == before
+
+
+@pytest.mark.slow
+def test_memory_grows_with_the_matches_not_with_the_square(rng):
+    centres = rng.normal(size=(10_000, 100)).astype(np.float32)
+    X = np.repeat(centres, 2, axis=0)
+    X += 0.1 * rng.normal(size=X.shape).astype(np.float32)
+    tracemalloc.start()
+    matches = FaissThresholdMatcher(0.9).fit_predict(X)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert matches.nnz == 40_000
+    assert peak < 12 * X.nbytes  # a dense 20,000 x 20,000 float32 is 200 times X
