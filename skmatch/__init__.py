@@ -1,9 +1,16 @@
-"""Titles -> tokens -> embeddings -> neighbours -> matches -> groups -> score."""
+"""Find identical products by their titles, the scikit-learn way.
+
+titles -> embeddings (``embedders``) -> score graph (``search``, ``pairs``)
+       -> matches -> groups (``graph``) -> score (``evaluation``)
+
+``matchers`` holds the estimators that match; each of the packages says what comes in,
+what goes out and which of its files does what.
+"""
 
 from skmatch.datasets import make_product_titles
-from skmatch.embedders._adapter_bert import AdapterBertEmbedder
-from skmatch.embedders._base import LSTMTitleEmbedder
-from skmatch.evaluation._metrics import (
+from skmatch.embedders import AdapterBertEmbedder, LSTMTitleEmbedder
+from skmatch.evaluation import (
+    ClassDisjointKFold,
     bcubed_f1_scorer,
     bcubed_precision_recall_f1,
     clustered_standard_error,
@@ -12,12 +19,18 @@ from skmatch.evaluation._metrics import (
     rowwise_f1_score,
     rowwise_f1_scorer,
 )
-from skmatch.evaluation._splitters import ClassDisjointKFold
-from skmatch.graph._groups import group_matches, link_catalogues
-from skmatch.graph._refine import blend_neighbours, limit_matches, match_lonely_rows
-from skmatch.matchers._pair_classifier import PairClassifierMatcher, PairExplanation
-from skmatch.matchers._threshold import FaissThresholdMatcher
-from skmatch.matchers._tuned_threshold import TunedThresholdMatcherCV
+from skmatch.graph import (
+    decide_matches,
+    expand_queries,
+    group_matches,
+    link_catalogues,
+)
+from skmatch.matchers import (
+    FaissThresholdMatcher,
+    PairClassifierMatcher,
+    TunedThresholdMatcherCV,
+)
+from skmatch.pairs import PairExplanation
 
 __version__ = "0.1.0"
 
@@ -31,13 +44,12 @@ __all__ = [
     "TunedThresholdMatcherCV",
     "bcubed_f1_scorer",
     "bcubed_precision_recall_f1",
-    "blend_neighbours",
     "clustered_standard_error",
+    "decide_matches",
+    "expand_queries",
     "group_matches",
-    "limit_matches",
     "link_catalogues",
     "make_product_titles",
-    "match_lonely_rows",
     "pairwise_f1_scorer",
     "pairwise_precision_recall_f1",
     "rowwise_f1_score",

@@ -1,1 +1,50 @@
-"""evaluation."""
+"""How good matches are: scores, the score at every threshold, class-disjoint splits.
+
+In: product labels, and matches, groups or a score graph. Out: scores in [0, 1].
+
+- ``_rowwise.py``: row-wise F1 and its scorer; the standard error over products
+- ``_clusters.py``: precision, recall and F1 of pairs and B-cubed, and their scorers
+- ``_curve.py``: the score at every threshold, and the best one
+- ``_splitters.py``: cross-validation in which no product stands on both sides
+- ``_labels.py``: what a product label is; ``_counts.py``: what all scores count
+"""
+
+from skmatch.evaluation._clusters import (
+    bcubed_f1_scorer,
+    bcubed_precision_recall_f1,
+    pairwise_f1_scorer,
+    pairwise_precision_recall_f1,
+)
+from skmatch.evaluation._curve import (
+    RankedMatches,
+    best_threshold,
+    check_scoring,
+    rank_matches,
+    score_curve,
+    scores_at,
+)
+from skmatch.evaluation._labels import encode_labels
+from skmatch.evaluation._rowwise import (
+    clustered_standard_error,
+    rowwise_f1_score,
+    rowwise_f1_scorer,
+)
+from skmatch.evaluation._splitters import ClassDisjointKFold
+
+__all__ = [
+    "ClassDisjointKFold",
+    "RankedMatches",
+    "bcubed_f1_scorer",
+    "bcubed_precision_recall_f1",
+    "best_threshold",
+    "check_scoring",
+    "clustered_standard_error",
+    "encode_labels",
+    "pairwise_f1_scorer",
+    "pairwise_precision_recall_f1",
+    "rank_matches",
+    "rowwise_f1_score",
+    "rowwise_f1_scorer",
+    "score_curve",
+    "scores_at",
+]

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.model_selection import BaseCrossValidator, GroupKFold
 
-from skmatch.evaluation._metrics import encode_labels
+from skmatch.evaluation._labels import encode_labels
 
 
 class ClassDisjointKFold(BaseCrossValidator):

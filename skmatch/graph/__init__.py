@@ -1,1 +1,38 @@
-"""graph."""
+"""From scores of pairs to matches, and from matches to groups: sparse matrices only.
+
+In: a score graph, a symmetric csr_array of the scores of pairs without a diagonal (or
+one of rows against a catalogue). Out: matches, bool with the diagonal; groups, an int a
+row; links of two catalogues; or a better score graph.
+
+- ``_decide.py``: threshold, expected F1, best matches, mutual ones, singletons -> matches
+- ``_grouping.py``: matches -> groups (components, average and complete linkage, louvain)
+- ``_linking.py``: one-to-one matches of two catalogues
+- ``_propagation.py``: probabilities averaged over the match graph
+- ``_expansion.py``: embeddings averaged over their matches (query expansion)
+- ``_neighbourhoods.py``: a score among the scores of its row
+- ``_csr.py``: what all of them do to sparse matrices
+"""
+
+from skmatch.graph._csr import keep_entries, row_indices, symmetrize
+from skmatch.graph._decide import check_decision, decide_matches, keep_matches
+from skmatch.graph._expansion import expand_queries
+from skmatch.graph._grouping import group_matches
+from skmatch.graph._linking import link_catalogues
+from skmatch.graph._neighbourhoods import Neighbourhoods, Standing, ratio
+from skmatch.graph._propagation import Propagation
+
+__all__ = [
+    "Neighbourhoods",
+    "Propagation",
+    "Standing",
+    "check_decision",
+    "decide_matches",
+    "expand_queries",
+    "group_matches",
+    "keep_entries",
+    "keep_matches",
+    "link_catalogues",
+    "ratio",
+    "row_indices",
+    "symmetrize",
+]

@@ -1,55 +1,167 @@
-"""Which pairs match by their probabilities."""
+"""From a score graph to matches: threshold, expected F1, and refinements."""
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from numbers import Integral, Real
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array, eye_array
+from scipy.sparse import csr_array, eye_array, issparse
+from sklearn.utils import check_scalar
 
-from skmatch.graph._refine import limit_matches
-
-
-class Refinements(NamedTuple):
-    """What is done to the matches above a threshold, as in PairClassifierMatcher."""
-
-    max_matches: int | None
-    reciprocal: bool
-    nearest_for_lonely: bool
+from skmatch.graph._csr import keep_entries, row_indices
 
 
-def find_matches(
-    graph: csr_array, threshold: float | str, refinements: Refinements
+def decide_matches(
+    score_graph: Any,
+    threshold: float | str,
+    *,
+    max_matches: int | None = None,
+    mutual: bool = False,
+    match_singletons: bool = False,
 ) -> csr_array:
-    """Return which rows match by their probabilities."""
-    kept = keep_matches(graph, threshold)
-    if refinements.max_matches is not None:
-        kept = limit_matches(
-            kept, refinements.max_matches, reciprocal=refinements.reciprocal
+    """Decide which rows match by the scores of their pairs.
+
+    1. A pair matches if its score reaches the threshold.
+    2. With `max_matches`, each row keeps that many matches of the highest score; with
+       `mutual`, only those that the other row keeps, too.
+    3. With `match_singletons`, a row that is left without a match gets its best pair.
+
+    Parameters
+    ----------
+    score_graph : sparse or dense matrix of shape (n_samples, n_samples)
+        Scores of pairs, as of :meth:`FaissThresholdMatcher.score_graph` and
+        :meth:`PairClassifierMatcher.score_graph`. What is not stored does not match.
+    threshold : float or "expected_f1"
+        Smallest score of a match, rounded to float32; larger is stricter, and a pair
+        exactly at it matches. With "expected_f1" the scores are probabilities, and
+        each row has as many matches as maximise its expected F1 [1]_.
+    max_matches : int or None, default=None
+        Largest number of matches of a row with other ones, at least 1; of equal scores,
+        the first. Assumes that no product has more rows. The matches are then not
+        symmetric, unless they are mutual.
+    mutual : bool, default=False
+        Whether a match has to be among the `max_matches` best of both of its rows.
+        Needs `max_matches`.
+    match_singletons : bool, default=False
+        Whether a row without a match shall match the row of its highest score, below
+        the threshold too. Assumes that every product has at least two rows.
+
+    Returns
+    -------
+    matches : csr_array of shape (n_samples, n_samples), dtype bool
+        True where two rows match, and on the diagonal.
+
+    Raises
+    ------
+    ValueError
+        If the graph is not square or a parameter is out of its range.
+
+    See Also
+    --------
+    group_matches : From matches or scores to one group for each row.
+
+    References
+    ----------
+    .. [1] N. Ye et al., "Optimizing F-measure: a tale of two approaches", ICML 2012.
+       :arxiv:`1206.4625`
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skmatch import decide_matches
+    >>> scores = np.array([[0, 0.9, 0.8], [0.9, 0, 0.3], [0.8, 0.3, 0]])
+    >>> decide_matches(scores, 0.5).toarray().astype(int)
+    array([[1, 1, 1],
+           [1, 1, 0],
+           [1, 0, 1]])
+    >>> decide_matches(scores, 0.5, max_matches=1, mutual=True).toarray().astype(int)
+    array([[1, 1, 0],
+           [1, 1, 0],
+           [0, 0, 1]])
+    """
+    graph = score_graph
+    if not isinstance(graph, csr_array):
+        graph = csr_array(graph if issparse(graph) else np.asarray(graph))
+    if graph.shape[0] != graph.shape[1]:
+        raise ValueError(
+            f"score_graph has shape {graph.shape}; expected a square matrix."
         )
-    if refinements.nearest_for_lonely:
-        is_lonely = np.diff(kept.indptr) == 0
-        nearest = limit_matches(graph, 1)
-        row = np.repeat(np.arange(graph.shape[0]), np.diff(nearest.indptr))
-        nearest.data = np.where(is_lonely[row], nearest.data, 0)
-        nearest.eliminate_zeros()
-        kept = kept + nearest
-    matches = (kept.astype(bool) + eye_array(kept.shape[0], dtype=bool)).tocsr()
+    check_decision(threshold, max_matches, mutual)
+    kept = keep_matches(
+        graph,
+        threshold,
+        max_matches=max_matches,
+        mutual=mutual,
+        match_singletons=match_singletons,
+    )
+    matches = csr_array(
+        (np.ones(kept.nnz, bool), kept.indices, kept.indptr), shape=kept.shape
+    )
+    matches = csr_array(matches + eye_array(kept.shape[0], dtype=bool, format="csr"))
     matches.sort_indices()
-    return csr_array(matches)
+    return matches
 
 
-def keep_matches(graph: csr_array, threshold: float | str) -> csr_array:
-    """Keep the probabilities of matches."""
-    least: Any = threshold
-    if threshold == "expected_f1":
-        least = _thresholds_of_expected_f1(graph)
-    kept = graph.copy()
-    kept.data = np.where(kept.data >= np.asarray(least, np.float32), kept.data, 0)
-    # What is 0 is no match, even if the threshold is.
-    kept.eliminate_zeros()
-    return kept
+def keep_matches(
+    graph: csr_array,
+    threshold: float | str,
+    *,
+    max_matches: int | None = None,
+    mutual: bool = False,
+    match_singletons: bool = False,
+) -> csr_array:
+    """Return the scores of the matches alone, as :func:`decide_matches` decides them.
+
+    The graph may also be one of rows against a catalogue, (n_samples, n_catalogue).
+    """
+    if isinstance(threshold, str):
+        is_match = graph.data >= _thresholds_of_expected_f1(graph)
+    else:
+        is_match = graph.data >= np.float32(threshold)
+    if max_matches is not None:
+        kept = keep_entries(graph, is_match)
+        is_best = _is_best_of_row(kept, max_matches)
+        if mutual:
+            is_best &= _is_best_of_column(kept, max_matches)
+        is_match[is_match] = is_best
+    if match_singletons:
+        row = row_indices(graph)
+        n_matches = np.bincount(row[is_match], minlength=graph.shape[0])
+        is_match |= _is_best_of_row(graph, 1) & (n_matches[row] == 0)
+    return keep_entries(graph, is_match)
+
+
+def check_decision(threshold: Any, max_matches: Any, mutual: bool) -> None:
+    """Raise if a parameter of a decision is out of its range."""
+    if threshold != "expected_f1":
+        check_scalar(threshold, "threshold", Real)
+        if np.isnan(threshold):
+            raise ValueError("threshold == nan, must be a number.")
+    if max_matches is not None:
+        check_scalar(max_matches, "max_matches", Integral, min_val=1)
+    elif mutual:
+        raise ValueError("mutual=True needs max_matches, which is None.")
+
+
+def _is_best_of_row(graph: csr_array, n_best: int) -> NDArray[np.bool_]:
+    """Mark the entries that are among the best of their row; of equal ones, the first."""
+    row = row_indices(graph)
+    falling = np.lexsort((graph.indices, -graph.data, row))
+    is_best = np.empty(graph.nnz, dtype=bool)
+    is_best[falling] = np.arange(graph.nnz) - graph.indptr[row[falling]] < n_best
+    return is_best
+
+
+def _is_best_of_column(graph: csr_array, n_best: int) -> NDArray[np.bool_]:
+    """Mark the entries that are among the best of their column."""
+    positions = csr_array(
+        (np.arange(graph.nnz), graph.indices, graph.indptr), shape=graph.shape
+    )
+    is_best = np.empty(graph.nnz, dtype=bool)
+    is_best[csr_array(positions.T).data] = _is_best_of_row(csr_array(graph.T), n_best)
+    return is_best
 
 
 def _thresholds_of_expected_f1(graph: csr_array) -> NDArray[np.float32]:
@@ -58,8 +170,7 @@ def _thresholds_of_expected_f1(graph: csr_array) -> NDArray[np.float32]:
     The expected F1 of a row with its k most probable matches is about
     ``2 (1 + their sum) / (1 + k + 1 + the sum of all)``; it always matches itself.
     """
-    n_each = np.diff(graph.indptr)
-    row = np.repeat(np.arange(graph.shape[0]), n_each)
+    row = row_indices(graph)
     falling = np.lexsort((-graph.data, row))
     probability = graph.data[falling].astype(np.float64)
     total = np.asarray(graph.sum(axis=1), np.float64).ravel()

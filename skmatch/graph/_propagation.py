@@ -1,4 +1,17 @@
-"""Probabilities of pairs, blended with those of the matches of both rows."""
+"""Probabilities of pairs, averaged over the match graph: W (P + I) Wᵀ.
+
+P are the probabilities of the pairs, and row i of W tells how much of each row is in the
+average for row i:
+
+1. Weigh: W[i, i] = 1 and W[i, j] = P[i, j]⁴ for the matches j of i (probability at least
+   0.25, at most 30 of them). Each row of W is scaled to a sum of 1.
+2. Average: the propagated probability of (i, j) is the weighted mean of the probability
+   of (k, l) over all k like i and all l like j; a row is itself with probability 1.
+3. Drop what is below 0.01, unless it is the highest of its row.
+
+If matches are transitive, as those of the same product are, all these pairs ask the same
+question, and the errors of their answers cancel out.
+"""
 
 from __future__ import annotations
 
@@ -8,73 +21,87 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array, diags_array, eye_array, vstack
 
-from skmatch.graph._neighbourhoods import ScoreGraph
-from skmatch.graph._refine import limit_matches
-from skmatch.search._neighbors import inner_products
+from skmatch.graph._csr import keep_entries, row_indices
+from skmatch.graph._decide import keep_matches
+from skmatch.graph._neighbourhoods import Neighbourhoods
+from skmatch.search import inner_products
 
-_POWER = 4  # only sure matches have a say: 0.9 counts 0.66, and 0.5 counts 0.06
-_FAINTEST = 0.25  # what is less probable would count less than 0.004
-_N_ALIKE = 30  # no more matches of a row have a say
-_SMALLEST = 0.01  # what is less probable is left out, unless it is a row's largest
+POWER = 4  # only sure matches have a say: 0.9 counts 0.66, and 0.5 counts 0.06
+LOWEST_WEIGHED = 0.25  # what is less probable would count less than 0.004
+N_WEIGHED = 30  # no more matches of a row have a say
+LOWEST_KEPT = 0.01  # what is less probable is dropped, unless it is a row's highest
 _ROWS_PER_BLOCK = 2**10
 
 
-class Blend:
-    """Probabilities of rows against those of a catalogue, or against one another.
+class Propagation:
+    """Probabilities of rows against a catalogue, or among one another, propagated.
 
-    Each is blended: it is the mean over all pairs of a row like the one and a row like
-    the other. Like a row are itself and its matches, by the fourth power of their
-    probabilities. If matches are transitive, as those of the same product are, these
-    pairs all ask the same question, and errors cancel out.
+    Against a catalogue, each row is averaged by itself, whatever the other rows are: it
+    is like itself and like its matches in the catalogue. The catalogue's rows are like
+    those that they were already like, and like the row if it matches them.
 
     Parameters
     ----------
     graph : csr_array of shape (n_rows, n_columns)
         Probabilities. Without a catalogue they are symmetric, without a diagonal.
-    catalogue : Blend or None
-        Probabilities of the columns against one another; None if these are the rows.
-    is_blended : bool
-        Whether any other row is like a row. If not, the probabilities stay.
+    catalogue : Propagation or None
+        Probabilities of the columns among one another; None if these are the rows.
+    propagates : bool
+        Whether a row is like any other. If not, the probabilities stay what they are.
     """
 
     def __init__(
-        self, graph: csr_array, catalogue: Blend | None = None, is_blended: bool = True
+        self,
+        graph: csr_array,
+        catalogue: Propagation | None = None,
+        propagates: bool = True,
+        n_weighed: int = N_WEIGHED,
+        rows_per_block: int = _ROWS_PER_BLOCK,
     ) -> None:
         self.catalogue = catalogue
-        self.is_blended = is_blended
-        self.raw = _drop_faint(graph, is_symmetric=catalogue is None)
-        alike = limit_matches(self.raw, _N_ALIKE)
-        alike.data = self._weigh(alike.data)
-        alike.eliminate_zeros()
-        total = 1 + np.asarray(alike.sum(axis=1), np.float32).ravel()
-        self.own = (1 / total).astype(np.float32)
-        own = diags_array(self.own, format="csr")
-        self.others = csr_array(own @ alike)
+        self.propagates = propagates
+        graph = csr_array(graph, dtype=np.float32)
+        self.probabilities = _drop_low(graph, is_symmetric=catalogue is None)
+        weighed = keep_matches(
+            self.probabilities,
+            LOWEST_WEIGHED if propagates else np.inf,
+            max_matches=n_weighed,
+        )
+        weights = csr_array(
+            (self._weigh(weighed.data), weighed.indices, weighed.indptr), weighed.shape
+        )
+        total = 1 + np.asarray(weights.sum(axis=1), np.float32).ravel()
+        # W is diag(self_weights) + match_weights.
+        self.self_weights = (1 / total).astype(np.float32)
+        scale = diags_array(self.self_weights, format="csr")
+        self.match_weights = csr_array(scale @ weights)
         if catalogue is None:
-            means = csr_array(own @ self.raw + self.others @ self._among + own)
-            self.graph = _multiply(means, self._weights, without_diagonal=True)
+            means = scale @ self.probabilities + self.match_weights @ self._with_itself
+            self.graph = _multiply(
+                csr_array(means + scale), self._weights, rows_per_block, diagonal=False
+            )
             # Rounding may part the two sides of a pair, or drop one of them.
             self.graph = csr_array(self.graph.maximum(self.graph.T))
         else:
-            means = csr_array(own @ self.raw + self._reached)
-            self.graph = _multiply(means, catalogue._weights)
-            self._let_columns_know(alike)
+            means = csr_array(scale @ self.probabilities + self._reached)
+            self.graph = _multiply(means, catalogue._weights, rows_per_block)
+            self._add_row_to_columns(weights)
         self.graph.data = np.minimum(self.graph.data, 1)
         self.graph.sort_indices()
 
     @cached_property
-    def scores(self) -> ScoreGraph:
-        """The blended probabilities to look at around pairs."""
-        return ScoreGraph(self.graph)
+    def neighbourhoods(self) -> Neighbourhoods:
+        """The propagated probabilities of each row, to compare pairs with them."""
+        return Neighbourhoods(self.graph)
 
     def at(
         self, left: NDArray[np.intp], right: NDArray[np.intp]
     ) -> NDArray[np.float32]:
-        """Return the blended probability of pairs; 0 where none is stored."""
-        place, is_stored = self._find(left, right)
-        found = np.zeros(len(left), np.float32)
-        found[is_stored] = self.graph.data[place[is_stored]]
-        return found
+        """Return the propagated probability of pairs; 0 where none is stored."""
+        position, is_stored = self._find(left, right)
+        probabilities = np.zeros(len(left), np.float32)
+        probabilities[is_stored] = self.graph.data[position[is_stored]]
+        return probabilities
 
     def between(
         self,
@@ -82,96 +109,99 @@ class Blend:
         left: NDArray[np.intp],
         right: NDArray[np.intp],
     ) -> NDArray[np.float32]:
-        """Blend probabilities of two rows each, which the catalogue does not hold."""
-        p = np.where(probabilities < _SMALLEST, 0, probabilities)
-        a, b = self.own[left], self.own[right]
+        """Propagate probabilities of two rows each, which the catalogue does not hold.
+
+        Both rows are averaged by what they are against the catalogue; each is also like
+        the other one.
+        """
+        p = np.where(probabilities < LOWEST_KEPT, 0, probabilities)
+        a, b = self.self_weights[left], self.self_weights[right]
+        direct, matches = self.probabilities, self.match_weights
         apart = (
             a * b * p
-            + a * inner_products(self.raw, self.others, left, right)
-            + b * inner_products(self.others, self.raw, left, right)
-            + inner_products(self._reached, self.others, left, right)
+            + a * inner_products(direct, matches, left, right)
+            + b * inner_products(matches, direct, left, right)
+            + inner_products(self._reached, matches, left, right)
         )
-        # Each side is also like the other one.
         weight = self._weigh(p)
         echo = self._echo[left] / a + self._echo[right] / b
         both = apart / (a * b) + weight * echo + weight**2 * p
-        blended = both / ((1 / a + weight) * (1 / b + weight))
-        return np.where(blended < _SMALLEST, 0, blended).astype(np.float32)
+        propagated = both / ((1 / a + weight) * (1 / b + weight))
+        return np.where(propagated < LOWEST_KEPT, 0, propagated).astype(np.float32)
 
     @property
     def _weights(self) -> csr_array:
-        """How much of each row is in each, where the columns are the rows."""
-        return csr_array(self.others + diags_array(self.own, format="csr"))
+        """W, where the columns are the rows."""
+        return csr_array(
+            self.match_weights + diags_array(self.self_weights, format="csr")
+        )
 
     @property
-    def _among(self) -> csr_array:
-        """The probabilities of the rows among themselves, of which each is itself."""
-        one = eye_array(self.raw.shape[0], dtype=np.float32, format="csr")
-        return csr_array(self.raw + one)
+    def _with_itself(self) -> csr_array:
+        """P + I, where the columns are the rows."""
+        one = eye_array(self.probabilities.shape[0], dtype=np.float32, format="csr")
+        return csr_array(self.probabilities + one)
 
     @cached_property
     def _reached(self) -> csr_array:
-        """The probabilities that the catalogue's rows like each row have, summed."""
+        """The weighted probabilities of the catalogue's rows that are like each row."""
         assert self.catalogue is not None
-        return csr_array(self.others @ self.catalogue._among)
+        return csr_array(self.match_weights @ self.catalogue._with_itself)
 
     @cached_property
     def _echo(self) -> NDArray[np.float32]:
-        """The mean probability that the rows like a row are that row."""
-        matches = self.others.multiply(self.raw).sum(axis=1)
-        return (self.own + np.asarray(matches).ravel()).astype(np.float32)
+        """The mean probability that what is like a row is that row, (n_rows,)."""
+        matches = self.match_weights.multiply(self.probabilities).sum(axis=1)
+        return (self.self_weights + np.asarray(matches).ravel()).astype(np.float32)
 
     def _weigh(self, probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return how much of a row its matches are, before it is scaled."""
-        has_say = (probabilities >= np.float32(_FAINTEST)) & self.is_blended
-        weights: NDArray[np.float32] = np.where(has_say, probabilities, 0) ** _POWER
+        """Return the weight of a match, before W is scaled."""
+        has_say = (probabilities >= np.float32(LOWEST_WEIGHED)) & self.propagates
+        weights: NDArray[np.float32] = np.where(has_say, probabilities, 0) ** POWER
         return weights.astype(np.float32)
 
-    def _let_columns_know(self, alike: csr_array) -> None:
-        """Let the columns that are like a row have it among the rows like them."""
+    def _add_row_to_columns(self, weights: csr_array) -> None:
+        """Let the columns that match a row have it among what is like them."""
         assert self.catalogue is not None
-        row = np.repeat(np.arange(alike.shape[0]), np.diff(alike.indptr))
-        place, is_stored = self._find(row, alike.indices)
-        row, column = row[is_stored], alike.indices[is_stored]
-        weight, place = alike.data[is_stored], place[is_stored]
-        total = 1 / self.catalogue.own[column]
-        known = self.graph.data[place] * total + weight * self._echo[row]
-        self.graph.data[place] = known / (total + weight)
+        row = row_indices(weights)
+        position, is_stored = self._find(row, weights.indices)
+        row, column = row[is_stored], weights.indices[is_stored]
+        weight, position = weights.data[is_stored], position[is_stored]
+        total = 1 / self.catalogue.self_weights[column]
+        known = self.graph.data[position] * total + weight * self._echo[row]
+        self.graph.data[position] = known / (total + weight)
 
     def _find(
         self, left: NDArray[np.intp], right: NDArray[np.intp]
     ) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
-        """Return where the blended probabilities of pairs are, and whether they are."""
+        """Return the position of each pair among the entries, and whether it is one."""
         self.graph.sort_indices()
         n_rows, n_columns = self.graph.shape
-        row = np.repeat(np.arange(n_rows), np.diff(self.graph.indptr))
+        row = row_indices(self.graph).astype(np.intp)
         stored = np.append(row * n_columns + self.graph.indices, n_rows * n_columns)
-        asked = left * n_columns + right
-        place = np.searchsorted(stored, asked)
-        return place, stored[place] == asked
+        wanted = left.astype(np.intp) * n_columns + right
+        position = np.searchsorted(stored, wanted)
+        return position, stored[position] == wanted
 
 
 def _multiply(
-    means: csr_array, weights: csr_array, without_diagonal: bool = False
+    means: csr_array, weights: csr_array, rows_per_block: int, diagonal: bool = True
 ) -> csr_array:
-    """Return the blended probabilities that are not faint, by blocks of rows."""
+    """Return ``means weightsᵀ`` without what is low, by blocks of rows."""
     columns, blocks = csr_array(weights.T), []
-    for first in range(0, means.shape[0], _ROWS_PER_BLOCK):
-        block = csr_array(means[first : first + _ROWS_PER_BLOCK] @ columns)
-        if without_diagonal:
-            row = np.repeat(np.arange(block.shape[0]), np.diff(block.indptr))
-            block.data[block.indices == row + first] = 0
-        blocks.append(_drop_faint(block))
+    for start in range(0, means.shape[0], rows_per_block):
+        block = csr_array(means[start : start + rows_per_block] @ columns)
+        if not diagonal:
+            block = keep_entries(block, row_indices(block) + start != block.indices)
+        blocks.append(_drop_low(block))
     return csr_array(vstack(blocks, format="csr"))
 
 
-def _drop_faint(graph: csr_array, is_symmetric: bool = False) -> csr_array:
-    """Return a copy without what is small and not the largest of its row."""
-    kept = csr_array(graph, dtype=np.float32, copy=True)
-    least = np.minimum(kept.max(axis=1).toarray().ravel(), np.float32(_SMALLEST))
-    bound = np.repeat(least, np.diff(kept.indptr))
+def _drop_low(graph: csr_array, is_symmetric: bool = False) -> csr_array:
+    """Return a graph without what is below 0.01 and not the highest of its row."""
+    highest = graph.max(axis=1).toarray().ravel()
+    least = np.minimum(highest, np.float32(LOWEST_KEPT))
+    bound = least[row_indices(graph)]
     if is_symmetric:
-        bound = np.minimum(bound, least[kept.indices])
-    kept.data[kept.data < bound] = 0
-    kept.eliminate_zeros()
-    return kept
+        bound = np.minimum(bound, least[graph.indices])
+    return keep_entries(graph, (graph.data >= bound) & (graph.data != 0))

@@ -1,57 +1,68 @@
-"""Retrieve candidates by similarity, then let a classifier decide each pair."""
+"""PairClassifierMatcher: retrieve candidates, then let a classifier decide each pair."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
 from numbers import Integral, Real
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import numpy as np
 from joblib import effective_n_jobs
 from numpy.typing import NDArray
-from scipy.sparse import csr_array, vstack
+from scipy.sparse import block_diag, csr_array
 from sklearn.base import (
     BaseEstimator,
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
-    clone,
 )
-from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.utils import Tags, check_random_state, check_scalar
 from sklearn.utils.validation import check_is_fitted
 
-from skmatch.embedders._adapter_bert import AdapterBertEmbedder
-from skmatch.embedders._base import LSTMTitleEmbedder
-from skmatch.evaluation._metrics import encode_labels, rowwise_f1_score
-from skmatch.evaluation._splitters import ClassDisjointKFold
-from skmatch.graph._decide import Refinements, find_matches, keep_matches
-from skmatch.graph._propagation import Blend
-from skmatch.matchers._tuned_threshold import warn_if_far
-from skmatch.pairs._context import Catalogue, Describer, Pairs, Round, make_catalogue
-from skmatch.pairs._text_features import PairFeatures
-from skmatch.pairs._word_weights import make_word_classifier
-from skmatch.titles._tokens import check_titles
+from skmatch._fitting import fitting
+from skmatch.embedders import AdapterBertEmbedder, LSTMTitleEmbedder
+from skmatch.evaluation import (
+    ClassDisjointKFold,
+    best_threshold,
+    encode_labels,
+    rowwise_f1_score,
+)
+from skmatch.graph import check_decision, decide_matches, keep_matches
+from skmatch.matchers._thresholding import Refinements, rank_decisions, warn_if_far
+from skmatch.pairs import (
+    Catalogue,
+    CatalogueContext,
+    Fold,
+    PairExplanation,
+    PairModel,
+    PairSettings,
+    TrainingTitles,
+    explain_pair,
+    fit_pair_model,
+)
+from skmatch.titles import check_titles
 
-_THRESHOLDS = np.linspace(0.02, 0.98, 97)
-_N_BACKGROUND = 200  # training pairs that an explanation takes values from
-_HARM = 0.002  # F1 that an assumption may cost on the training rows before a warning
+Titles = NDArray[np.object_]
+_HARM = 0.002  # F1 that an assumption may cost on the training titles before a warning
 
 
 class PairClassifierMatcher(
     ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
 ):
-    """Match titles by a classifier of pairs that were found by their similarity.
+    """Match titles by a classifier of candidate pairs.
 
-    The nearest titles of each one by any of several embeddings are its candidates. Each
-    pair of a title and a candidate is described by named features: similarities and
-    what they are among the other candidates, the words, quantities and model codes that
-    the titles share or do not, what a linear classifier has learned of each of these
-    words, edit-based similarities, lengths. A classifier gives the probability that
-    they are the same product, which is blended with those around it: of the matches of
-    both. In a second round another classifier sees the graph of these probabilities.
+    1. Candidates: the nearest titles of each one by any of several embeddings.
+    2. Features of each pair: similarities and what they are among the other candidates,
+       the words, quantities and model codes that the titles share or do not, what a
+       linear classifier has learned of each word, edit-based similarities, lengths.
+    3. A classifier gives the probability that a pair is the same product. It is
+       propagated: averaged over the matches of both titles.
+    4. At the next stacking level, another classifier sees the graph of these
+       probabilities, too.
+    5. Pairs whose probability reaches a threshold match.
 
     Parameters
     ----------
@@ -65,10 +76,10 @@ class PairClassifierMatcher(
         :class:`~sklearn.ensemble.HistGradientBoostingClassifier`.
     n_candidates : int, default=20
         Number of candidates that each embedder finds for a title. Other pairs can match
-        only by way of common matches, with `blend`.
-    n_rounds : int, default=2
-        Number of classifiers; from the second one on they see the probabilities of the
-        one before.
+        only by way of common matches, with `propagation`.
+    n_levels : int, default=2
+        Number of stacking levels: of classifiers, which from the second one on see the
+        probabilities of the one before.
     threshold : float, "tuned" or "expected_f1", default="tuned"
         Smallest probability of a match, in ``[0, 1]``; pairs with less than 0.01 match
         in no case. "tuned" is the one with the highest row-wise F1 on the training
@@ -77,11 +88,11 @@ class PairClassifierMatcher(
         among them, as maximise its expected F1, and no threshold is learned. Assumes
         that the probabilities are calibrated, so that their sum is the number of
         matches. The matches need not be symmetric.
-    blend : bool, default=True
-        Whether the probability of a pair is the mean over the pairs of a title like the
-        one and a title like the other: itself, and its matches weighted by the fourth
-        power of their probabilities. Assumes that the matches of a title's matches are
-        its own. It is done after each round.
+    propagation : bool, default=True
+        Whether the probabilities ``P`` of a level are averaged over the match graph:
+        ``W (P + I) Wᵀ``, where row i of ``W`` weighs title i itself by 1 and its
+        matches by the fourth power of their probabilities, scaled to a sum of 1.
+        Assumes that the matches of a title's matches are its own.
     pair_features : sequence of callables, default=()
         Features of your own. Each is called with two arrays, the rows of `X` of the one
         and of the other title of all pairs, of shape (n_pairs,) or, where `X` has
@@ -89,11 +100,11 @@ class PairClassifierMatcher(
         each pair; it is called from both sides, and the mean is taken.
     max_matches : int or None, default=None
         Largest number of matches of a title with other ones. Assumes that no product
-        has more titles. The matches are not symmetric, unless they are reciprocal.
-    reciprocal : bool, default=False
+        has more titles. The matches are not symmetric, unless they are mutual.
+    mutual : bool, default=False
         Whether two titles match only if each is among the `max_matches` most probable
         ones of the other. Needs `max_matches`.
-    nearest_for_lonely : bool, default=False
+    match_singletons : bool, default=False
         Whether a title without a match shall match its most probable candidate. Assumes
         that every product has at least two titles.
     cv : int or cross-validation splitter, default=4
@@ -112,9 +123,9 @@ class PairClassifierMatcher(
     embedders_ : list of transformers
         The embedders, fitted on all titles.
     classifiers_ : list of classifiers
-        The classifier of each round, fitted on the pairs of all folds.
+        The classifier of each stacking level, fitted on the pairs of all folds.
     threshold_ : float
-        The threshold that :meth:`predict` uses; nan if it is "expected_f1".
+        The threshold that :meth:`fit` chose or was given; nan if it is "expected_f1".
     best_score_ : float
         Mean row-wise F1 of the training titles at `threshold_`, from cross-fitting.
     candidate_recall_ : float
@@ -134,10 +145,13 @@ class PairClassifierMatcher(
     Notes
     -----
     Pairs are described in galleries and by embedders that know nothing of their
-    products, as in use, and what a round tells the next one is out-of-fold, as in
-    stacked generalization [1]_. Matches are weighed in a blend as in the expansion of
-    queries by their neighbours [2]_. That the best matches by expected F1 are the most
-    probable ones is shown in [3]_.
+    products, as in use, and what a level tells the next one is out-of-fold, as in
+    stacked generalization [1]_. Propagation weighs matches as query expansion weighs
+    neighbours [2]_. That the best matches by expected F1 are the most probable ones is
+    shown in [3]_.
+
+    The titles of :meth:`fit` are the catalogue. They are matched among themselves when
+    :meth:`transform` or :meth:`explain` is first called; a pickle is without that.
 
     References
     ----------
@@ -166,13 +180,13 @@ class PairClassifierMatcher(
         classifier: Any = None,
         *,
         n_candidates: int = 20,
-        n_rounds: int = 2,
+        n_levels: int = 2,
         threshold: float | str = "tuned",
-        blend: bool = True,
+        propagation: bool = True,
         pair_features: Sequence[Callable[..., Any]] = (),
         max_matches: int | None = None,
-        reciprocal: bool = False,
-        nearest_for_lonely: bool = False,
+        mutual: bool = False,
+        match_singletons: bool = False,
         cv: Any = 4,
         random_state: int | np.random.RandomState | None = None,
         n_jobs: int | None = None,
@@ -180,13 +194,13 @@ class PairClassifierMatcher(
         self.embedders = embedders
         self.classifier = classifier
         self.n_candidates = n_candidates
-        self.n_rounds = n_rounds
+        self.n_levels = n_levels
         self.threshold = threshold
-        self.blend = blend
+        self.propagation = propagation
         self.pair_features = pair_features
         self.max_matches = max_matches
-        self.reciprocal = reciprocal
-        self.nearest_for_lonely = nearest_for_lonely
+        self.mutual = mutual
+        self.match_singletons = match_singletons
         self.cv = cv
         self.random_state = random_state
         self.n_jobs = n_jobs
@@ -204,7 +218,7 @@ class PairClassifierMatcher(
         Returns
         -------
         self : PairClassifierMatcher
-            The fitted matcher.
+            The fitted matcher. If the fit fails or is interrupted, it is as it was.
 
         Raises
         ------
@@ -212,6 +226,12 @@ class PairClassifierMatcher(
             If a parameter is out of its range, a title or a label is missing, or there
             are fewer than two products.
         """
+        with fitting(self) as fitted:
+            fitted._fit(X, y)
+        return self
+
+    def _fit(self, X: Any, y: Any) -> None:
+        """Fit a new matcher: pair model, threshold, catalogue."""
         self._check_params()
         if y is None:
             raise ValueError(
@@ -219,43 +239,29 @@ class PairClassifierMatcher(
                 "None: the product label of each row."
             )
         titles, y = check_titles(self, X, y, reset=True)
-        labels, cells = encode_labels(y, "y"), _cells(X)
+        data = TrainingTitles(titles, _fields(X), y, encode_labels(y, "y"))
         rng = check_random_state(self.random_state)
         seed = int(rng.randint(2**31 - 1))
-        embedders = _make_embedders(self.embedders, seed)
-        classifier = self.classifier
-        if classifier is None:
-            classifier = HistGradientBoostingClassifier(
-                learning_rate=0.1,
-                max_iter=100,
-                l2_regularization=1.0,
-                min_samples_leaf=40,
-                early_stopping=False,
-                random_state=seed,
-            )
-
-        def learn(rows: Any) -> None:
-            """Fit embedders and counts of words on some rows."""
-            self.embedders_ = [clone(e).fit(titles[rows], y[rows]) for e in embedders]
-            self._features = PairFeatures(self.pair_features).fit(titles[rows])
-
-        folds = []
-        for train, test in self._split(titles, labels, seed):
-            learn(train)
-            pairs = self._describer().among(titles[test], cells[test])
-            folds.append(_Fold(pairs, labels[test]))
-        rounds, features = self._fit_classifiers(classifier, folds)
-        self._choose(folds, [judged.of_left for judged in rounds])
-        rng = np.random.default_rng(seed)
-        n_drawn = min(_N_BACKGROUND, len(features))
-        self._background = features[rng.choice(len(features), n_drawn, replace=False)]
-        learn(slice(None))
+        settings = PairSettings(
+            embedders=_make_embedders(self.embedders, seed),
+            classifier=_make_classifier(self.classifier, seed),
+            pair_features=self.pair_features,
+            n_candidates=self.n_candidates,
+            n_levels=self.n_levels,
+            propagates=self.propagation,
+            seed=seed,
+            n_threads=effective_n_jobs(self.n_jobs),
+        )
+        model, folds = fit_pair_model(data, self._split(data, seed), settings)
+        self._choose_threshold(_Galleries(folds))
+        self.embedders_ = model.describer.embedders
+        self.classifiers_ = model.classifiers
         self.n_samples_fit_ = len(titles)
-        self._catalogue = self._make_catalogue(titles, cells)
-        return self
+        self._model = model
+        self._catalogue = _LazyCatalogue(model, titles, data.fields, self.n_jobs)
 
     def predict(self, X: Any) -> csr_array:
-        """Match titles with one another.
+        """Match titles with one another: :meth:`score_graph`, then decide.
 
         Parameters
         ----------
@@ -266,16 +272,16 @@ class PairClassifierMatcher(
         -------
         matches : csr_array of shape (n_samples, n_samples), dtype bool
             True where two rows match; True on the diagonal, and symmetric unless
-            `max_matches`, `nearest_for_lonely` or a threshold of "expected_f1" make it
+            `max_matches`, `match_singletons` or a threshold of "expected_f1" make it
             otherwise. A warning tells if the number of rows is more than three times
             that of a fold, or less than a third, and the threshold was tuned.
         """
-        graph = self.match_probabilities(X)
+        graph = self.score_graph(X)
         if self.threshold == "tuned":
             warn_if_far(graph.shape[0], self.gallery_size_, "cv")
-        return find_matches(graph, self._threshold(), self._refinements())
+        return decide_matches(graph, self._threshold(), **self._refinements())
 
-    def match_probabilities(self, X: Any) -> csr_array:
+    def score_graph(self, X: Any) -> csr_array:
         """Return the probability that two titles are the same product.
 
         Parameters
@@ -287,14 +293,15 @@ class PairClassifierMatcher(
         -------
         probabilities : csr_array of shape (n_samples, n_samples), dtype float32
             Probabilities in ``[0, 1]``, symmetric, without the diagonal. Those below
-            0.01 are not stored, but for the largest one of each row. Blended ones reach
-            beyond the candidates.
+            0.01 are not stored, but for the largest one of each row. Propagated ones
+            reach beyond the candidates.
         """
         check_is_fitted(self)
         self._check_params()
         titles, _ = check_titles(self, X, reset=False)
-        pairs = self._describer().among(titles, _cells(X))
-        return self._decide(pairs)[0][-1].of_left.graph
+        return self._model.score_graph(
+            titles, _fields(X), effective_n_jobs(self.n_jobs)
+        )
 
     def transform(self, X: Any) -> csr_array:
         """Return the probability that titles are those of the catalogue.
@@ -302,20 +309,27 @@ class PairClassifierMatcher(
         Parameters
         ----------
         X : array-like of str of shape (n_samples,) or (n_samples, n_columns)
-            Titles. Each is decided by itself: the others play no part.
+            Titles. The probabilities of each depend on no other one.
 
         Returns
         -------
         probabilities : csr_array of shape (n_samples, `n_samples_fit_`), dtype float32
-            Probabilities in ``[0, 1]``, of the matches alone; a row without a match
-            is empty. `max_matches` and `nearest_for_lonely` play no part.
+            Probabilities in ``[0, 1]``, of the matches alone; a row without a match is
+            empty. `max_matches` and `match_singletons` refine them as in
+            :meth:`predict`; with `mutual` a title of the catalogue keeps the
+            `max_matches` best of the rows of this `X`.
         """
         check_is_fitted(self)
         self._check_params()
         titles, _ = check_titles(self, X, reset=False)
-        pairs = self._describer().against(self._catalogue, titles, _cells(X))
-        graph = self._decide(pairs)[0][-1].of_left.graph
-        return keep_matches(graph, self._threshold())
+        encoded = self._model.describer.encode(titles, _fields(X))
+        context = CatalogueContext(encoded, self._catalogue.described)
+        n_threads = effective_n_jobs(self.n_jobs)
+        levels, _ = self._model.judge(
+            self._model.describer.describe(context, n_threads)
+        )
+        graph = levels[-1].of_left.graph
+        return keep_matches(graph, self._threshold(), **self._refinements())
 
     def explain(self, title_a: Any, title_b: Any) -> PairExplanation:
         """Tell why two titles match or do not, beside those of the catalogue.
@@ -328,14 +342,14 @@ class PairClassifierMatcher(
         Returns
         -------
         explanation : PairExplanation
-            The probability that the last classifier gives, before it is blended, and
+            The probability that the last classifier gives, before it is propagated, and
             for each feature its name, its value and what it adds: the change of the
             log-odds against the mean over training pairs whose value of this feature,
             and nothing else, is taken instead. As a str it is a table.
 
         Notes
         -----
-        What a feature adds is measured through all rounds [1]_. Features that say the
+        What a feature adds is measured through all levels [1]_. Features that say the
         same hide one another: contributions do not sum to the log-odds.
 
         References
@@ -353,23 +367,8 @@ class PairClassifierMatcher(
                     "as X in fit."
                 )
         titles = np.array([" ".join(map(str, row)) for row in rows], dtype=object)
-        cells, describer = _cells(rows), self._describer()
-        pairs = describer.against(self._catalogue, titles, cells)
-        rounds = [judged.of_left for judged in self._decide(pairs)[0]]
-        pair = describer.between(self._catalogue, pairs, rounds, titles, cells)
-        judged, features = self._decide(pair)
-        found = judged[-1].probabilities
-        many, added = pair.repeat(len(self._background)), []
-        for column in range(features.shape[1]):
-            changed, _ = self._decide(many, (column, self._background[:, column]))
-            without = _log_odds(changed[-1].probabilities).mean()
-            added.append(float(_log_odds(found)[0] - without))
-        names, values = self.get_pair_feature_names(), features[0]
-        order = np.argsort(-np.abs(added), kind="stable")
-        return PairExplanation(
-            float(found[0]),
-            [(names[i], float(values[i]), added[i]) for i in order],
-        )
+        catalogue = self._catalogue.described
+        return explain_pair(self._model, catalogue, titles, _fields(rows))
 
     def get_pair_feature_names(self) -> list[str]:
         """Return the names of the features that the last classifier sees.
@@ -380,166 +379,68 @@ class PairClassifierMatcher(
             Names in the order of the columns.
         """
         check_is_fitted(self)
-        return self._describer().feature_names(len(self.classifiers_))
+        return self._model.feature_names()
 
-    def _describer(self) -> Describer:
-        """Return what finds and describes candidates."""
-        n_threads = effective_n_jobs(self.n_jobs)
-        return Describer(
-            self.embedders_, self._features, self.n_candidates, self.blend, n_threads
-        )
-
-    def _decide(
-        self, pairs: Pairs, taken: tuple[int, NDArray[np.float32]] | None = None
-    ) -> tuple[list[Round], NDArray[np.float32]]:
-        """Return what each round says, and the features that the last one sees.
-
-        `taken` are a column of the features and the values to take for those in it.
-        """
-        rounds: list[Round] = []
-        pairs = pairs.with_words(_weigh_words(self._word_classifier, pairs))
-        features = pairs.features
-        for number, classifier in enumerate(self.classifiers_):
-            if number:
-                features = pairs.with_round(number, rounds[-1])
-            if taken is not None and taken[0] < features.shape[1]:
-                features = features.copy()
-                features[:, taken[0]] = taken[1]
-            rounds.append(pairs.judge(number, _probability(classifier, features)))
-        return rounds, features
-
-    def _fit_classifiers(
-        self, classifier: Any, folds: list[_Fold]
-    ) -> tuple[list[Round], NDArray[np.float32]]:
-        """Fit the classifiers of all rounds.
-
-        Return what the last one says out of fold, and the features of all pairs as it
-        sees them.
-        """
-        answers = [fold.is_match() for fold in folds]
-        words = [vstack([*fold.pairs.compare_words()], format="csr") for fold in folds]
-        found, self._word_classifier = _cross_fit(
-            make_word_classifier(), words, answers, vstack
-        )
-        del words  # as large as the features
-        described = [
-            fold.pairs.with_words(_log_odds(p))
-            for fold, p in zip(folds, found, strict=True)
-        ]
-        features = [pairs.features for pairs in described]
-        rounds: list[Round] = []
-        self.classifiers_ = []
-        for number in range(self.n_rounds):
-            if number:
-                features = [
-                    pairs.with_round(number, judged)
-                    for pairs, judged in zip(described, rounds, strict=True)
-                ]
-            found, fitted = _cross_fit(classifier, features, answers, np.concatenate)
-            self.classifiers_.append(fitted)
-            rounds = [
-                pairs.judge(number, p)
-                for pairs, p in zip(described, found, strict=True)
-            ]
-        return rounds, np.concatenate(features)
-
-    def _choose(self, folds: list[_Fold], blends: list[Blend]) -> None:
-        """Set the threshold, and what the folds say of the candidates."""
-        blended = [blend.graph for blend in blends]
-
-        def score(
-            threshold: float | str,
-            refinements: Refinements,
-            graphs: Sequence[csr_array] = blended,
-        ) -> float:
-            rows = [
-                rowwise_f1_score(
-                    fold.labels,
-                    find_matches(graph, threshold, refinements),
-                    average=None,
-                )
-                for fold, graph in zip(folds, graphs, strict=True)
-            ]
-            return float(np.concatenate(rows).mean())
-
-        asked = self._refinements()
+    def _choose_threshold(self, galleries: _Galleries) -> None:
+        """Set the threshold, and what the folds say of it and of the candidates."""
+        refinements = Refinements.of(self)
         if self.threshold == "tuned":
-            scores = [score(threshold, asked) for threshold in _THRESHOLDS]
-            self.threshold_ = float(_THRESHOLDS[int(np.argmax(scores))])
-        elif self.threshold == "expected_f1":
-            self.threshold_ = np.nan
+            self.threshold_, self.best_score_ = galleries.best(refinements)
         else:
-            self.threshold_ = float(self.threshold)
-        self.best_score_ = score(self._threshold(), asked)
-        n_true = sum(fold.n_true() for fold in folds)
-        n_found = sum(fold.is_match().sum() for fold in folds)
-        self.candidate_recall_ = float(n_found / n_true) if n_true else 1.0
-        self.gallery_size_ = float(np.mean([fold.pairs.n_rows for fold in folds]))
-        self._check_assumptions(folds, blends, score)
+            is_rule = isinstance(self.threshold, str)
+            self.threshold_ = np.nan if is_rule else float(self.threshold)
+            self.best_score_ = galleries.score(self.threshold, refinements)
+        self.candidate_recall_ = galleries.candidate_recall
+        self.gallery_size_ = galleries.mean_size
+        self._check_assumptions(galleries)
 
-    def _check_assumptions(
-        self, folds: list[_Fold], blends: list[Blend], score: Callable[..., float]
-    ) -> None:
+    def _check_assumptions(self, galleries: _Galleries) -> None:
         """Warn where a choice assumes what the training titles do not show."""
+
+        def warn(what: str) -> None:
+            warnings.warn(what, UserWarning, stacklevel=6)
 
         def warn_if_harmful(loss: float, what: str) -> None:
             if loss > _HARM:
-                warnings.warn(
+                warn(
                     f"{what}; it costs {loss:.3f} of the row-wise F1 of the training "
-                    "titles.",
-                    UserWarning,
-                    stacklevel=5,
+                    "titles."
                 )
 
-        asked, some = self._refinements(), _THRESHOLDS[::8]
-
-        def best(*asked: Any) -> float:
-            return max(score(threshold, *asked) for threshold in some)
-
-        if self.blend:
-            raw = [blend.raw for blend in blends]
+        asked = Refinements.of(self)
+        _, best = galleries.best(asked)
+        if self.propagation:
             warn_if_harmful(
-                best(asked, raw) - best(asked),
-                "blend=True assumes that the matches of a title's matches are its own",
+                galleries.best(asked, propagated=False)[1] - best,
+                "propagation=True assumes that the matches of a title's matches are "
+                "its own",
             )
         if self.threshold == "expected_f1":
             warn_if_harmful(
-                best(asked) - self.best_score_,
+                best - self.best_score_,
                 "threshold='expected_f1' assumes calibrated probabilities",
             )
-        labels = [np.bincount(fold.labels)[fold.labels] for fold in folds]
-        n_rows = np.concatenate(labels)
+        n_rows = np.bincount(galleries.labels)[galleries.labels]  # of each product
         is_single = float((n_rows == 1).mean())
-        if self.nearest_for_lonely and is_single > 0.01:
-            warnings.warn(
-                "nearest_for_lonely=True assumes that every product has at least two "
+        if self.match_singletons and is_single > 0.01:
+            warn(
+                "match_singletons=True assumes that every product has at least two "
                 f"titles; {is_single:.1%} of the training titles are their product's "
-                "only one.",
-                UserWarning,
-                stacklevel=4,
+                "only one."
             )
         if self.max_matches is None:
             return
         too_many = float((n_rows - 1 > self.max_matches).mean())
-        without = Refinements(None, False, self.nearest_for_lonely)
+        unlimited = Refinements(None, False, self.match_singletons)
         warn_if_harmful(
-            best(without) - self.best_score_,
-            f"max_matches={self.max_matches} with reciprocal={self.reciprocal} assumes "
-            f"that no title has more matches, but {too_many:.1%} of the titles have",
+            galleries.best(unlimited)[1] - self.best_score_,
+            f"max_matches={self.max_matches} with mutual={self.mutual} assumes that no "
+            f"title has more matches, but {too_many:.1%} of the titles have",
         )
 
-    def _make_catalogue(
-        self, titles: NDArray[np.object_], cells: NDArray[np.object_]
-    ) -> Catalogue:
-        """Describe the titles of fit as what other titles are matched with."""
-        pairs = self._describer().among(titles, cells)
-        rounds = [judged.of_left for judged in self._decide(pairs)[0]]
-        return make_catalogue(pairs, rounds, titles, cells)
-
-    def _split(
-        self, titles: NDArray[np.object_], labels: NDArray[np.intp], seed: int
-    ) -> Iterator[Any]:
+    def _split(self, data: TrainingTitles, seed: int) -> Iterator[Any]:
         """Part the training titles by product."""
+        labels = data.labels
         n_products = len(np.unique(labels))
         if n_products < 2:
             raise ValueError(
@@ -550,7 +451,7 @@ class PairClassifierMatcher(
         if isinstance(cv, Integral):
             n_folds = min(int(cv), n_products)
             cv = ClassDisjointKFold(n_folds, shuffle=True, random_state=seed)
-        for train, test in cv.split(titles, labels):
+        for train, test in cv.split(data.titles, labels):
             common = np.intersect1d(labels[train], labels[test])
             if common.size:
                 raise ValueError(
@@ -562,13 +463,13 @@ class PairClassifierMatcher(
     def _threshold(self) -> float | str:
         return self.threshold_ if self.threshold == "tuned" else self.threshold
 
-    def _refinements(self) -> Refinements:
-        return Refinements(self.max_matches, self.reciprocal, self.nearest_for_lonely)
+    def _refinements(self) -> dict[str, Any]:
+        return Refinements.of(self)._asdict()
 
     def _check_params(self) -> None:
         """Raise if a parameter is out of its range."""
         check_scalar(self.n_candidates, "n_candidates", Integral, min_val=1)
-        check_scalar(self.n_rounds, "n_rounds", Integral, min_val=1)
+        check_scalar(self.n_levels, "n_levels", Integral, min_val=1)
         if isinstance(self.cv, Integral):
             check_scalar(self.cv, "cv", Integral, min_val=2)
         rules = ("tuned", "expected_f1")
@@ -585,10 +486,7 @@ class PairClassifierMatcher(
                     f"pair_features holds {function!r}; expected callables on two "
                     "arrays of rows."
                 )
-        if self.max_matches is not None:
-            check_scalar(self.max_matches, "max_matches", Integral, min_val=1)
-        elif self.reciprocal:
-            raise ValueError("reciprocal=True needs max_matches, which is None.")
+        check_decision(0.0, self.max_matches, self.mutual)
 
     @property
     def _n_features_out(self) -> int:
@@ -603,44 +501,74 @@ class PairClassifierMatcher(
         return tags
 
 
-class PairExplanation(NamedTuple):
-    """Why two titles match, as of :meth:`PairClassifierMatcher.explain`.
+class _Galleries:
+    """The folds of a fit as one gallery, in which no title meets those of other folds."""
 
-    Attributes
-    ----------
-    probability : float
-        Probability in ``[0, 1]`` that the titles are the same product.
-    contributions : list of (str, float, float)
-        Name, value and contribution to the log-odds of each feature; the largest come
-        first, and positive ones speak for a match.
-    """
+    def __init__(self, folds: list[Fold]) -> None:
+        self._levels = [fold.level.of_left for fold in folds]
+        # A splitter may test a product in several folds: each time it is another one.
+        n_labels = 1 + max(int(fold.labels.max()) for fold in folds)
+        labels = [fold.labels + i * n_labels for i, fold in enumerate(folds)]
+        self.labels = np.unique(np.concatenate(labels), return_inverse=True)[1]
+        n_true = sum(fold.n_true for fold in folds)
+        n_candidates = sum(fold.n_candidates for fold in folds)
+        self.candidate_recall = n_candidates / n_true if n_true else 1.0
+        self.mean_size = float(np.mean([len(fold.labels) for fold in folds]))
 
-    probability: float
-    contributions: list[tuple[str, float, float]]
+    def best(
+        self, refinements: Refinements, propagated: bool = True
+    ) -> tuple[float, float]:
+        """Return the best threshold and its mean row-wise F1."""
+        graph = self._graph(propagated)
+        return best_threshold(rank_decisions(graph, self.labels, refinements))
 
-    def __str__(self) -> str:
-        """Return a table of the ten largest contributions."""
-        lines = [f"probability of a match: {self.probability:.3f}"]
-        lines += [f"{'feature':32} {'value':>8} {'adds':>7}"]
-        for name, value, added in self.contributions[:10]:
-            lines.append(f"{name:32} {value:8.3f} {added:+7.2f}")
-        return "\n".join(lines)
+    def score(self, threshold: float | str, refinements: Refinements) -> float:
+        """Return the mean row-wise F1 at a threshold."""
+        graph = self._graph()
+        matches = decide_matches(graph, threshold, **refinements._asdict())
+        return float(rowwise_f1_score(self.labels, matches))
+
+    def _graph(self, propagated: bool = True) -> csr_array:
+        """Return the probabilities of all folds, out of fold."""
+        return csr_array(
+            block_diag(
+                [x.graph if propagated else x.probabilities for x in self._levels],
+                format="csr",
+            )
+        )
 
 
-class _Fold(NamedTuple):
-    """The pairs of a gallery of training titles, and the titles' products."""
+class _LazyCatalogue:
+    """The titles of a fit, matched among themselves when they are first needed."""
 
-    pairs: Pairs
-    labels: NDArray[np.intp]
+    def __init__(
+        self, model: PairModel, titles: Titles, fields: Titles, n_jobs: int | None
+    ) -> None:
+        self._model, self._titles, self._fields = model, titles, fields
+        self._n_jobs = n_jobs
 
-    def is_match(self) -> NDArray[np.bool_]:
-        """Tell for each pair whether it is the same product."""
-        return self.labels[self.pairs.left] == self.labels[self.pairs.right]
+    @cached_property
+    def described(self) -> Catalogue:
+        """The catalogue to match others with."""
+        n_threads = effective_n_jobs(self._n_jobs)
+        return self._model.make_catalogue(self._titles, self._fields, n_threads)
 
-    def n_true(self) -> int:
-        """Count the pairs of the same product, candidates or not."""
-        sizes = np.bincount(self.labels)
-        return int((sizes * (sizes - 1) // 2).sum())
+    def __getstate__(self) -> dict[str, Any]:
+        return {k: v for k, v in vars(self).items() if k != "described"}
+
+
+def _make_classifier(classifier: Any, seed: int) -> Any:
+    """Return the classifier of a parameter, or the default."""
+    if classifier is not None:
+        return classifier
+    return HistGradientBoostingClassifier(
+        learning_rate=0.1,
+        max_iter=100,
+        l2_regularization=1.0,
+        min_samples_leaf=40,
+        early_stopping=False,
+        random_state=seed,
+    )
 
 
 def _make_embedders(embedders: Any, seed: int) -> list[Any]:
@@ -674,56 +602,7 @@ def _make_embedders(embedders: Any, seed: int) -> list[Any]:
     return made
 
 
-def _cells(X: Any) -> NDArray[np.object_]:
+def _fields(X: Any) -> Titles:
     """Return the rows of X as they were given: of shape (n,) or (n, n_columns)."""
-    cells = np.asarray(X, dtype=object)
-    return cells[:, 0] if cells.ndim == 2 and cells.shape[1] == 1 else cells
-
-
-def _cross_fit(
-    classifier: Any,
-    features: list[Any],
-    answers: list[NDArray[np.bool_]],
-    stack: Callable[[list[Any]], Any],
-) -> tuple[list[NDArray[np.float32]], Any]:
-    """Return the out-of-fold probabilities of each fold, and a classifier of all."""
-    found = []
-    for place in range(len(features)):
-        others = [i for i in range(len(features)) if i != place]
-        fitted = _fit_classifier(
-            classifier,
-            stack([features[i] for i in others]),
-            np.concatenate([answers[i] for i in others]),
-        )
-        found.append(_probability(fitted, features[place]))
-    return found, _fit_classifier(classifier, stack(features), np.concatenate(answers))
-
-
-def _fit_classifier(classifier: Any, features: Any, is_match: NDArray[np.bool_]) -> Any:
-    """Fit a copy of a classifier; one that has seen one answer always gives it."""
-    if len(is_match) == 0:
-        features = np.zeros((1, features.shape[1]), np.float32)
-        is_match = np.array([False])
-    if is_match.all() or not is_match.any():
-        classifier = DummyClassifier(strategy="prior")
-    return clone(classifier).fit(features, is_match)
-
-
-def _weigh_words(classifier: Any, pairs: Pairs) -> NDArray[np.float32]:
-    """Return the log-odds of a match that the words of each pair have."""
-    blocks = [_probability(classifier, block) for block in pairs.compare_words()]
-    return _log_odds(np.concatenate(blocks))
-
-
-def _probability(classifier: Any, features: Any) -> NDArray[np.float32]:
-    """Return the probability of a match of each pair."""
-    classes = classifier.classes_.tolist()
-    if True not in classes or not features.shape[0]:
-        return np.zeros(features.shape[0], np.float32)
-    column = classes.index(True)
-    return classifier.predict_proba(features)[:, column].astype(np.float32)
-
-
-def _log_odds(probability: NDArray[np.float32]) -> NDArray[np.float32]:
-    p = np.clip(probability.astype(np.float64), 1e-6, 1 - 1e-6)
-    return np.log(p / (1 - p)).astype(np.float32)
+    fields = np.asarray(X, dtype=object)
+    return fields[:, 0] if fields.ndim == 2 and fields.shape[1] == 1 else fields

@@ -1,9 +1,7 @@
-"""The threshold of a matcher, tuned on all thresholds at the cost of one."""
+"""TunedThresholdMatcherCV: the best of all thresholds at the cost of one."""
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable
 from copy import copy
 from numbers import Integral, Real
 from typing import Any, NamedTuple, Self
@@ -11,7 +9,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from joblib import Parallel, delayed
 from numpy.typing import ArrayLike, NDArray
-from scipy.sparse import csr_array, issparse
+from scipy.sparse import csr_array
 from sklearn.base import (
     BaseEstimator,
     ClassNamePrefixFeaturesOutMixin,
@@ -20,19 +18,23 @@ from sklearn.base import (
     clone,
 )
 from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import normalize
-from sklearn.utils import Tags, check_random_state, check_scalar, get_tags
+from sklearn.utils import Tags, check_random_state, get_tags
 from sklearn.utils.validation import check_is_fitted
 
-from skmatch.evaluation._metrics import encode_labels
-from skmatch.evaluation._splitters import ClassDisjointKFold
-from skmatch.graph._refine import limit_matches
+from skmatch._fitting import fitting
+from skmatch.evaluation import (
+    ClassDisjointKFold,
+    RankedMatches,
+    check_scoring,
+    encode_labels,
+    scores_at,
+)
 from skmatch.matchers._threshold import FaissThresholdMatcher
+from skmatch.matchers._thresholding import Refinements, rank_decisions, warn_if_far
+from skmatch.search import lowest_threshold
 
-_MATCHES_PER_ROW = 100  # down to here all thresholds are tried
 _N_LEVELS = 400  # thresholds at which sub-galleries are scored
 _SMALLEST_GALLERY = 64
-_FAR = 3.0  # factor by which a gallery may differ before a warning
 
 
 class TunedThresholdMatcherCV(
@@ -40,16 +42,22 @@ class TunedThresholdMatcherCV(
 ):
     """Choose the threshold of a matcher by cross-validation over all thresholds.
 
-    For each fold the estimator is fitted once and the rows of the fold are searched
-    once, at a low threshold. The score of every other threshold then follows in one
-    pass over the pairs, in the order of their similarity. The result is that of
-    ``GridSearchCV`` over the same thresholds, at the cost of one of them.
+    1. For each fold, fit the estimator once, and take the score graph of the rows of
+       the fold, down to a low threshold.
+    2. The score of every threshold follows in one pass over the pairs, in falling order
+       of their scores.
+    3. Take the threshold with the highest mean over the folds.
+
+    The result is that of ``GridSearchCV`` over the same thresholds, at the cost of one
+    of them.
 
     Parameters
     ----------
-    estimator : FaissThresholdMatcher or Pipeline that ends in one
-        The estimator whose `threshold` is chosen. The matcher may limit its matches by
-        `max_matches` and `reciprocal`, but not use `blend` or `nearest_for_lonely`.
+    estimator : matcher or Pipeline that ends in one
+        The estimator whose `threshold` is chosen: a :class:`FaissThresholdMatcher`, a
+        :class:`PairClassifierMatcher` or another one with ``score_graph``. It may use
+        `max_matches`, `mutual` and `match_singletons`, but not `query_expansion`, with
+        which the scores depend on the threshold.
     scoring : str, tuple or callable, default="rowwise_f1"
         What the threshold shall maximise.
 
@@ -60,8 +68,8 @@ class TunedThresholdMatcherCV(
         - ("recall_at_precision", precision): recall of the pairs where their precision
           reaches a value in ``(0, 1]``, and 0 where it does not.
         - a callable ``scoring(row, is_right, n_true)``. The entries of the first two,
-          of shape (n_entries,), are the matches in falling order of similarity, each
-          pair once from either side: the row of each, and whether it is right;
+          of shape (n_entries,), are the matches in falling order of score, each pair
+          once from either side: the row of each, and whether it is right;
           `n_true`, of shape (n_rows,), counts the rows of each row's product, itself
           included. It returns n_entries + 1 scores: those of the first 0, 1, 2, ...
           entries.
@@ -70,8 +78,8 @@ class TunedThresholdMatcherCV(
         "prefit" the estimator is fitted already, and all rows given to :meth:`fit` are
         a gallery to choose the threshold on.
     thresholds : "all" or array-like of shape (n_thresholds,), default="all"
-        Thresholds to choose from. "all" are all similarities of pairs, down to where
-        there are 100 matches a row.
+        Thresholds to choose from. "all" are all scores of pairs; of a
+        :class:`FaissThresholdMatcher`, down to where there are 100 matches a row.
     adapt_to_gallery : bool, default=False
         Whether the threshold shall follow the number of rows that are matched: in a
         larger gallery more rows are similar by chance, and the best threshold is
@@ -163,15 +171,21 @@ class TunedThresholdMatcherCV(
         Returns
         -------
         self : TunedThresholdMatcherCV
-            The fitted estimator.
+            The fitted estimator. If the fit fails or is interrupted, it is as it was.
 
         Raises
         ------
         ValueError
             If a parameter is out of its range or a label is missing.
         """
-        _matcher(self.estimator)
-        curve = _find_scoring(self.scoring)
+        with fitting(self) as fitted:
+            fitted._fit(X, y)
+        return self
+
+    def _fit(self, X: Any, y: ArrayLike) -> None:
+        """Fit a new estimator: score graphs of the folds, threshold, refit."""
+        _check_matcher(self.estimator)
+        check_scoring(self.scoring)
         thresholds = self._check_thresholds()
         if y is None:
             raise ValueError(
@@ -180,29 +194,27 @@ class TunedThresholdMatcherCV(
             )
         labels = encode_labels(y, "y")
         floor = None if thresholds is None else float(thresholds.min())
-        if isinstance(self.cv, str) and self.cv == "prefit":
-            galleries = [_search(self.estimator, X, labels, floor)]
+        is_prefit = isinstance(self.cv, str) and self.cv == "prefit"
+        if is_prefit:
+            galleries = [_score_gallery(self.estimator, X, labels, floor)]
         else:
             cv: Any = 5 if self.cv is None else self.cv
             cv = ClassDisjointKFold(int(cv)) if isinstance(cv, Integral) else cv
             galleries = Parallel(n_jobs=self.n_jobs)(
-                delayed(_fit_and_search)(
+                delayed(_fit_and_score)(
                     self.estimator, X, np.asarray(y), labels, train, test, floor
                 )
                 for train, test in cv.split(X, y)
             )
         if thresholds is None:
-            lowest = max(gallery.floor for gallery in galleries)
-            found = [gallery.similarity for gallery in galleries]
-            thresholds = np.unique(
-                np.concatenate([*found, np.array([lowest], np.float32)])
-            )
-            thresholds = thresholds[thresholds >= np.float32(lowest)].astype(np.float64)
-        self._choose(galleries, curve, thresholds)
+            lowest = np.float32(max(gallery.floor for gallery in galleries))
+            found = [gallery.ranked.score for gallery in galleries]
+            thresholds = np.unique(np.append(np.concatenate(found), lowest))
+            thresholds = thresholds[thresholds >= lowest].astype(np.float64)
+        self._choose([gallery.ranked for gallery in galleries], thresholds)
         if self.adapt_to_gallery:
-            self._fit_line(galleries, curve, thresholds)
-        self.__dict__.pop("estimator_", None)  # of an earlier fit
-        if isinstance(self.cv, str) and self.cv == "prefit":
+            self._fit_line([gallery.ranked for gallery in galleries], thresholds)
+        if is_prefit:
             self.estimator_ = _with_threshold(self.estimator, self.best_threshold_)
         elif self.refit:
             fresh = _with_threshold(clone(self.estimator), self.best_threshold_)
@@ -210,7 +222,6 @@ class TunedThresholdMatcherCV(
         for name in ("n_features_in_", "feature_names_in_"):
             if hasattr(getattr(self, "estimator_", None), name):
                 setattr(self, name, getattr(self.estimator_, name))
-        return self
 
     def predict(self, X: Any) -> csr_array:
         """Match the rows of `X` with one another at the chosen threshold.
@@ -227,11 +238,27 @@ class TunedThresholdMatcherCV(
             than three times that of a fold, or less than a third, unless the threshold
             is adapted.
         """
-        rows, matcher = self._embed(X)
-        n_rows = rows.shape[0]
+        X, matcher = self._prepare(X)
         if not self.adapt_to_gallery:
-            warn_if_far(n_rows, self.gallery_size_, "adapt_to_gallery")
-        return matcher.set_params(threshold=self.threshold_for(n_rows)).predict(rows)
+            warn_if_far(_n_rows(X), self.gallery_size_, "adapt_to_gallery")
+        return matcher.set_params(threshold=self.threshold_for(_n_rows(X))).predict(X)
+
+    def score_graph(self, X: Any) -> csr_array:
+        """Return the scores of the pairs of rows of `X`.
+
+        Parameters
+        ----------
+        X : array-like of length n_samples
+            Titles or embeddings, as in :meth:`fit`.
+
+        Returns
+        -------
+        scores : csr_array of shape (n_samples, n_samples), dtype float32
+            As ``score_graph`` of the estimator, at the chosen threshold.
+        """
+        X, matcher = self._prepare(X)
+        threshold = self.threshold_for(_n_rows(X))
+        return matcher.set_params(threshold=threshold).score_graph(X)
 
     def transform(self, X: Any) -> csr_array:
         """Find the rows of the catalogue that match the rows of `X`.
@@ -243,13 +270,13 @@ class TunedThresholdMatcherCV(
 
         Returns
         -------
-        similarities : csr_array of shape (n_samples, n_samples_fit), dtype float32
-            As :meth:`FaissThresholdMatcher.transform`, at the chosen threshold; an
-            adapted one is that for the size of the catalogue.
+        scores : csr_array of shape (n_samples, n_samples_fit), dtype float32
+            As ``transform`` of the estimator, at the chosen threshold; an adapted one
+            is that for the size of the catalogue.
         """
-        rows, matcher = self._embed(X)
+        X, matcher = self._prepare(X)
         threshold = self.threshold_for(matcher.n_samples_fit_)
-        return matcher.set_params(threshold=threshold).transform(rows)
+        return matcher.set_params(threshold=threshold).transform(X)
 
     def threshold_for(self, n_rows: int) -> float:
         """Return the threshold for a gallery.
@@ -271,10 +298,10 @@ class TunedThresholdMatcherCV(
         line = self.intercept_ + self.slope_ * np.log(max(1, n_rows))
         return max(-1.0, min(1.0, float(line)))
 
-    def _embed(self, X: Any) -> tuple[Any, FaissThresholdMatcher]:
-        """Return the rows that the matcher takes, and a copy of the matcher."""
+    def _prepare(self, X: Any) -> tuple[Any, Any]:
+        """Return what the matcher takes, and a copy of the matcher."""
         check_is_fitted(self, "estimator_")
-        return _embed(self.estimator_, X), copy(_matcher(self.estimator_))
+        return _before_matcher(self.estimator_, X), copy(_matcher(self.estimator_))
 
     def _check_thresholds(self) -> NDArray[np.float64] | None:
         """Return the thresholds to choose from; None for all."""
@@ -290,30 +317,31 @@ class TunedThresholdMatcherCV(
             or not (abs(thresholds) <= 1).all()
         ):
             raise ValueError(
-                f"thresholds={self.thresholds!r}; expected 'all' or an array of cosine "
-                "similarities in [-1, 1]."
+                f"thresholds={self.thresholds!r}; expected 'all' or an array of scores "
+                "in [-1, 1]."
             )
         return thresholds
 
     def _choose(
-        self, galleries: list[_Gallery], curve: Curve, thresholds: NDArray[np.float64]
+        self, galleries: list[RankedMatches], thresholds: NDArray[np.float64]
     ) -> None:
         """Set the results, and the threshold with the best mean."""
-        scores = np.array([gallery.score(curve, thresholds) for gallery in galleries])
+        scores = np.array([scores_at(g, thresholds, self.scoring) for g in galleries])
+        mean = scores.mean(axis=0)
         self.cv_results_ = {
             "threshold": thresholds,
-            "mean_test_score": scores.mean(axis=0),
+            "mean_test_score": mean,
             "std_test_score": scores.std(axis=0),
         }
         for number, row in enumerate(scores):
             self.cv_results_[f"split{number}_test_score"] = row
-        best = int(self.cv_results_["mean_test_score"].argmax())
+        best = int(mean.argmax())
         self.best_threshold_ = float(thresholds[best])
-        self.best_score_ = float(self.cv_results_["mean_test_score"][best])
-        self.gallery_size_ = float(np.mean([len(g.n_true) for g in galleries]))
+        self.best_score_ = float(mean[best])
+        self.gallery_size_ = float(np.mean([len(g.labels) for g in galleries]))
 
     def _fit_line(
-        self, galleries: list[_Gallery], curve: Curve, thresholds: NDArray[np.float64]
+        self, galleries: list[RankedMatches], thresholds: NDArray[np.float64]
     ) -> None:
         """Fit a line in log(rows) to the best thresholds of sub-galleries."""
         rng = check_random_state(self.random_state)
@@ -323,18 +351,19 @@ class TunedThresholdMatcherCV(
         levels = np.union1d(levels, np.linspace(levels[0], levels[-1], _N_LEVELS))
         sizes: list[float] = []
         best: list[float] = []
-        n_rows = min(len(gallery.n_true) for gallery in galleries)
+        n_rows = min(len(gallery.labels) for gallery in galleries)
         while n_rows >= _SMALLEST_GALLERY or not sizes:
             n_turns = 1 if not sizes else min(8, 2 ** len(sizes))
             parts = [
-                gallery.draw(n_rows / len(gallery.n_true), rng)
+                _draw_products(gallery, n_rows / len(gallery.labels), rng)
                 for gallery in galleries
                 for _ in range(n_turns)
             ]
-            mean = np.mean([part.score(curve, levels) for part in parts], axis=0)
+            scores = [scores_at(part, levels, self.scoring) for part in parts]
+            mean = np.mean(scores, axis=0)
             # The middle of all that is nearly best moves less than the best one does.
             near = levels[mean >= mean.max() - 0.002]
-            sizes.append(float(np.mean([len(part.n_true) for part in parts])))
+            sizes.append(float(np.mean([len(part.labels) for part in parts])))
             best.append(float(near[0] + near[-1]) / 2)
             n_rows //= 2
         if len(sizes) == 1:
@@ -358,67 +387,14 @@ class TunedThresholdMatcherCV(
         return tags
 
 
-def warn_if_far(n_rows: int, gallery_size: float, parameter: str) -> None:
-    """Warn the caller of `predict` of a gallery unlike those of the threshold."""
-    ratio = n_rows / gallery_size
-    if not 1 / _FAR <= ratio <= _FAR:
-        warnings.warn(
-            f"The threshold was chosen on galleries of about {gallery_size:.0f} rows "
-            f"and X has {n_rows}: the best one for X is probably "
-            f"{'higher' if ratio > 1 else 'lower'}. See {parameter}.",
-            UserWarning,
-            stacklevel=3,
-        )
-
-
-Curve = Callable[
-    [NDArray[np.intp], NDArray[np.bool_], NDArray[np.intp]], NDArray[np.float64]
-]
-
-
 class _Gallery(NamedTuple):
-    """The pairs of rows of a gallery, each from both sides, in falling order."""
+    """The ranked pairs of a gallery, and the threshold down to which they are all."""
 
-    row: NDArray[np.intp]  # (n_entries,)
-    column: NDArray[np.intp]  # (n_entries,)
-    similarity: NDArray[np.float32]  # (n_entries,)
-    labels: NDArray[np.intp]  # (n_rows,)
-    n_true: NDArray[np.intp]  # (n_rows,)
+    ranked: RankedMatches
     floor: float
 
-    def score(
-        self, curve: Curve, thresholds: NDArray[np.float64]
-    ) -> NDArray[np.float64]:
-        """Return the score at each threshold."""
-        is_right = self.labels[self.row] == self.labels[self.column]
-        scores = np.asarray(curve(self.row, is_right, self.n_true))
-        if scores.shape != (len(self.row) + 1,):
-            raise ValueError(
-                f"scoring returned shape {scores.shape}; expected "
-                f"{(len(self.row) + 1,)}, a score for each number of matches."
-            )
-        rising = self.similarity[::-1]
-        n_below = np.searchsorted(rising, thresholds.astype(np.float32), side="left")
-        return scores[len(rising) - n_below]
 
-    def draw(self, share: float, rng: np.random.RandomState) -> _Gallery:
-        """Draw a share of the products, with all of their rows and pairs."""
-        codes = np.unique(self.labels)
-        drawn = rng.permutation(codes)[: max(1, round(share * len(codes)))]
-        stays = np.isin(self.labels, drawn)
-        number = stays.cumsum() - 1
-        both = stays[self.row] & stays[self.column]
-        row, column = number[self.row[both]], number[self.column[both]]
-        return self._replace(
-            row=row,
-            column=column,
-            similarity=self.similarity[both],
-            labels=self.labels[stays],
-            n_true=self.n_true[stays],
-        )
-
-
-def _fit_and_search(
+def _fit_and_score(
     estimator: Any,
     X: Any,
     y: NDArray[Any],
@@ -427,55 +403,52 @@ def _fit_and_search(
     test: NDArray[np.intp],
     floor: float | None,
 ) -> _Gallery:
-    """Fit an estimator on a fold's training rows and search its test rows."""
-    fitted = clone(estimator).fit(_take(X, train), y[train])
-    return _search(fitted, _take(X, test), labels[test], floor)
+    """Fit an estimator on a fold's training rows and score its test rows."""
+    fresh = clone(estimator)
+    if not isinstance(_matcher(fresh).threshold, Real):
+        fresh = _with_threshold(fresh, 0.5)  # it need not learn one of its own
+    fitted = fresh.fit(_take(X, train), y[train])
+    return _score_gallery(fitted, _take(X, test), labels[test], floor)
 
 
-def _search(
+def _score_gallery(
     estimator: Any, X: Any, labels: NDArray[np.intp], floor: float | None
 ) -> _Gallery:
-    """Find all pairs of rows at or above a floor."""
-    rows = _embed(estimator, X)
-    matcher = clone(_matcher(estimator))
+    """Rank all pairs of a gallery at or above a floor."""
+    X, matcher = _before_matcher(estimator, X), copy(_matcher(estimator))
+    if isinstance(matcher, FaissThresholdMatcher):
+        if floor is None:
+            rows = X if hasattr(X, "shape") else np.asarray(X)
+            floor = lowest_threshold(rows, matcher.max_pairs)
+        matcher.set_params(threshold=floor)
+    graph = matcher.score_graph(X)
     if floor is None:
-        floor = _find_floor(rows, matcher.max_pairs)
-    limit = {"max_matches": matcher.max_matches, "reciprocal": matcher.reciprocal}
-    matcher.set_params(threshold=floor, max_matches=None, reciprocal=False)
-    graph = matcher.fit(rows).transform(rows).tocoo()
-    is_other = graph.row != graph.col  # as in predict, a row itself does not count
-    entries = graph.data[is_other], (graph.row[is_other], graph.col[is_other])
-    graph = csr_array(entries, shape=graph.shape)
-    if limit["max_matches"] is not None:
-        graph = limit_matches(graph, **limit)
-    graph = graph.tocoo()
-    row, column, similarity = graph.row, graph.col, graph.data
-    order = np.argsort(-similarity, kind="stable")
+        floor = float(graph.data.min(initial=1.0))
     codes = np.unique(labels, return_inverse=True)[1]
-    return _Gallery(
-        row[order].astype(np.intp),
-        column[order].astype(np.intp),
-        similarity[order],
-        codes,
-        np.bincount(codes)[codes],
-        floor,
+    return _Gallery(rank_decisions(graph, codes, Refinements.of(matcher)), floor)
+
+
+def _draw_products(
+    gallery: RankedMatches, share: float, rng: np.random.RandomState
+) -> RankedMatches:
+    """Draw a share of the products, with all of their rows and pairs."""
+    products = np.unique(gallery.labels)
+    drawn = rng.permutation(products)[: max(1, round(share * len(products)))]
+    stays = np.isin(gallery.labels, drawn)
+    position = stays.cumsum() - 1
+    both = stays[gallery.row] & stays[gallery.column]
+    fallback = None
+    if gallery.fallback is not None:
+        other = gallery.fallback[stays]
+        is_there = (other >= 0) & stays[other]
+        fallback = np.where(is_there, position[other], -1)
+    return RankedMatches(
+        position[gallery.row[both]],
+        position[gallery.column[both]],
+        gallery.score[both],
+        np.unique(gallery.labels[stays], return_inverse=True)[1],
+        fallback,
     )
-
-
-def _find_floor(rows: Any, max_pairs: int) -> float:
-    """Return a threshold at which rows have about a hundred matches each."""
-    n_rows = rows.shape[0]
-    some = np.random.default_rng(0).choice(n_rows, min(n_rows, 256), replace=False)
-    rows = normalize(rows)
-    similarities = rows[some] @ rows.T
-    if issparse(similarities):
-        similarities = similarities.toarray()
-    n_matches = min(_MATCHES_PER_ROW, max_pairs // n_rows)
-    share = min(1.0, n_matches / n_rows)
-    floor = float(np.quantile(similarities, 1 - share))
-    if issparse(rows) and floor <= 0:  # rows without a word in common: all the others
-        floor = float(similarities[similarities > 0].min(initial=1.0))
-    return max(-1.0, min(1.0, floor))
 
 
 def _with_threshold(estimator: Any, threshold: float) -> Any:
@@ -488,30 +461,35 @@ def _with_threshold(estimator: Any, threshold: float) -> Any:
     return estimator
 
 
-def _matcher(estimator: Any) -> FaissThresholdMatcher:
+def _matcher(estimator: Any) -> Any:
     """Return the matcher at the end of an estimator."""
-    is_pipeline = isinstance(estimator, Pipeline)
-    matcher = estimator.steps[-1][1] if is_pipeline else estimator
-    if not isinstance(matcher, FaissThresholdMatcher):
+    return estimator.steps[-1][1] if isinstance(estimator, Pipeline) else estimator
+
+
+def _check_matcher(estimator: Any) -> None:
+    """Raise unless an estimator ends in a matcher whose scores need no threshold."""
+    matcher = _matcher(estimator)
+    if not hasattr(matcher, "score_graph") or not hasattr(matcher, "threshold"):
         raise ValueError(
-            f"estimator={estimator!r}; expected a FaissThresholdMatcher or a Pipeline "
-            "that ends in one."
+            f"estimator={estimator!r}; expected a matcher with score_graph and a "
+            "threshold, such as FaissThresholdMatcher, or a Pipeline that ends in one."
         )
-    for name in ("blend", "nearest_for_lonely"):
-        if getattr(matcher, name):
-            raise ValueError(
-                f"The matcher has {name}=True, with which a search at one threshold "
-                "does not tell the matches at another; expected False. GridSearchCV "
-                "can tune it."
-            )
-    return matcher
+    if getattr(matcher, "query_expansion", False):
+        raise ValueError(
+            "The matcher has query_expansion=True, with which the scores depend on the "
+            "threshold; expected False. GridSearchCV can tune it."
+        )
 
 
-def _embed(estimator: Any, X: Any) -> Any:
-    """Turn X into the rows that the matcher takes."""
+def _before_matcher(estimator: Any, X: Any) -> Any:
+    """Turn X into what the matcher takes."""
     if isinstance(estimator, Pipeline) and len(estimator.steps) > 1:
-        X = estimator[:-1].transform(X)
-    return X if hasattr(X, "shape") else np.asarray(X)
+        return estimator[:-1].transform(X)
+    return X
+
+
+def _n_rows(X: Any) -> int:
+    return int(X.shape[0]) if hasattr(X, "shape") else len(X)
 
 
 def _take(X: Any, rows: NDArray[np.intp]) -> Any:
@@ -521,111 +499,3 @@ def _take(X: Any, rows: NDArray[np.intp]) -> Any:
     if isinstance(X, (list, tuple)):
         return [X[row] for row in rows]
     return (X if hasattr(X, "shape") else np.asarray(X))[rows]
-
-
-def _find_scoring(scoring: Any) -> Curve:
-    """Return the function that scores the first 0, 1, 2, ... matches."""
-    if callable(scoring):
-        return scoring
-    named: dict[Any, Curve] = {
-        "rowwise_f1": _rowwise_f1,
-        "pair_f1": _pair_fbeta(1.0),
-        "bcubed_f1": _bcubed_f1,
-    }
-    if isinstance(scoring, str) and scoring in named:
-        return named[scoring]
-    makers = {"pair_fbeta": _pair_fbeta, "recall_at_precision": _recall_at_precision}
-    if isinstance(scoring, tuple) and len(scoring) == 2 and scoring[0] in makers:
-        top = 1 if scoring[0] == "recall_at_precision" else None
-        check_scalar(
-            scoring[1],
-            f"{scoring[0]} of scoring",
-            Real,
-            min_val=0,
-            max_val=top,
-            include_boundaries="right" if top else "neither",
-        )
-        return makers[scoring[0]](float(scoring[1]))
-    raise ValueError(
-        f"scoring={scoring!r}; expected one of {sorted(named)}, ('pair_fbeta', beta), "
-        "('recall_at_precision', precision) or a callable."
-    )
-
-
-def _count(
-    row: NDArray[np.intp], is_right: NDArray[np.bool_]
-) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Count, at each entry, the matches of its row so far and the right ones.
-
-    The row itself is one, and right.
-    """
-    order = np.argsort(row, kind="stable")
-    first = np.searchsorted(row[order], row[order])  # of the row's entries
-    place = np.arange(len(row))
-    n_right = np.append(0, is_right[order].cumsum())
-    n_found, n_both = np.empty_like(row), np.empty_like(row)
-    n_found[order] = place - first + 2
-    n_both[order] = n_right[place + 1] - n_right[first] + 1
-    return n_found, n_both
-
-
-def _mean_so_far(
-    before: NDArray[np.float64], after: NDArray[np.float64], alone: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Return the mean over rows as entries change the value of their row."""
-    total = np.append(alone.sum(), alone.sum() + (after - before).cumsum())
-    return total / len(alone)
-
-
-def _rowwise_f1(
-    row: NDArray[np.intp], is_right: NDArray[np.bool_], n_true: NDArray[np.intp]
-) -> NDArray[np.float64]:
-    """Mean over the rows of the F1 of their matches."""
-    n_found, n_both = _count(row, is_right)
-    after = 2 * n_both / (n_found + n_true[row])
-    before = 2 * (n_both - is_right) / (n_found - 1 + n_true[row])
-    return _mean_so_far(before, after, 2 / (1 + n_true))
-
-
-def _bcubed_f1(
-    row: NDArray[np.intp], is_right: NDArray[np.bool_], n_true: NDArray[np.intp]
-) -> NDArray[np.float64]:
-    """F1 of the B-cubed precision and recall of the matches."""
-    n_found, n_both = _count(row, is_right)
-    precision = _mean_so_far(
-        (n_both - is_right) / (n_found - 1), n_both / n_found, np.ones(len(n_true))
-    )
-    recall = _mean_so_far(
-        (n_both - is_right) / n_true[row], n_both / n_true[row], 1 / n_true
-    )
-    return 2 * precision * recall / (precision + recall)
-
-
-def _pair_fbeta(beta: float) -> Curve:
-    """F-beta of the pairs."""
-
-    def curve(
-        row: NDArray[np.intp], is_right: NDArray[np.bool_], n_true: NDArray[np.intp]
-    ) -> NDArray[np.float64]:
-        n_right = np.append(0, is_right.cumsum())
-        weighted = beta**2 * (n_true - 1).sum() + np.arange(len(row) + 1)
-        scores = (1 + beta**2) * n_right / np.maximum(weighted, 1e-12)
-        return np.where(weighted > 0, scores, 1.0)  # none is right, and none was found
-
-    return curve
-
-
-def _recall_at_precision(least: float) -> Curve:
-    """Recall of the pairs where their precision is high enough."""
-
-    def curve(
-        row: NDArray[np.intp], is_right: NDArray[np.bool_], n_true: NDArray[np.intp]
-    ) -> NDArray[np.float64]:
-        n_right = np.append(0, is_right.cumsum())
-        n_pairs = (n_true - 1).sum()
-        precision = n_right / np.maximum(np.arange(len(row) + 1), 1)
-        precision[0] = 1.0  # of no pair
-        recall = n_right / n_pairs if n_pairs else np.ones(len(n_right))
-        return np.where(precision >= least, recall, 0.0)
-
-    return curve

@@ -1,1 +1,36 @@
-"""pairs."""
+"""From pairs of titles to match probabilities: candidates, features, stacked classifiers.
+
+In: titles and fitted embedders. Out: the probability of each candidate pair, as a score
+graph, and why. Pairs are judged in a context: a gallery, a catalogue, or a pair alone.
+
+- ``_model.py``: the fitted pair model; read `PairModel.judge` first
+- ``_stacking.py``: how it is fitted, out of fold, level by level
+- ``_context.py``: candidates and what is around them, for each of the three contexts
+- ``_text_features.py``: words, quantities, codes, characters, lengths: new features go here
+- ``_graph_features.py``: what a score means among those of the other candidates
+- ``_parsed_titles.py``: words, quantities and codes of titles, read once
+- ``_word_weights.py``: a learned weight of each word
+- ``_explanation.py``: what each feature adds
+"""
+
+from skmatch.pairs._context import Catalogue, CatalogueContext
+from skmatch.pairs._explanation import PairExplanation, explain_pair
+from skmatch.pairs._model import PairModel
+from skmatch.pairs._stacking import (
+    Fold,
+    PairSettings,
+    TrainingTitles,
+    fit_pair_model,
+)
+
+__all__ = [
+    "Catalogue",
+    "CatalogueContext",
+    "Fold",
+    "PairExplanation",
+    "PairModel",
+    "PairSettings",
+    "TrainingTitles",
+    "explain_pair",
+    "fit_pair_model",
+]

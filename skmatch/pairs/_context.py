@@ -1,226 +1,278 @@
-"""Candidate pairs of titles, found by embedders and described by named features."""
+"""What the pairs of titles are judged in: a gallery, a catalogue, or the pair alone.
+
+The three contexts answer the same questions: which pairs are candidates, what words are
+around them, what scores are around a score, and what a stacking level says once its
+probabilities are propagated. All else is the same for the three.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from itertools import chain
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from skmatch.graph._neighbourhoods import ScoreGraph, compare_neighbourhoods, mirror
-from skmatch.graph._propagation import Blend
-from skmatch.pairs._text_features import Counts, PairFeatures, count
-from skmatch.pairs._word_weights import compare_hashed, hash_words
-from skmatch.search._neighbors import find_nearest, inner_products, unit_rows
+from skmatch.graph import Neighbourhoods, Propagation, symmetrize
+from skmatch.pairs._graph_features import Around
+from skmatch.pairs._parsed_titles import ParsedTitles, WordCounts
+from skmatch.search import nearest_neighbors
 
-Titles = NDArray[np.object_]
-_PAIRS_PER_BLOCK = 2**17
+Indices = NDArray[np.intp]
 
 
-class Round(NamedTuple):
-    """What a classifier says of pairs, and of the other candidates of both sides."""
+class EncodedTitles(NamedTuple):
+    """Titles, and what is computed of each by itself."""
+
+    titles: NDArray[np.object_]  # (n_titles,)
+    fields: NDArray[np.object_]  # the rows as they were given
+    embeddings: list[Any]  # (n_titles, embedding_dim) unit rows of each embedder
+    words: csr_array  # (n_titles, n_hashes), which words each has
+
+    def __len__(self) -> int:
+        """Return the number of titles."""
+        return len(self.titles)
+
+
+class Level(NamedTuple):
+    """What a stacking level says of pairs, and around their left and right rows."""
 
     probabilities: NDArray[np.float32]  # (n_pairs,)
-    blended: NDArray[np.float32]  # (n_pairs,)
-    of_left: Blend
-    of_right: Blend
-
-
-class Pairs(NamedTuple):
-    """Candidate pairs and their features before the first round.
-
-    They are pairs of rows with one another, of rows with those of a catalogue, or of
-    rows that are no candidates of one another. `known` is what each round says around
-    the left and the right side, where this does not come from the pairs.
-    """
-
-    left: NDArray[np.intp]  # (n_pairs,)
-    right: NDArray[np.intp]  # (n_pairs,)
-    n_rows: int
-    features: NDArray[np.float32]  # (n_pairs, n_features)
-    rows: list[Any]  # (n_rows, embedding_dim) of each embedder
-    graphs: list[ScoreGraph]  # similarities by each embedder
-    words: tuple[csr_array, csr_array]  # hashed words of the rows of both sides
-    is_blended: bool
-    known: tuple[list[Blend], list[Blend]] = ([], [])
-
-    def compare_words(self) -> Iterator[csr_array]:
-        """Yield which words both titles have and which one alone, by blocks."""
-        for first in range(0, max(1, len(self.left)), _PAIRS_PER_BLOCK):
-            block = slice(first, first + _PAIRS_PER_BLOCK)
-            of_left, of_right = self.words
-            yield compare_hashed(of_left[self.left[block]], of_right[self.right[block]])
-
-    def with_words(self, log_odds: NDArray[np.float32]) -> Self:
-        """Return the pairs with the log-odds of a match by what their words tell."""
-        return self._replace(features=np.column_stack([self.features, log_odds]))
-
-    def judge(self, number: int, probabilities: NDArray[np.float32]) -> Round:
-        """Return what a round, from 0, says with these probabilities."""
-        ends, (known_left, known_right) = (self.left, self.right), self.known
-        if known_left:
-            own, others = known_left[number], known_right[number]
-            blended = own.between(probabilities, *ends)
-            return Round(probabilities, blended, own, others)
-        if known_right:
-            others = known_right[number]
-            shape = (self.n_rows, others.raw.shape[0])
-            graph = csr_array((probabilities, ends), shape=shape)
-            own = Blend(graph, others, self.is_blended)
-        else:
-            graph = mirror(probabilities, *ends, self.n_rows)
-            own = others = Blend(graph, None, self.is_blended)
-        return Round(probabilities, own.at(*ends), own, others)
-
-    def with_round(self, number: int, judged: Round) -> NDArray[np.float32]:
-        """Return the features with those of a round, from 1."""
-        known_left, known_right = self.known
-        compared = compare_neighbourhoods(
-            f"round{number}", judged.blended, self.left, self.right,
-            judged.of_left.scores, judged.of_right.scores,
-            in_left=not known_left, in_right=not known_right,
-        )  # fmt: skip
-        return np.column_stack([self.features, *compared.values()])
-
-    def repeat(self, n_times: int) -> Self:
-        """Return each pair many times."""
-        return self._replace(
-            left=np.repeat(self.left, n_times),
-            right=np.repeat(self.right, n_times),
-            features=np.repeat(self.features, n_times, axis=0),
-        )
+    propagated: NDArray[np.float32]  # (n_pairs,)
+    of_left: Propagation
+    of_right: Propagation
 
 
 class Catalogue(NamedTuple):
-    """Titles, as what other titles are matched with."""
+    """Titles whose scores among themselves are known, to match others with."""
 
-    titles: Titles
-    cells: Titles
-    counts: Counts
-    rows: list[Any]
-    graphs: list[ScoreGraph]
-    words: csr_array
-    rounds: list[Blend]
+    encoded: EncodedTitles
+    counts: WordCounts
+    similarities: list[Neighbourhoods]  # by each embedder
+    levels: list[Propagation]  # probabilities of each stacking level
 
 
-class Describer(NamedTuple):
-    """Fitted embedders that find candidates, and what describes these."""
+class Context(Protocol):
+    """Where pairs are judged."""
 
-    embedders: list[Any]
-    pair_features: PairFeatures
-    n_candidates: int
-    is_blended: bool
-    n_threads: int
+    holds_left: bool  # whether the pairs are among the scores around their left rows
+    holds_right: bool
 
-    def scores(self) -> list[str]:
-        """Name the similarities by the place and class of their embedders."""
-        return [f"{type(e).__name__.lower()}{i}" for i, e in enumerate(self.embedders)]
+    @property
+    def left(self) -> EncodedTitles:
+        """The titles of the left sides."""
+        ...
 
-    def embed(self, titles: Titles) -> list[Any]:
-        """Return the unit rows of titles by each embedder."""
-        return [unit_rows(embedder.transform(titles)) for embedder in self.embedders]
+    @property
+    def right(self) -> EncodedTitles:
+        """The titles of the right sides."""
+        ...
 
-    def among(self, titles: Titles, cells: Titles) -> Pairs:
-        """Find the candidates of titles among themselves."""
-        rows, n_rows = self.embed(titles), len(titles)
-        found = [np.empty(0, np.intp)]
-        for own in rows:
-            a, b = find_nearest(own, own, self.n_candidates + 1, self.n_threads)
+    def candidates(self, n_candidates: int, n_threads: int) -> tuple[Indices, Indices]:
+        """Return the pairs to judge, as indices of left and right titles."""
+        ...
+
+    def parse(
+        self, known: WordCounts, left: Indices, right: Indices
+    ) -> tuple[ParsedTitles, Indices, Indices]:
+        """Return the titles of pairs, parsed, and the indices of both sides in them."""
+        ...
+
+    def around(
+        self, embedder: int, scores: NDArray[np.float32], left: Indices, right: Indices
+    ) -> Around:
+        """Return the similarities by an embedder around pairs of these scores."""
+        ...
+
+    def propagate(
+        self,
+        level: int,
+        probabilities: NDArray[np.float32],
+        left: Indices,
+        right: Indices,
+        propagates: bool,
+    ) -> Level:
+        """Return what a stacking level, from 0, says with these probabilities."""
+        ...
+
+
+class GalleryContext(NamedTuple):
+    """Pairs of titles with one another."""
+
+    encoded: EncodedTitles
+    holds_left: bool = True
+    holds_right: bool = True
+
+    @property
+    def left(self) -> EncodedTitles:
+        """The titles."""
+        return self.encoded
+
+    @property
+    def right(self) -> EncodedTitles:
+        """The titles, too."""
+        return self.encoded
+
+    def candidates(self, n_candidates: int, n_threads: int) -> tuple[Indices, Indices]:
+        """Pair each title with its nearest ones; a pair comes once."""
+        n_titles = len(self.encoded)
+        keys = [np.empty(0, np.intp)]
+        for X in self.encoded.embeddings:
+            # Each is its own nearest.
+            a, b = nearest_neighbors(X, X, n_candidates + 1, n_threads)
             small, large = np.minimum(a, b), np.maximum(a, b)
-            found.append((small * n_rows + large)[small != large])
-        left, right = np.divmod(np.unique(np.concatenate(found)), n_rows)
-        read = self.pair_features.read(titles, cells)
-        described = [self._describe(read, left, right)]
-        graphs = []
-        for name, own in zip(self.scores(), rows, strict=True):
-            scores = inner_products(own, own, left, right)
-            graph = ScoreGraph(mirror(scores, left, right, n_rows))
-            described += compare_neighbourhoods(
-                name, scores, left, right, graph, graph
-            ).values()
-            graphs.append(graph)
-        return Pairs(
-            left, right, n_rows, np.column_stack(described), rows, graphs,
-            (hash_words(titles),) * 2, self.is_blended,
-        )  # fmt: skip
+            keys.append((small * n_titles + large)[small != large])
+        left, right = np.divmod(np.unique(np.concatenate(keys)), n_titles)
+        return left, right
 
-    def against(self, catalogue: Catalogue, titles: Titles, cells: Titles) -> Pairs:
-        """Find the candidates of titles in a catalogue, for each title by itself."""
-        rows, shape = self.embed(titles), (len(titles), len(catalogue.titles))
-        found = [np.empty(0, np.intp)]
-        for own, others in zip(rows, catalogue.rows, strict=True):
-            a, b = find_nearest(own, others, self.n_candidates, self.n_threads)
-            found.append(a * shape[1] + b)
-        left, right = np.divmod(np.unique(np.concatenate(found)), shape[1])
-        touched, place = np.unique(right, return_inverse=True)
-        read = self.pair_features.read(
-            np.concatenate([catalogue.titles[touched], titles]),
-            np.concatenate([catalogue.cells[touched], cells]),
-            catalogue.counts,
+    def parse(
+        self, known: WordCounts, left: Indices, right: Indices
+    ) -> tuple[ParsedTitles, Indices, Indices]:
+        """Parse all titles; they are the gallery whose words count."""
+        titles = ParsedTitles(self.encoded.titles, self.encoded.fields, known)
+        return titles, left, right
+
+    def around(
+        self, embedder: int, scores: NDArray[np.float32], left: Indices, right: Indices
+    ) -> Around:
+        """Put the scores of the pairs around them."""
+        known = Neighbourhoods(symmetrize(scores, left, right, len(self.encoded)))
+        return Around(known, known, self.holds_left, self.holds_right)
+
+    def propagate(
+        self,
+        level: int,
+        probabilities: NDArray[np.float32],
+        left: Indices,
+        right: Indices,
+        propagates: bool,
+    ) -> Level:
+        """Propagate the probabilities over the matches of the titles."""
+        graph = symmetrize(probabilities, left, right, len(self.encoded))
+        known = Propagation(graph, propagates=propagates)
+        return Level(probabilities, known.at(left, right), known, known)
+
+
+class CatalogueContext(NamedTuple):
+    """Pairs of titles, each by itself, with those of a catalogue."""
+
+    encoded: EncodedTitles
+    catalogue: Catalogue
+    holds_left: bool = True
+    holds_right: bool = False
+
+    @property
+    def left(self) -> EncodedTitles:
+        """The titles."""
+        return self.encoded
+
+    @property
+    def right(self) -> EncodedTitles:
+        """The titles of the catalogue."""
+        return self.catalogue.encoded
+
+    def candidates(self, n_candidates: int, n_threads: int) -> tuple[Indices, Indices]:
+        """Pair each title with the nearest ones of the catalogue."""
+        keys = [np.empty(0, np.intp)]
+        for X, others in zip(self.left.embeddings, self.right.embeddings, strict=True):
+            a, b = nearest_neighbors(X, others, n_candidates, n_threads)
+            keys.append(a * len(self.right) + b)
+        left, right = np.divmod(np.unique(np.concatenate(keys)), len(self.right))
+        return left, right
+
+    def parse(
+        self, known: WordCounts, left: Indices, right: Indices
+    ) -> tuple[ParsedTitles, Indices, Indices]:
+        """Parse the titles and their candidates; the words of the catalogue count."""
+        used, position = np.unique(right, return_inverse=True)
+        titles = ParsedTitles(
+            np.concatenate([self.right.titles[used], self.left.titles]),
+            np.concatenate([self.right.fields[used], self.left.fields]),
+            known,
+            self.catalogue.counts,
         )
-        described = [self._describe(read, left + len(touched), place)]
-        graphs = []
-        for name, own, others, of_right in zip(
-            self.scores(), rows, catalogue.rows, catalogue.graphs, strict=True
-        ):
-            scores = inner_products(own, others, left, right)
-            graph = ScoreGraph(csr_array((scores, (left, right)), shape=shape))
-            described += compare_neighbourhoods(
-                name, scores, left, right, graph, of_right, in_right=False
-            ).values()
-            graphs.append(graph)
-        return Pairs(
-            left, right, shape[0], np.column_stack(described), rows, graphs,
-            (hash_words(titles), catalogue.words), self.is_blended,
-            known=([], catalogue.rounds),
-        )  # fmt: skip
+        return titles, left + len(used), position
 
-    def between(
-        self, catalogue: Catalogue, pairs: Pairs, rounds: list[Blend], titles: Titles,
-        cells: Titles,
-    ) -> Pairs:  # fmt: skip
-        """Make the pair of two titles, given what each is against a catalogue."""
-        left, right = np.array([0]), np.array([1])
-        read = self.pair_features.read(titles, cells, catalogue.counts)
-        described = [self._describe(read, left, right)]
-        for name, own, graph in zip(
-            self.scores(), pairs.rows, pairs.graphs, strict=True
-        ):
-            scores = inner_products(own, own, left, right)
-            described += compare_neighbourhoods(
-                name, scores, left, right, graph, graph, in_left=False, in_right=False
-            ).values()
-        return pairs._replace(
-            left=left, right=right, features=np.column_stack(described),
-            words=(pairs.words[0],) * 2, known=(rounds, rounds),
-        )  # fmt: skip
+    def around(
+        self, embedder: int, scores: NDArray[np.float32], left: Indices, right: Indices
+    ) -> Around:
+        """Put the scores around the titles, and what is known around the catalogue."""
+        own = Neighbourhoods(self._graph(scores, left, right))
+        known = self.catalogue.similarities[embedder]
+        return Around(own, known, self.holds_left, self.holds_right)
 
-    def _describe(
-        self, read: Any, left: NDArray[np.intp], right: NDArray[np.intp]
-    ) -> NDArray[np.float32]:
-        return self.pair_features.transform(read, left, right, self.n_threads)
+    def propagate(
+        self,
+        level: int,
+        probabilities: NDArray[np.float32],
+        left: Indices,
+        right: Indices,
+        propagates: bool,
+    ) -> Level:
+        """Propagate each title's probabilities over those of the catalogue."""
+        known = self.catalogue.levels[level]
+        own = Propagation(self._graph(probabilities, left, right), known, propagates)
+        return Level(probabilities, own.at(left, right), own, known)
 
-    def feature_names(self, n_rounds: int) -> list[str]:
-        """Return the names of the features that the last of some rounds sees."""
-        one, zero = np.ones(1, np.float32), np.zeros(1, np.intp)
-        graph = ScoreGraph(csr_array((1, 1), dtype=np.float32))
-
-        def compared(name: str) -> Iterable[str]:
-            return compare_neighbourhoods(name, one, zero, zero, graph, graph)
-
-        names = self.pair_features.get_feature_names_out()
-        names += chain.from_iterable(map(compared, self.scores()))
-        names += ["words_learned"]
-        return names + ([*compared(f"round{n_rounds - 1}")] if n_rounds > 1 else [])
+    def _graph(
+        self, scores: NDArray[np.float32], left: Indices, right: Indices
+    ) -> csr_array:
+        """Return the scores of pairs, (n_titles, n_catalogue)."""
+        shape = len(self.left), len(self.right)
+        graph = csr_array((scores, (left, right)), shape=shape)
+        graph.sort_indices()
+        return graph
 
 
-def make_catalogue(
-    pairs: Pairs, rounds: list[Blend], titles: Titles, cells: Titles
-) -> Catalogue:
-    """Make a catalogue of titles of which the pairs among themselves are known."""
-    return Catalogue(
-        titles, cells, count(titles), pairs.rows, pairs.graphs, pairs.words[1], rounds
-    )
+class PairContext(NamedTuple):
+    """Two titles, by what each of them is against a catalogue."""
+
+    encoded: EncodedTitles
+    counts: WordCounts  # of the catalogue
+    similarities: list[Neighbourhoods]  # of the two titles to the catalogue
+    levels: list[Propagation]  # probabilities of the two titles against the catalogue
+    holds_left: bool = False
+    holds_right: bool = False
+
+    @property
+    def left(self) -> EncodedTitles:
+        """The two titles."""
+        return self.encoded
+
+    @property
+    def right(self) -> EncodedTitles:
+        """The two titles, too."""
+        return self.encoded
+
+    def candidates(self, n_candidates: int, n_threads: int) -> tuple[Indices, Indices]:
+        """Return the one pair."""
+        return np.array([0]), np.array([1])
+
+    def parse(
+        self, known: WordCounts, left: Indices, right: Indices
+    ) -> tuple[ParsedTitles, Indices, Indices]:
+        """Parse the two titles; the words of the catalogue count."""
+        titles = ParsedTitles(
+            self.encoded.titles, self.encoded.fields, known, self.counts
+        )
+        return titles, left, right
+
+    def around(
+        self, embedder: int, scores: NDArray[np.float32], left: Indices, right: Indices
+    ) -> Around:
+        """Return what is known of both titles."""
+        known = self.similarities[embedder]
+        return Around(known, known, self.holds_left, self.holds_right)
+
+    def propagate(
+        self,
+        level: int,
+        probabilities: NDArray[np.float32],
+        left: Indices,
+        right: Indices,
+        propagates: bool,
+    ) -> Level:
+        """Propagate the probability over what both titles match in the catalogue."""
+        known = self.levels[level]
+        propagated = known.between(probabilities, left, right)
+        return Level(probabilities, propagated, known, known)

@@ -1,0 +1,125 @@
+"""True, found and common matches of each row, in matrices, sets and groups."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array, issparse
+from sklearn.utils.validation import check_consistent_length
+
+from skmatch.evaluation._labels import encode_labels
+
+
+def is_matrix(y: Any) -> bool:
+    """Tell a matrix from labels and from a sequence of id sets."""
+    return issparse(y) or getattr(y, "ndim", 1) == 2
+
+
+def _as_bool(matches: csr_array) -> csr_array:
+    """Return a copy that stores every match once and nothing else."""
+    matches = matches.astype(bool)
+    matches.sum_duplicates()
+    matches.eliminate_zeros()
+    return matches
+
+
+def count_in_matrix(
+    y_true: Any, found: csr_array
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Count true, found and common matches of each row of a match matrix."""
+    found = _as_bool(found)
+    n_found = np.diff(found.indptr)
+    if is_matrix(y_true):
+        true = _as_bool(csr_array(y_true))
+        if true.shape != found.shape:
+            raise ValueError(
+                f"y_true has shape {true.shape} and y_pred {found.shape}; two match "
+                "matrices must have the same shape."
+            )
+        n_both = true.multiply(found).sum(axis=1)
+        return n_both.astype(np.int64), np.diff(true.indptr), n_found
+    if any(isinstance(label, (set, frozenset)) for label in y_true):
+        raise ValueError(
+            "y_true holds id sets and y_pred is a matrix; give labels or an indicator "
+            "matrix as y_true, or id sets as y_pred."
+        )
+    codes = encode_labels(y_true, "y_true")
+    if found.shape != (codes.size, codes.size):
+        raise ValueError(
+            f"y_true has {codes.size} labels and y_pred has shape {found.shape}; "
+            f"expected shape {(codes.size, codes.size)}, the rows matched with one "
+            "another."
+        )
+    row = found.tocoo(copy=False).coords[0]
+    is_right = codes[row] == codes[found.indices]
+    n_both = np.bincount(row[is_right], minlength=codes.size)
+    return n_both, np.bincount(codes)[codes], n_found
+
+
+def count_in_sets(
+    y_true: Iterable[Any], y_pred: Iterable[Any]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Count true, found and common ids of each row of two sequences of id sets."""
+    true, found = _id_sets(y_true, "y_true"), _id_sets(y_pred, "y_pred")
+    check_consistent_length(true, found)
+    kinds = [
+        {isinstance(i, str) for row in rows for i in row} for rows in (true, found)
+    ]
+    if kinds[0] and kinds[1] and kinds[0] != kinds[1]:
+        raise ValueError(
+            "The ids of y_true and y_pred are not both str; expected ids of one kind "
+            "(a matrix as y_pred must be a sparse or a numpy array)."
+        )
+    counts = [(len(t & p), len(t), len(p)) for t, p in zip(true, found, strict=True)]
+    n_both, n_true, n_found = np.array(counts, dtype=np.int64).reshape(-1, 3).T
+    return n_both, n_true, n_found
+
+
+def _id_sets(rows: Iterable[Any], name: str) -> list[frozenset[Any]]:
+    """Read each row as a set of ids."""
+    if issparse(rows):
+        raise ValueError(
+            f"{name} is a matrix and the other argument is not; give both as matrices, "
+            "or labels as y_true and a matrix as y_pred, or both as sequences of ids."
+        )
+    sets = []
+    for number, row in enumerate(rows):
+        if not isinstance(row, Iterable):
+            raise ValueError(
+                f"row {number} of {name} is {row!r}; expected a set of ids or a string "
+                "of space-separated ids (labels go with a match matrix as y_pred)."
+            )
+        sets.append(frozenset(row.split() if isinstance(row, str) else row))
+    return sets
+
+
+def count_pairs(
+    y_true: Any, y_pred: Any
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Count true, found and common matches of each row with other rows."""
+    if is_matrix(y_pred):
+        found = csr_array(y_pred)
+        if found.shape[0] != found.shape[1]:
+            raise ValueError(
+                f"y_pred has shape {found.shape}; expected a square matrix of matches."
+            )
+        n_both, n_true, n_found = count_in_matrix(y_true, found)
+        is_found = found.diagonal() != 0
+        is_true = csr_array(y_true).diagonal() != 0 if is_matrix(y_true) else True
+        return n_both - (is_found & is_true), n_true - is_true, n_found - is_found
+    groups = encode_labels(y_pred, "y_pred")
+    if is_matrix(y_true):
+        n_both, n_found, n_true = count_pairs(groups, y_true)
+        return n_both, n_true, n_found
+    labels = encode_labels(y_true, "y_true")
+    check_consistent_length(labels, groups)
+    _, both, n_both = np.unique(
+        labels * (groups.max(initial=0) + 1) + groups,
+        return_inverse=True,
+        return_counts=True,
+    )
+    counts = n_both[both], np.bincount(labels)[labels], np.bincount(groups)[groups]
+    return counts[0] - 1, counts[1] - 1, counts[2] - 1

@@ -1,0 +1,49 @@
+"""Sparse graphs: their entries by row, from both sides, and without some of them."""
+
+from __future__ import annotations
+
+from numbers import Real
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array, issparse
+from sklearn.utils import check_scalar
+
+
+def symmetrize(
+    scores: NDArray[Any], left: NDArray[Any], right: NDArray[Any], n_rows: int
+) -> csr_array:
+    """Return the graph of unordered pairs, each stored from both sides, sorted."""
+    fits = max(2 * len(scores), n_rows) <= np.iinfo(np.int32).max
+    dtype = np.int32 if fits else np.int64
+    row = np.concatenate([left, right], dtype=dtype, casting="same_kind")
+    column = np.concatenate([right, left], dtype=dtype, casting="same_kind")
+    values = np.concatenate([scores, scores])
+    graph = csr_array((values, (row, column)), shape=(n_rows, n_rows))
+    graph.sort_indices()
+    return graph
+
+
+def row_indices(graph: csr_array) -> NDArray[np.integer[Any]]:
+    """Return the row of each stored entry, in the order of the entries."""
+    return graph.tocoo(copy=False).coords[0]
+
+
+def keep_entries(graph: csr_array, mask: NDArray[np.bool_]) -> csr_array:
+    """Return a graph of those stored entries that a mask marks, zeros included."""
+    if mask.all():
+        return graph
+    n_before = np.append(0, mask.cumsum())
+    kept = graph.data[mask], graph.indices[mask], n_before[graph.indptr]
+    return csr_array(kept, shape=graph.shape)
+
+
+def above_threshold(scores: Any, threshold: float) -> csr_array:
+    """Return the float64 scores of a matrix at or above a threshold, without zeros."""
+    check_scalar(threshold, "threshold", Real, min_val=0, max_val=1)
+    graph = csr_array(scores if issparse(scores) else np.asarray(scores))
+    graph.sum_duplicates()  # of bool, two are one
+    # Scores are float32, and so is the threshold that they may equal.
+    reaches = graph.data.astype(np.float32) >= np.float32(threshold)
+    return keep_entries(graph.astype(np.float64), reaches & (graph.data != 0))

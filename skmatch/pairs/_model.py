@@ -1,0 +1,202 @@
+"""The fitted pair model: from titles to the match probabilities of their pairs.
+
+1. Encode the titles by each embedder, and their words by hashing.
+2. Describe the candidate pairs of a context by features of their texts and by what
+   each similarity is among those of the other candidates.
+3. Judge them level by level: a classifier gives probabilities, which are propagated
+   over the match graph; the next level sees what they are among the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+
+from skmatch.graph import Neighbourhoods
+from skmatch.pairs._context import (
+    Catalogue,
+    Context,
+    EncodedTitles,
+    GalleryContext,
+    Level,
+)
+from skmatch.pairs._graph_features import (
+    Around,
+    compare_neighbourhoods,
+    graph_feature_names,
+)
+from skmatch.pairs._parsed_titles import count_words
+from skmatch.pairs._text_features import TextFeatures
+from skmatch.pairs._word_weights import compare_hashed, hash_words
+from skmatch.search import inner_products, unit_rows
+
+Titles = NDArray[np.object_]
+_PAIRS_PER_BLOCK = 2**17
+
+
+class Pairs(NamedTuple):
+    """Candidate pairs in their context, and what describes them."""
+
+    context: Context
+    left: NDArray[np.intp]  # (n_pairs,)
+    right: NDArray[np.intp]  # (n_pairs,)
+    features: NDArray[np.float32]  # (n_pairs, n_features), before the first level
+    similarities: list[Neighbourhoods]  # of each embedder, around the left rows
+
+    def compare_words(self) -> Iterator[csr_array]:
+        """Yield which words both titles have and which one alone, by blocks."""
+        of_left, of_right = self.context.left.words, self.context.right.words
+        for start in range(0, max(1, len(self.left)), _PAIRS_PER_BLOCK):
+            block = slice(start, start + _PAIRS_PER_BLOCK)
+            yield compare_hashed(of_left[self.left[block]], of_right[self.right[block]])
+
+    def add_level(
+        self, features: NDArray[np.float32], level: Level
+    ) -> NDArray[np.float32]:
+        """Append to features what a level says, among what it says around the pairs."""
+        around = Around(
+            level.of_left.neighbourhoods,
+            level.of_right.neighbourhoods,
+            self.context.holds_left,
+            self.context.holds_right,
+        )
+        columns = compare_neighbourhoods(
+            level.propagated, self.left, self.right, around
+        )
+        return np.column_stack([features, *columns])
+
+    def repeat(self, n_times: int) -> Pairs:
+        """Return each pair many times."""
+        return self._replace(
+            left=np.repeat(self.left, n_times),
+            right=np.repeat(self.right, n_times),
+            features=np.repeat(self.features, n_times, axis=0),
+        )
+
+
+class PairDescriber(NamedTuple):
+    """Fitted embedders and counts of words: what finds and describes candidates."""
+
+    embedders: list[Any]
+    text_features: TextFeatures
+    n_candidates: int
+
+    def encode(self, titles: Titles, fields: Titles) -> EncodedTitles:
+        """Compute what is known of each title by itself."""
+        embeddings = [unit_rows(e.transform(titles)) for e in self.embedders]
+        return EncodedTitles(titles, fields, embeddings, hash_words(titles))
+
+    def describe(self, context: Context, n_threads: int) -> Pairs:
+        """Find the candidate pairs of a context, and describe them."""
+        left, right = context.candidates(self.n_candidates, n_threads)
+        parsed = context.parse(self.text_features.counts, left, right)
+        columns = [self.text_features.transform(*parsed, n_threads)]
+        similarities = []
+        sides = zip(context.left.embeddings, context.right.embeddings, strict=True)
+        for embedder, (X, others) in enumerate(sides):
+            scores = inner_products(X, others, left, right)
+            around = context.around(embedder, scores, left, right)
+            columns += compare_neighbourhoods(scores, left, right, around)
+            similarities.append(around.left)
+        return Pairs(context, left, right, np.column_stack(columns), similarities)
+
+    def feature_names(self) -> list[str]:
+        """Return the names of the features before the first level."""
+        names = self.text_features.names
+        for number, embedder in enumerate(self.embedders):
+            names += graph_feature_names(f"{type(embedder).__name__.lower()}{number}")
+        return names
+
+
+class PairModel(NamedTuple):
+    """All that a fit has learned of pairs; nothing in it changes."""
+
+    describer: PairDescriber
+    word_weights: Any  # classifier of the words that both titles or one alone have
+    classifiers: list[Any]  # of each stacking level
+    propagates: bool
+    background: NDArray[np.float32]  # features of training pairs, for explanations
+
+    def judge(
+        self, pairs: Pairs, replaced: tuple[int, NDArray[np.float32]] | None = None
+    ) -> tuple[list[Level], NDArray[np.float32]]:
+        """Return what each level says, and the features that the last one sees.
+
+        `replaced` are a column of the features and other values for it, as in an
+        explanation.
+        """
+        weights = weigh_words(self.word_weights, pairs)
+        described = features = np.column_stack([pairs.features, weights])
+        levels: list[Level] = []
+        for number, classifier in enumerate(self.classifiers):
+            if number:
+                features = pairs.add_level(described, levels[-1])
+            if replaced is not None and replaced[0] < features.shape[1]:
+                features = features.copy()
+                features[:, replaced[0]] = replaced[1]
+            levels.append(
+                pairs.context.propagate(
+                    number,
+                    match_probability(classifier, features),
+                    pairs.left,
+                    pairs.right,
+                    self.propagates,
+                )
+            )
+        return levels, features
+
+    def score_graph(self, titles: Titles, fields: Titles, n_threads: int) -> csr_array:
+        """Return the match probabilities of the pairs of a gallery: (n, n)."""
+        return self._judge_gallery(titles, fields, n_threads)[1][-1].of_left.graph
+
+    def make_catalogue(
+        self, titles: Titles, fields: Titles, n_threads: int
+    ) -> Catalogue:
+        """Judge the pairs of titles among themselves, to match others with them."""
+        pairs, levels = self._judge_gallery(titles, fields, n_threads)
+        return Catalogue(
+            pairs.context.left,
+            count_words(titles),
+            pairs.similarities,
+            [level.of_left for level in levels],
+        )
+
+    def feature_names(self) -> list[str]:
+        """Return the names of the features that the last level sees."""
+        names = [*self.describer.feature_names(), "words_learned"]
+        n_levels = len(self.classifiers)
+        if n_levels > 1:
+            names += graph_feature_names(f"level{n_levels - 1}")
+        return names
+
+    def _judge_gallery(
+        self, titles: Titles, fields: Titles, n_threads: int
+    ) -> tuple[Pairs, list[Level]]:
+        encoded = self.describer.encode(titles, fields)
+        pairs = self.describer.describe(GalleryContext(encoded), n_threads)
+        return pairs, self.judge(pairs)[0]
+
+
+def match_probability(classifier: Any, features: Any) -> NDArray[np.float32]:
+    """Return the probability of a match of each pair: (n_pairs,)."""
+    classes = classifier.classes_.tolist()
+    if True not in classes or not features.shape[0]:
+        return np.zeros(features.shape[0], np.float32)
+    column = classes.index(True)
+    return classifier.predict_proba(features)[:, column].astype(np.float32)
+
+
+def weigh_words(classifier: Any, pairs: Pairs) -> NDArray[np.float32]:
+    """Return the log-odds of a match that the words of each pair have."""
+    blocks = [match_probability(classifier, block) for block in pairs.compare_words()]
+    return log_odds(np.concatenate(blocks))
+
+
+def log_odds(probability: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return ``log(p / (1 - p))``, with p kept from 0 and 1."""
+    p = np.clip(probability.astype(np.float64), 1e-6, 1 - 1e-6)
+    return np.log(p / (1 - p)).astype(np.float32)

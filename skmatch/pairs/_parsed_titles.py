@@ -1,0 +1,107 @@
+"""Titles read once: their words, quantities and model codes as sparse indicators."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from itertools import chain, pairwise
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+
+from skmatch.titles import UNITS, find_quantities
+
+Titles = Sequence[str] | NDArray[np.object_]
+_WORD = re.compile(r"\w+")
+
+
+class WordCounts(NamedTuple):
+    """In how many titles each word is, and how many titles have the same words."""
+
+    n_titles: int
+    words: Counter[str]
+    same_words: Counter[str]
+
+
+def count_words(titles: Titles) -> WordCounts:
+    """Count the words of titles, and the titles of the same words."""
+    return _count([_words(title) for title in titles])
+
+
+class ParsedTitles:
+    """Titles, of which any pairs can be compared.
+
+    Parameters
+    ----------
+    titles : sequence of str
+        The titles.
+    fields : ndarray of shape (n_titles,) or (n_titles, n_columns), dtype object
+        The rows of ``X`` as they were given.
+    known : WordCounts
+        Counts of the titles of ``fit``.
+    around : WordCounts or None
+        Counts of the gallery or catalogue; None if the titles are all of it.
+    """
+
+    def __init__(
+        self,
+        titles: Titles,
+        fields: NDArray[np.object_],
+        known: WordCounts,
+        around: WordCounts | None = None,
+    ) -> None:
+        self.texts = [" ".join(title.lower().split()) for title in titles]
+        self.fields = fields
+        words = [_words(text) for text in self.texts]
+        around = around or _count(words)
+        self.words, names = _indicator(words)
+        # The weight of a word is its inverse document frequency, in [0, 1].
+        n_titles = known.n_titles + around.n_titles
+        n_with = np.array([max(1, known.words[w] + around.words[w]) for w in names])
+        weights = np.log((1 + n_titles) / (1 + n_with)) / np.log(1 + n_titles)
+        self.weights = weights.astype(np.float32)
+        self.is_unseen = np.array([w not in known.words for w in names], np.float32)
+        self.bigrams = _indicator([list(pairwise(w)) for w in words])[0]
+        self.first = np.array([w[0] if w else "" for w in words])
+        self.last = np.array([w[-1] if w else "" for w in words])
+        self.sorted = [_sort(w) for w in words]
+        self.compact = ["".join(w) for w in words]
+        self.n_same_words = np.array(
+            [max(1, around.same_words[text]) for text in self.sorted]
+        )
+        quantities = [find_quantities(text) for text in self.texts]
+        self.codes = _indicator([codes for _, codes in quantities])[0]
+        self.code_texts = [" ".join(sorted(codes)) for _, codes in quantities]
+        self.quantities = {}  # of each kind: which title has which value
+        for kind in [*UNITS, "number"]:
+            values = [[q for q in found if q[0] == kind] for found, _ in quantities]
+            self.quantities[kind] = _indicator(values)[0]
+
+
+def _count(words: list[list[str]]) -> WordCounts:
+    """Count the words of titles that are split already."""
+    each = Counter(chain.from_iterable(map(set, words)))
+    return WordCounts(len(words), each, Counter(map(_sort, words)))
+
+
+def _words(text: str) -> list[str]:
+    return _WORD.findall(text.lower())
+
+
+def _sort(words: list[str]) -> str:
+    return " ".join(sorted(words))
+
+
+def _indicator(rows: Sequence[Any]) -> tuple[csr_array, list[Any]]:
+    """Return which row has which item, and the items."""
+    sets = [sorted(set(row)) for row in rows]
+    items = sorted(set(chain.from_iterable(sets)))
+    column = {item: n for n, item in enumerate(items)}
+    indices = np.array([column[i] for i in chain.from_iterable(sets)], dtype=np.int32)
+    starts = np.append(0, np.cumsum([len(items) for items in sets]))
+    values = np.ones(len(indices), np.float32)
+    shape = (len(sets), max(1, len(items)))
+    return csr_array((values, indices, starts), shape=shape), items or [""]
