@@ -1,92 +1,102 @@
-"""The nearest rows of each row: the candidates that a second look decides on."""
+"""The nearest neighbours of each row: the candidates of a pair classifier."""
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
+import faiss
 import numpy as np
-from numpy.typing import NDArray
-from scipy.sparse import csr_array, csr_matrix, issparse
-from sklearn.preprocessing import normalize
+from scipy.sparse import issparse
+from threadpoolctl import threadpool_limits
 
-_ROWS_PER_BLOCK = 2**14
-_PAIRS_PER_BLOCK = 2**16
-_WORK_PER_ROW = 100_000  # rows that a sparse row is compared with, once a shared word
+from skmatch.search._products import rounding
+from skmatch.search._sparse import sparse_neighbors
+from skmatch.search._unit_rows import Embeddings, Indices, draw
 
-
-def unit_rows(embeddings: Any) -> Any:
-    """Scale embeddings to unit L2 norm: dense or sparse float32."""
-    if issparse(embeddings):
-        return normalize(csr_array(embeddings, dtype=np.float32))
-    return normalize(np.ascontiguousarray(embeddings, dtype=np.float32))
+_LARGEST_FLAT = 20_000  # rows that are all compared
+_ROWS_PER_LIST = 50  # that train its centroid
+_N_SAMPLE = 2048  # rows whose true neighbours are known
+# A scan of lists runs at an eighth of the speed of BLAS, which compares all rows.
+_SLOWDOWN = 8
 
 
-def find_nearest(
-    rows: Any, others: Any, n_nearest: int, n_threads: int
-) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Return the places of the most similar rows of `others` for each unit row.
+def nearest_neighbors(
+    rows: Any,
+    others: Any,
+    n_neighbors: int,
+    n_threads: int,
+    *,
+    largest_flat: int = _LARGEST_FLAT,
+    target_recall: float = 0.995,
+    max_probes: int = 256,
+) -> tuple[Indices, Indices]:
+    """Return the pairs (row, column) of each unit row and its most similar `others`.
 
-    Sparse rows without a word in common are not near, however few are nearer. Where
-    their words are in too many of `others` to look at all of these, the rarest count.
+    Sparse rows that share no column are not near, however few are nearer. Dense rows:
+
+    1. Up to `largest_flat` others are all compared with each row.
+    2. More others lie in the lists of an inverted file, sqrt(n) of them; a row is
+       compared with those in the lists of the nearest centroids.
+    3. The number of these is doubled until rows of a sample have found `target_recall`
+       of their true neighbours: time grows about as n ** 1.5.
+    4. Where so many lists are needed that all rows are compared faster, they are. A
+       warning tells if `max_probes` lists are too few.
     """
-    n_nearest = min(n_nearest, others.shape[0])
+    n_neighbors = min(n_neighbors, others.shape[0])
     if issparse(rows):
-        from sparse_dot_topn import sp_matmul_topn
+        return sparse_neighbors(rows, others, n_neighbors, n_threads)
+    with threadpool_limits(n_threads):
+        index = _flat(others)
+        if len(others) > largest_flat:
+            index = _inverted_file(
+                index, rows, others, n_neighbors, target_recall, max_probes
+            )
+        # All rows in one call: faiss uses BLAS for large batches only.
+        column = index.search(rows, n_neighbors)[1].ravel()
+    row = np.repeat(np.arange(len(rows)), n_neighbors)
+    return row[column >= 0], column[column >= 0]
 
-        columns = csr_matrix(others.T)
-        rows = _keep_rarest(rows, np.diff(columns.indptr))
-        found = [
-            sp_matmul_topn(
-                csr_matrix(rows[start : start + _ROWS_PER_BLOCK]),
-                columns,
-                top_n=n_nearest,
-                n_threads=n_threads,
-            ).tocoo()
-            for start in range(0, rows.shape[0], _ROWS_PER_BLOCK)
-        ]
-        places = [part.row + i * _ROWS_PER_BLOCK for i, part in enumerate(found)]
-        columns_found = [part.col for part in found]
-        return (
-            np.concatenate(places).astype(np.intp),
-            np.concatenate(columns_found).astype(np.intp),
-        )
-    import faiss
-    from threadpoolctl import threadpool_limits
 
+def _flat(others: Embeddings) -> Any:
     index = faiss.IndexFlatIP(others.shape[1])
     index.add(others)
-    with threadpool_limits(n_threads):
-        place = index.search(rows, n_nearest)[1].ravel()
-    row = np.repeat(np.arange(len(rows)), n_nearest)
-    return row[place >= 0], place[place >= 0]
+    return index
 
 
-def _keep_rarest(rows: csr_array, n_rows_with: NDArray[np.integer]) -> csr_array:
-    """Keep the rarest words of each row, as many as its share of the work allows.
-
-    So the time of a search is linear in the rows. One word always stays.
-    """
-    row = np.repeat(np.arange(rows.shape[0]), np.diff(rows.indptr))
-    work = n_rows_with[rows.indices].astype(np.int64)
-    rising = np.lexsort((work, row))
-    done = np.cumsum(work[rising]) - work[rising]
-    done -= done[rows.indptr[row]]  # by the rarer words of the same row
-    is_kept = np.empty(len(row), bool)
-    is_kept[rising] = (done == 0) | (done + work[rising] <= _WORK_PER_ROW)
-    kept = rows.copy()
-    kept.data[~is_kept] = 0
-    kept.eliminate_zeros()
-    return kept
-
-
-def inner_products(
-    rows: Any, others: Any, left: NDArray[np.intp], right: NDArray[np.intp]
-) -> NDArray[np.float32]:
-    """Return the inner product of a row and another for each pair."""
-    parts = [np.empty(0, np.float32)]
-    for start in range(0, len(left), _PAIRS_PER_BLOCK):
-        a = rows[left[start : start + _PAIRS_PER_BLOCK]]
-        b = others[right[start : start + _PAIRS_PER_BLOCK]]
-        product = a.multiply(b).sum(axis=1) if issparse(a) else (a * b).sum(axis=1)
-        parts.append(np.asarray(product, np.float32).ravel())
-    return np.concatenate(parts)
+def _inverted_file(
+    flat: Any,
+    rows: Embeddings,
+    others: Embeddings,
+    n_neighbors: int,
+    target_recall: float,
+    max_probes: int,
+) -> Any:
+    """Return an inverted file of this recall, or `flat` where that is faster."""
+    n_lists = round(np.sqrt(len(others)))
+    index = faiss.index_factory(
+        others.shape[1], f"IVF{n_lists},Flat", faiss.METRIC_INNER_PRODUCT
+    )
+    index.train(others[draw(len(others), _ROWS_PER_LIST * n_lists)])
+    index.add(others)
+    sample = rows[draw(len(rows), _N_SAMPLE, seed=1)]
+    # Of equally similar neighbours any will do.
+    least = flat.search(sample, n_neighbors)[0][:, -1:] - rounding(rows.shape[1])
+    index.nprobe = 1
+    while True:
+        recall = float((index.search(sample, n_neighbors)[0] >= least).mean())
+        if recall >= target_recall:
+            return index
+        if _SLOWDOWN * index.nprobe >= n_lists:
+            return flat
+        if index.nprobe >= max_probes:
+            break
+        index.nprobe *= 2
+    warnings.warn(
+        f"The search of candidates found {recall:.4f} of the {n_neighbors} nearest "
+        f"neighbours of a sample of rows in {index.nprobe} of {n_lists} lists; "
+        f"expected {target_recall}.",
+        UserWarning,
+        stacklevel=3,
+    )
+    return index

@@ -1,0 +1,145 @@
+"""Inner products of given pairs, of blocks of rows, and in float64."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import issparse
+from sklearn.preprocessing import normalize
+
+from skmatch.search._unit_rows import Embeddings, Indices, draw
+
+Pairs = tuple[Indices, Indices, NDArray[np.float32]]  # row, column, similarity
+
+ENTRIES_PER_BLOCK = 2**19  # of a matrix of similarities: it stays in the cache
+# Columns of the same. Rows that lie a power of two apart share the sets of a cache:
+# with 1024 columns, products of 16 dimensions take twice as long.
+_COLUMNS_PER_BLOCK = 1000
+PAIRS_PER_BLOCK = 4096  # their rows stay in the cache
+_MATCHES_PER_ROW = 100
+
+
+def inner_products(
+    left_rows: Any,
+    right_rows: Any,
+    left: Indices,
+    right: Indices,
+    pairs_per_block: int = 2**16,
+) -> NDArray[np.float32]:
+    """Return ``left_rows[left] · right_rows[right]`` of each pair: (n_pairs,)."""
+    parts = [np.empty(0, np.float32)]
+    for start in range(0, len(left), pairs_per_block):
+        a = left_rows[left[start : start + pairs_per_block]]
+        b = right_rows[right[start : start + pairs_per_block]]
+        product = a.multiply(b).sum(axis=1) if issparse(a) else (a * b).sum(axis=1)
+        parts.append(np.asarray(product, np.float32).ravel())
+    return np.concatenate(parts)
+
+
+def pairs_above(
+    left: Embeddings,
+    right: Embeddings,
+    bound: float,
+    *,
+    triangle: bool = False,
+    entries_per_block: int = ENTRIES_PER_BLOCK,
+    columns_per_block: int = _COLUMNS_PER_BLOCK,
+) -> Pairs:
+    """Return the pairs of rows whose float32 inner product is at least `bound`.
+
+    `triangle` keeps those whose second index is larger than the first.
+    """
+    found = []
+    width = max(1, min(len(right), columns_per_block))
+    step = max(1, entries_per_block // width)
+    for start in range(0, len(left), step):
+        block = left[start : start + step]
+        for first in range(start if triangle else 0, len(right), width):
+            similarities = block @ right[first : first + width].T
+            hits = np.flatnonzero(similarities >= bound)
+            row, column = np.divmod(hits, similarities.shape[1])
+            row, column = row + start, column + first
+            similarity = similarities.ravel()[hits]
+            if triangle:
+                keep = column > row
+                row, column, similarity = row[keep], column[keep], similarity[keep]
+            found.append((row, column, similarity))
+    return join(found)
+
+
+def similar_pairs(rows: Embeddings, threshold: float) -> Pairs:
+    """Return the pairs of dense unit rows above a threshold, as (smaller, larger).
+
+    By float32 block products alone: all pairs are compared, none is ranked again.
+    """
+    return pairs_above(rows, rows, threshold, triangle=True)
+
+
+def rerank(
+    left: Embeddings,
+    right: Embeddings,
+    rows: Indices,
+    columns: Indices,
+    threshold: float,
+    pairs_per_block: int = PAIRS_PER_BLOCK,
+) -> Pairs:
+    """Return those pairs whose cosine, computed in float64, reaches the threshold.
+
+    However a pair was found, its similarity is the same.
+    """
+    bound = threshold - rounding(left.shape[1])
+    parts = []
+    for first in range(0, len(rows), pairs_per_block):
+        block = slice(first, first + pairs_per_block)
+        a, b = left.take(rows[block], axis=0), right.take(columns[block], axis=0)
+        near = np.flatnonzero(np.einsum("ij,ij->i", a, b) >= bound)  # float32 is quick
+        similarities = _cosines(a[near], b[near])
+        near = near[similarities >= np.float32(threshold)]
+        similarities = similarities[similarities >= np.float32(threshold)]
+        parts.append((rows[block][near], columns[block][near], similarities))
+    return join(parts)
+
+
+def _cosines(left: Embeddings, right: Embeddings) -> NDArray[np.float32]:
+    """Cosine similarity, in float64, of each row of `left` with that of `right`."""
+    dot, left_square, right_square = (
+        np.einsum("ij,ij->i", a, b, dtype=np.float64)
+        for a, b in ((left, right), (left, left), (right, right))
+    )
+    norms = np.sqrt(left_square) * np.sqrt(right_square)
+    cosines = np.divide(dot, norms, out=np.zeros_like(dot), where=norms > 0)
+    return np.clip(cosines, -1, 1).astype(np.float32)
+
+
+def rounding(n_features: int) -> float:
+    """Bound the error of a float32 inner product of unit rows."""
+    return 2 * (n_features + 2) * float(np.finfo(np.float32).eps)
+
+
+def join(pairs: Iterable[Pairs]) -> Pairs:
+    """Join blocks of pairs; no block gives no pair."""
+    empty = np.empty(0, np.intp), np.empty(0, np.intp), np.empty(0, np.float32)
+    rows, columns, similarities = zip(empty, *pairs, strict=True)
+    return np.concatenate(rows), np.concatenate(columns), np.concatenate(similarities)
+
+
+def lowest_threshold(rows: Any, max_pairs: int) -> float:
+    """Return a threshold at which rows have about a hundred matches each.
+
+    It is a quantile of the similarities of 256 rows with all the others; fewer matches
+    where there would be more than `max_pairs` in all.
+    """
+    n_rows = rows.shape[0]
+    rows = normalize(rows)
+    similarities = rows[draw(n_rows, 256)] @ rows.T
+    if issparse(similarities):
+        similarities = similarities.toarray()
+    n_matches = min(_MATCHES_PER_ROW, max_pairs // n_rows)
+    share = min(1.0, n_matches / n_rows)
+    lowest = float(np.quantile(similarities, 1 - share))
+    if issparse(rows) and lowest <= 0:  # rows without a word in common: all the others
+        lowest = float(similarities[similarities > 0].min(initial=1.0))
+    return max(-1.0, min(1.0, lowest))
