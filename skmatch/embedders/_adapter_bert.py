@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 from importlib.metadata import version
 from numbers import Integral, Real
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -19,32 +16,42 @@ from sklearn.utils.validation import check_is_fitted
 
 from skmatch.embedders._backbones import (
     add_adapter,
-    check_settings,
     find_backbone,
     fingerprint,
     load_backbone,
     load_tokenizer,
     make_backbone,
-    read_json,
 )
-from skmatch.embedders._base import _find_device, _Rows, _TitleEmbedder
+from skmatch.embedders._base import TitleEmbedder
+from skmatch.embedders._device import find_device, has_fast_bfloat16
+from skmatch.embedders._weights import (
+    SETTINGS,
+    load_weights,
+    read_settings,
+    read_weights,
+    write_folder,
+)
 
 if TYPE_CHECKING:
     import torch
     from torch import nn
 
-_POOLINGS = ("mean", "cls", "pooler")
-_PRECISIONS = ("auto", "float32", "bfloat16", "int8")
-_BACKENDS = ("torch", "openvino")
+    from skmatch.embedders._batches import TextBatches
+    from skmatch.embedders._networks import AdapterBert
+
+_CHOICES = {
+    "pooling": ("mean", "cls", "pooler"),
+    "precision": ("auto", "float32", "bfloat16", "int8"),
+    "backend": ("torch", "openvino"),
+}
 _TITLES_OF_CALIBRATION = 300
 _TITLES_OF_START = 4000  # whose principal directions the projection starts with
 _TOKENS_PER_PASS = 1024  # what is computed of them stays in the cache
 _TOKENS_PER_PASS_OF_GPU = 32768
-_SETTINGS = "settings.json"
 _FITTED = ("history_", "best_epoch_", "n_features_in_", "adapter_config_")
 
 
-class AdapterBertEmbedder(_TitleEmbedder):
+class AdapterBertEmbedder(TitleEmbedder):
     r"""Embed titles by a frozen BERT with a trained adapter and a projection.
 
     The weights of the language model stay as they are. Small bottleneck layers after
@@ -135,9 +142,9 @@ class AdapterBertEmbedder(_TitleEmbedder):
     best_epoch_ : int
         The epoch, from 1, whose adapter and projection were kept.
     n_features_in_ : int
-        Number of columns of the titles seen in :meth:`fit`; 1 for 1-D titles.
+        Number of fields of the titles seen in :meth:`fit`; 1 for 1-D titles.
     feature_names_in_ : ndarray of shape (`n_features_in_`,), dtype object
-        Names of the columns, where `X` was a DataFrame with str column names.
+        Names of the fields, where `X` was a DataFrame with str column names.
 
     See Also
     --------
@@ -247,8 +254,6 @@ class AdapterBertEmbedder(_TitleEmbedder):
             parameter cannot be written as JSON.
         """
         check_is_fitted(self)
-        from safetensors.torch import save as to_bytes
-
         from skmatch.embedders._training import trained_weights
 
         params = self.get_params(deep=False) | {"random_state": None, "log_dir": None}
@@ -257,12 +262,6 @@ class AdapterBertEmbedder(_TitleEmbedder):
         for name in ("loss", "miner"):  # of training only
             if not isinstance(params[name], (str, type(None))):
                 params[name] = type(self)().get_params()[name]
-        weights = {
-            name: weight.detach().contiguous()
-            for name, weight in trained_weights(self.module_).items()
-        }
-        written = to_bytes(weights)
-        name = f"adapter-{hashlib.sha256(written).hexdigest()[:16]}.safetensors"
         settings = {
             "skmatch": version("skmatch"),
             "params": params,
@@ -270,19 +269,8 @@ class AdapterBertEmbedder(_TitleEmbedder):
             "feature_names_in": list(getattr(self, "feature_names_in_", [])),
             "calibration": self._calibration,
             "backbone": fingerprint(self.module_.backbone),
-            "weights": name,
         }
-        try:
-            text = json.dumps(settings, indent=1, default=_as_number)
-        except TypeError as error:
-            raise ValueError(f"A parameter cannot be written: {error}") from error
-        path = Path(folder)
-        path.mkdir(parents=True, exist_ok=True)
-        _replace(path / name, written)
-        _replace(path / _SETTINGS, text.encode())  # from here on the new one counts
-        for old in path.glob("adapter-*.safetensors"):
-            if old.name != name:
-                old.unlink()
+        write_folder(folder, settings, trained_weights(self.module_))
 
     @classmethod
     def load(
@@ -311,8 +299,7 @@ class AdapterBertEmbedder(_TitleEmbedder):
         from skmatch.embedders._training import trained_weights
 
         path = Path(folder)
-        settings = read_json(path / _SETTINGS)
-        check_settings(settings, str(path / _SETTINGS))
+        settings = read_settings(path)
         try:
             params = dict(settings["params"])
             fitted, names = settings["fitted"], settings["feature_names_in"]
@@ -321,7 +308,7 @@ class AdapterBertEmbedder(_TitleEmbedder):
             embedder = cls(**params)
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(
-                f"{path / _SETTINGS} is not one that AdapterBertEmbedder.save wrote: "
+                f"{path / SETTINGS} is not one that AdapterBertEmbedder.save wrote: "
                 f"{error!r}"
             ) from error
         if model_name is not None:
@@ -341,37 +328,25 @@ class AdapterBertEmbedder(_TitleEmbedder):
                 f"the one that the adapter in {path} was trained in; expected weights "
                 f"of the hash {backbone_hash}."
             )
-        if Path(file).name != file:
-            raise ValueError(
-                f"{path / _SETTINGS} names {file!r}; expected the name of a file."
-            )
+        weights = read_weights(path, file)
         expected = set(trained_weights(module))
-        _load_weights(module, _read_weights(path / file), expected, str(path / file))
+        load_weights(module, weights, expected, str(path / file))
         embedder.module_ = module.eval()
         embedder._n_features_out = embedder.embedding_dim
         return embedder
 
-    def _start(self, texts: list[str], seed: int) -> nn.Module:
-        """Load the language model and add the adapter; return the untrained module."""
-        import torch
-
+    def _start(self, texts: list[str], seed: int) -> tuple[nn.Module, TextBatches]:
         found = self._find_backbone()
         self.tokenizer_ = load_tokenizer(found)
         module = self._make_module(load_backbone(found))
+        batches = self._read(texts)
         rng = np.random.default_rng(seed)
-        n_drawn = min(len(texts), _TITLES_OF_START)
-        drawn = [texts[row] for row in rng.choice(len(texts), n_drawn, replace=False)]
-        self._calibration = ["", *drawn[: _TITLES_OF_CALIBRATION - 1]]
-        pooled = self._pool(module, drawn)
-        n_components = min(self.embedding_dim, *pooled.shape)
-        pca = PCA(n_components, random_state=seed).fit(pooled)
-        scale = 1 / np.linalg.norm(pca.transform(pooled), axis=1).mean().clip(1e-6)
-        with torch.no_grad():
-            weight, bias = module.project.weight, module.project.bias
-            weight[:n_components] = torch.from_numpy(scale * pca.components_)
-            weight[n_components:] *= 0.1
-            bias.copy_(-weight @ torch.from_numpy(pca.mean_).float())
-        return module
+        drawn = rng.choice(len(texts), min(len(texts), _TITLES_OF_START), replace=False)
+        calibration = drawn[: _TITLES_OF_CALIBRATION - 1]
+        self._calibration = ["", *(texts[index] for index in calibration)]
+        pooled = self._pool(module, batches.select(drawn))
+        _start_projection(module.project, pooled, seed)
+        return module, batches
 
     def _find_backbone(self) -> Path:
         """Return the checked folder of the language model."""
@@ -381,7 +356,7 @@ class AdapterBertEmbedder(_TitleEmbedder):
             local_files_only=self.local_files_only,
         )
 
-    def _make_module(self, backbone: Any) -> Any:
+    def _make_module(self, backbone: Any) -> AdapterBert:
         """Put the adapter and the projection on a language model."""
         from skmatch.embedders._networks import AdapterBert
 
@@ -401,29 +376,28 @@ class AdapterBertEmbedder(_TitleEmbedder):
         )
         return AdapterBert(backbone, self.pooling, self.embedding_dim)
 
-    def _pool(self, module: Any, texts: list[str]) -> NDArray[np.float32]:
-        """Return the pooled states of texts: float32 (n_texts, hidden_size)."""
-        import torch
+    def _pool(self, module: AdapterBert, titles: TextBatches) -> NDArray[np.float32]:
+        """Return the pooled states of titles: float32 (n_titles, hidden_size)."""
+        from torch import nn
 
         from skmatch.embedders._training import embed
 
-        class Pool(torch.nn.Module):
+        class Pool(nn.Module):
             def forward(self, batch: Any) -> Any:
                 return module.pool(batch)
 
-        device = _find_device(self.device)
-        dtype = self._find_dtype(device)
-        rows = _Rows(self._read(texts), np.arange(len(texts)))
+        device = find_device(self.device)
         module.to(device).eval()
-        return embed(Pool(), rows, len(texts), device, dtype)
+        return embed(Pool(), titles, device, self._find_dtype(device))
 
-    def _read(self, texts: list[str]) -> _TextBatches:
-        """Turn texts into the numbers of their tokens."""
+    def _read(self, texts: list[str]) -> TextBatches:
+        from skmatch.embedders._batches import TextBatches
+
         tokenizer = self.tokenizer_
         ids = tokenizer(texts, truncation=True, max_length=self.max_length)["input_ids"]
-        on_cpu = _find_device(self.device).type == "cpu"
-        budget = _TOKENS_PER_PASS if on_cpu else _TOKENS_PER_PASS_OF_GPU
-        return _TextBatches(ids, tokenizer.pad_token_id or 0, budget)
+        on_cpu = find_device(self.device).type == "cpu"
+        n_tokens = _TOKENS_PER_PASS if on_cpu else _TOKENS_PER_PASS_OF_GPU
+        return TextBatches(ids, tokenizer.pad_token_id or 0, n_tokens)
 
     def _prepare(self) -> tuple[nn.Module, torch.device, torch.dtype]:
         self._check_params()
@@ -437,15 +411,16 @@ class AdapterBertEmbedder(_TitleEmbedder):
         precision = self.precision
         if precision == "auto":
             precision = str(self._find_dtype(cpu)).removeprefix("torch.")
-        rows = _Rows(self._read(self._calibration), np.arange(len(self._calibration)))
-        samples = [rows.take(part) for part in rows.split(rows.rows)]
+        titles = self._read(self._calibration)
+        parts = titles.split(np.arange(len(titles)))
+        samples = [titles.take(part) for part in parts]
         return compile_module(self.module_, samples, precision), cpu, torch.float32
 
     def _find_dtype(self, device: torch.device) -> torch.dtype:
         import torch
 
         if self.precision in ("auto", "int8"):
-            is_fast = device.type == "cuda" or _has_bfloat16()
+            is_fast = device.type == "cuda" or has_fast_bfloat16()
             return torch.bfloat16 if is_fast else torch.float32
         return torch.float32 if self.precision == "float32" else torch.bfloat16
 
@@ -461,12 +436,7 @@ class AdapterBertEmbedder(_TitleEmbedder):
         check_scalar(self.max_length, "max_length", Integral, min_val=3)
         check_scalar(self.warm_up, "warm_up", Real, min_val=0, max_val=1)
         check_scalar(self.weight_decay, "weight_decay", Real, min_val=0)
-        choices = (
-            ("pooling", _POOLINGS),
-            ("precision", _PRECISIONS),
-            ("backend", _BACKENDS),
-        )
-        for name, known in choices:
+        for name, known in _CHOICES.items():
             if getattr(self, name) not in known:
                 raise ValueError(
                     f"{name}={getattr(self, name)!r}; expected one of {known}."
@@ -513,87 +483,22 @@ class AdapterBertEmbedder(_TitleEmbedder):
         tensors = {name: torch.from_numpy(w.copy()) for name, w in weights.items()}
         is_whole = config is not None
         expected = module.state_dict() if is_whole else trained_weights(module)
-        _load_weights(module, tensors, set(expected), "the pickle")
+        load_weights(module, tensors, set(expected), "the pickle")
         self.module_ = module.eval()
 
 
-class _TextBatches:
-    """The token numbers of texts, as padded batches of tensors."""
+def _start_projection(project: nn.Linear, pooled: NDArray[Any], seed: int) -> None:
+    """Let a projection start as the principal directions of pooled states.
 
-    def __init__(self, ids: list[list[int]], padding: int, budget: int) -> None:
-        self.lengths = np.array([len(row) for row in ids], dtype=np.int64)
-        self._ids, self._padding, self._budget = ids, padding, budget
-
-    def n_per_pass(self, longest: int) -> int:
-        """Return how many texts pass through the module together."""
-        return max(1, self._budget // longest)
-
-    def take(self, rows: NDArray[np.intp], generator: Any = None) -> Any:
-        """Return the batch of some texts."""
-        import torch
-
-        from skmatch.embedders._networks import TextBatch
-
-        lengths = self.lengths[rows]
-        place = np.arange(lengths.max(initial=1))
-        mask = place < lengths[:, None]
-        ids = np.full(mask.shape, self._padding, dtype=np.int64)
-        ids[mask] = np.concatenate([self._ids[row] for row in rows])
-        return TextBatch(torch.from_numpy(ids), torch.from_numpy(mask.astype(np.int64)))
-
-
-def _has_bfloat16() -> bool:
-    """Tell whether this CPU computes in bfloat16 faster than in float32."""
+    What is projected has mean 0 and mean norm 1; weights that are left over are small.
+    """
     import torch
 
-    find = getattr(torch.cpu, "get_capabilities", dict)
-    known: dict[str, Any] = find()
-    return bool(known.get("avx512_bf16") or known.get("amx_bf16"))
-
-
-def _read_weights(path: Path) -> dict[str, torch.Tensor]:
-    """Read a safetensors file."""
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    try:
-        return load_file(path)
-    except (OSError, SafetensorError) as error:
-        raise ValueError(f"{path} cannot be read as safetensors: {error}") from error
-
-
-def _load_weights(
-    module: Any, weights: dict[str, torch.Tensor], expected: set[str], where: str
-) -> None:
-    """Put weights into a module; raise unless they are those that are expected."""
-    own = module.state_dict()
-    for name, weight in weights.items():
-        shape = tuple(own[name].shape) if name in expected else "no such weights"
-        if shape != tuple(weight.shape):
-            raise ValueError(
-                f"{where} has weights {name!r} of shape {tuple(weight.shape)}; "
-                f"expected {shape}."
-            )
-    if missing := expected - weights.keys():
-        raise ValueError(f"{where} lacks the weights {min(missing)!r}.")
-    module.load_state_dict(weights, strict=False)
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all."""
-    with NamedTemporaryFile(dir=path.parent, prefix=".", delete=False) as file:
-        try:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        except BaseException:
-            os.unlink(file.name)
-            raise
-    os.replace(file.name, path)
-
-
-def _as_number(value: Any) -> Any:
-    """Turn a numpy number into one that JSON knows."""
-    if isinstance(value, np.generic):
-        return value.item()
-    raise TypeError(f"{value!r} of type {type(value).__name__}")
+    n_components = min(project.out_features, *pooled.shape)
+    pca = PCA(n_components, random_state=seed).fit(pooled)
+    scale = 1 / np.linalg.norm(pca.transform(pooled), axis=1).mean().clip(1e-6)
+    with torch.no_grad():
+        weight, bias = project.weight, project.bias
+        weight[:n_components] = torch.from_numpy(scale * pca.components_)
+        weight[n_components:] *= 0.1
+        bias.copy_(-weight @ torch.from_numpy(pca.mean_).float())

@@ -5,8 +5,9 @@ from __future__ import annotations
 from copy import deepcopy
 from typing import Any
 
+import torch
 from pytorch_metric_learning import losses, miners
-from torch import nn
+from torch import Tensor, nn
 
 LOSSES = {
     "arcface": lambda n, dim: losses.ArcFaceLoss(n, dim),
@@ -27,6 +28,50 @@ MINERS = {
     "multi_similarity": miners.MultiSimilarityMiner,
     "triplet_margin": miners.TripletMarginMiner,
 }
+
+
+class Objective(nn.Module):
+    """A loss over what a miner picks, which notes how much there was to learn.
+
+    Most losses are a mean of terms (of triplets, pairs or anchors); those that are 0
+    teach nothing.
+    """
+
+    def __init__(self, loss: nn.Module, miner: nn.Module | None = None) -> None:
+        super().__init__()
+        self.loss, self.miner = loss, miner
+        self._batches: list[tuple[Tensor, float]] = []  # loss, share of nonzero terms
+        self._n_terms = self._n_nonzero = 0
+        reducer = getattr(loss, "reducer", None)
+        if reducer is not None:
+            reducer.register_forward_pre_hook(self._count_terms)
+
+    def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
+        """Return the loss of a batch of embeddings (B, embedding_dim)."""
+        mined = self.miner(embeddings, labels) if self.miner is not None else None
+        self._n_terms = self._n_nonzero = 0
+        value: Tensor = self.loss(embeddings, labels, mined)
+        share = self._n_nonzero / self._n_terms if self._n_terms else float(value != 0)
+        self._batches.append((value.detach(), share))
+        return value
+
+    def pop_means(self) -> dict[str, float]:
+        """Return the means over the batches since the last call, by name."""
+        values = torch.stack([value.float().cpu() for value, _ in self._batches])
+        shares = torch.tensor([share for _, share in self._batches], dtype=torch.double)
+        self._batches = []
+        return {
+            "loss": values.mean().item(),
+            "nonzero_share": shares.mean().item(),
+            "empty_batches": int((shares == 0).sum()),
+        }
+
+    def _count_terms(self, reducer: nn.Module, inputs: tuple[Any, ...]) -> None:
+        """Count the terms of a loss before they are reduced to their mean."""
+        for part in inputs[0].values():
+            if part["reduction_type"] != "already_reduced":
+                self._n_terms += part["losses"].numel()
+                self._n_nonzero += int((part["losses"] > 0).sum())
 
 
 def make_loss(loss: Any, n_classes: int, embedding_dim: int) -> nn.Module:

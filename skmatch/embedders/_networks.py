@@ -119,23 +119,23 @@ class _Branch(nn.Module):
         starts = lengths.cumsum(0) - lengths
         rows = [(lengths == 0).nonzero()[:, 0]]
         summaries = [self.empty.expand(len(rows[0]), -1)]
-        places, states = [], []
+        positions, states = [], []
         for length in lengths[lengths > 0].unique().tolist():
             rows.append((lengths == length).nonzero()[:, 0])  # (b,)
             steps = torch.arange(length, device=items.device)
-            place = starts[rows[-1], None] + steps  # (b, L)
-            state, _ = self.lstm(self.dropout(items[place]))  # (b, L, 2H)
+            position = starts[rows[-1], None] + steps  # (b, L)
+            state, _ = self.lstm(self.dropout(items[position]))  # (b, L, 2H)
             summaries.append(torch.cat([state.amax(1), state.mean(1)], 1).float())
-            places.append(place.flatten())
+            positions.append(position.flatten())
             states.append(state.flatten(0, 1))
         summary = torch.cat(summaries)[torch.cat(rows).argsort()]
-        if not places:
+        if not positions:
             return items.new_zeros(0, 2 * self.lstm.hidden_size), summary
-        return torch.cat(states)[torch.cat(places).argsort()], summary
+        return torch.cat(states)[torch.cat(positions).argsort()], summary
 
 
 class TextBatch(NamedTuple):
-    """The token numbers of B titles, padded to the longest of L tokens."""
+    """The token ids of B titles, padded to the longest of L tokens."""
 
     ids: Tensor  # (B, L) int64
     mask: Tensor  # (B, L) int64; 0 where there is padding

@@ -6,48 +6,51 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from copy import deepcopy
-from typing import Any, NamedTuple, Protocol
+from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from skmatch.embedders._batches import TitleBatches
+from skmatch.embedders._device import seed_torch
+from skmatch.embedders._losses import Objective
+
 _FEWEST_BATCHES = 8  # of an epoch, so that few titles train too
 
 History = list[dict[str, float]]
 
 
-class Titles(Protocol):
-    """Titles that a module can read; what a batch is, only the module knows."""
+class TrainingSettings(NamedTuple):
+    """How to train: what the training loop needs to know besides what it trains."""
 
-    def split(self, rows: NDArray[np.intp]) -> list[NDArray[np.intp]]:
-        """Part rows into such as pass through the module together."""
-        ...
+    n_epochs: int
+    batch_size: int
+    learning_rate: float  # the largest one
+    warm_up: float  # share of the steps in which the learning rate rises
+    weight_decay: float
+    cache_gradients: bool  # whether a batch needs the memory of a part only
+    patience: int  # epochs without a better validation score
+    device: torch.device
+    dtype: torch.dtype
 
-    def take(
-        self, rows: NDArray[np.intp], generator: torch.Generator | None = None
-    ) -> Any:
-        """Return the batch of some rows; a generator asks for augmented ones."""
-        ...
-
-
-def count_batches(n_titles: int, batch_size: int) -> int:
-    """Return the number of batches of an epoch."""
-    return max(_FEWEST_BATCHES, n_titles // batch_size)
+    def count_batches(self, n_titles: int) -> int:
+        """Return the number of batches of an epoch."""
+        return max(_FEWEST_BATCHES, n_titles // self.batch_size)
 
 
 def embed(
     module: nn.Module,
-    titles: Titles,
-    n_titles: int,
+    titles: TitleBatches,
     device: torch.device,
     dtype: torch.dtype = torch.float32,
 ) -> NDArray[np.float32]:
-    """Embed titles 0, 1, ... in eval mode: float32 (n_titles, embedding_dim)."""
+    """Embed all titles in eval mode: float32 (n_titles, embedding_dim)."""
     was_training = module.training
     module.eval()
-    parts = titles.split(np.arange(n_titles))
+    parts = titles.split(np.arange(len(titles)))
     with torch.inference_mode(), _autocast(device, dtype):
         embeddings = [
             module(titles.take(part).to(device)).float().cpu().numpy() for part in parts
@@ -58,80 +61,69 @@ def embed(
 
 def train(
     module: nn.Module,
-    titles: Titles,
-    labels: NDArray[np.int64],
-    *,
-    loss: nn.Module,
-    miner: nn.Module | None,
-    n_epochs: int,
-    batch_size: int,
-    learning_rate: float,
-    warm_up: float,
-    weight_decay: float,
-    cache_gradients: bool,
-    patience: int,
-    device: torch.device,
-    dtype: torch.dtype,
+    titles: TitleBatches,
+    labels: NDArray[np.intp],
+    objective: Objective,
+    settings: TrainingSettings,
     generator: torch.Generator,
-    validate: Callable[[], float] | None,
-    report: Callable[[dict[str, float]], None],
-    progress: Any,
+    *,
+    validate: Callable[[], float] | None = None,
+    on_batch: Callable[[], object] = lambda: None,
+    on_epoch: Callable[[dict[str, float]], object] = lambda row: None,
 ) -> tuple[History, int]:
     """Train what is not frozen in a module, and leave it in its best epoch.
 
-    `labels` are 0, 1, ... Returns the history and the number of the best epoch, from 1:
+    1. Draw a batch: two titles of each of some classes; part it by length.
+    2. Add the gradients of the objective of all its embeddings; take a step of AdamW.
+    3. After each epoch, validate, and stop if `patience` epochs were not better.
+
+    `labels` are 0, 1, ... `on_batch` is called after each batch, `on_epoch` with each
+    row of the history. Returns the history and the number of the best epoch, from 1:
     the one with the highest result of `validate`, or the last where there is none.
     """
-    module.to(device).train()
-    loss.to(device)
-    weights = [*trained_weights(module).values(), *loss.parameters()]
-    optimizer = torch.optim.AdamW(weights, lr=learning_rate, weight_decay=weight_decay)
-    n_batches = count_batches(len(labels), batch_size)
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda step: _warm_up_and_decay(step, n_epochs * n_batches, warm_up)
+    module.to(settings.device).train()
+    objective.to(settings.device)
+    weights = [*trained_weights(module).values(), *objective.loss.parameters()]
+    optimizer = torch.optim.AdamW(
+        weights, lr=settings.learning_rate, weight_decay=settings.weight_decay
     )
-    batches = _class_batches(labels, batch_size, generator)
-    watch = _LossWatch(loss)
+    n_batches = settings.count_batches(len(labels))
+    n_steps = settings.n_epochs * n_batches
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimizer, lambda step: _warm_up_and_decay(step, n_steps, settings.warm_up)
+    )
+    batches = _class_batches(labels, settings.batch_size, generator)
     history: History = []
     best_epoch, best_score, best_weights = 0, -math.inf, {}
-    for epoch in range(1, n_epochs + 1):
+    for epoch in range(1, settings.n_epochs + 1):
         began = time.perf_counter()
         for _ in range(n_batches):
             parts = titles.split(next(batches))
-            label = torch.from_numpy(labels[np.concatenate(parts)]).to(device)
+            label = torch.from_numpy(labels[np.concatenate(parts)]).to(settings.device)
             taken = [titles.take(part, generator) for part in parts]
-
-            def measure(
-                embeddings: Tensor, label: Tensor = label, watch: _LossWatch = watch
-            ) -> Tensor:
-                mined = miner(embeddings, label) if miner is not None else None
-                value = loss(embeddings, label, mined)
-                watch.add(value)
-                return value
-
-            optimizer.zero_grad()
             seed = int(torch.randint(2**31, (1,), generator=generator))
-            forward = _Forward(module, device, dtype, seed)
-            backward = _backward_in_parts if cache_gradients else _backward
-            backward(forward, taken, measure)
+            forward = _Forward(module, settings.device, settings.dtype, seed)
+            optimizer.zero_grad()
+            backward = _backward_in_parts if settings.cache_gradients else _backward
+            backward(forward, taken, partial(objective, labels=label))
             nn.utils.clip_grad_norm_(weights, 1.0)
             optimizer.step()
             schedule.step()
-            progress.update()
-        row = {"epoch": epoch, **watch.pop()}
+            on_batch()
+        row = {"epoch": epoch, **objective.pop_means()}
         if not math.isfinite(row["loss"]):
             raise ValueError(
                 f"The loss became {row['loss']} in epoch {epoch}; try a learning_rate "
-                f"below {learning_rate}."
+                f"below {settings.learning_rate}."
             )
         row["validation_score"] = validate() if validate is not None else math.nan
         row["seconds"] = time.perf_counter() - began
         history.append(row)
-        report(row)
+        on_epoch(row)
         if validate is None or row["validation_score"] > best_score:
             best_epoch, best_score = epoch, row["validation_score"]
             best_weights = deepcopy(trained_weights(module)) if validate else {}
-        elif epoch - best_epoch >= patience:
+        elif epoch - best_epoch >= settings.patience:
             break
     if best_weights:
         module.load_state_dict(best_weights, strict=False)
@@ -156,9 +148,9 @@ class _Forward(NamedTuple):
     dtype: torch.dtype
     seed: int
 
-    def __call__(self, part: Any, number: int) -> Tensor:
-        """Embed a part; the same part and number give the same dropout."""
-        _seed(self.device, self.seed + number)
+    def __call__(self, part: Any, index: int) -> Tensor:
+        """Embed a part; the same part and index give the same dropout."""
+        seed_torch(self.device, self.seed + index)  # the caller restores the state
         with _autocast(self.device, self.dtype):
             return self.module(part.to(self.device)).float()
 
@@ -166,8 +158,8 @@ class _Forward(NamedTuple):
 def _backward(
     forward: _Forward, parts: list[Any], measure: Callable[[Tensor], Tensor]
 ) -> None:
-    """Add the gradients of the loss of a batch."""
-    embeddings = [forward(part, number) for number, part in enumerate(parts)]
+    """Add the gradients of the loss of a batch; `measure` is the loss of embeddings."""
+    embeddings = [forward(part, index) for index, part in enumerate(parts)]
     measure(torch.cat(embeddings)).backward()
 
 
@@ -176,25 +168,18 @@ def _backward_in_parts(
 ) -> None:
     """Do the same in the memory of a part (L. Gao et al., 2021, arXiv:2101.06983).
 
-    Each part passes through the module twice: once to know the gradient of the loss by
-    all embeddings, and once more to carry its share of that back.
+    1. Embed all parts without a graph.
+    2. Compute the gradient of the loss with respect to the embeddings.
+    3. Embed each part again, now with a graph, and carry its gradients back.
     """
     with torch.no_grad():
-        embeddings = [forward(part, number) for number, part in enumerate(parts)]
+        embeddings = [forward(part, index) for index, part in enumerate(parts)]
     whole = torch.cat(embeddings).requires_grad_()
     measure(whole).backward()
     assert whole.grad is not None
     gradients = whole.grad.split([len(part) for part in embeddings])
-    for number, (part, gradient) in enumerate(zip(parts, gradients, strict=True)):
-        forward(part, number).backward(gradient)
-
-
-def _seed(device: torch.device, seed: int) -> None:
-    """Seed the generators that dropout draws from; the caller restores them."""
-    torch.default_generator.manual_seed(seed)
-    if device.type == "cuda":
-        with torch.cuda.device(device):
-            torch.cuda.manual_seed(seed)
+    for index, (part, gradient) in enumerate(zip(parts, gradients, strict=True)):
+        forward(part, index).backward(gradient)
 
 
 def _autocast(device: torch.device, dtype: torch.dtype) -> torch.autocast:
@@ -211,9 +196,9 @@ def _warm_up_and_decay(step: int, n_steps: int, share: float) -> float:
 
 
 def _class_batches(
-    labels: NDArray[np.int64], batch_size: int, generator: torch.Generator
-) -> Iterator[NDArray[np.int64]]:
-    """Yield for ever batches with two rows of each of batch_size / 2 classes.
+    labels: NDArray[np.intp], batch_size: int, generator: torch.Generator
+) -> Iterator[NDArray[np.intp]]:
+    """Yield batches, without end, with two rows of each of batch_size / 2 classes.
 
     Every class comes once before any comes again; one with a single row comes with it.
     """
@@ -233,40 +218,5 @@ def _class_batches(
         other = (draw[1] * (n_rows[classes] - 1)).astype(np.int64)
         other += other >= one  # any row of the class but the first one
         has_two = n_rows[classes] > 1
-        places = [first[classes] + one, (first[classes] + other)[has_two]]
-        yield by_class[np.concatenate(places)]
-
-
-class _LossWatch:
-    """Means over an epoch of the loss and of the share of its terms that are not 0."""
-
-    def __init__(self, loss: nn.Module) -> None:
-        self._rows: list[tuple[Tensor, float]] = []
-        self._n_terms = self._n_nonzero = 0
-        reducer = getattr(loss, "reducer", None)
-        if reducer is not None:
-            reducer.register_forward_pre_hook(self._count)
-
-    def _count(self, reducer: nn.Module, inputs: tuple[Any, ...]) -> None:
-        """Count the terms of a loss before they are reduced to their mean."""
-        for part in inputs[0].values():
-            if part["reduction_type"] != "already_reduced":
-                self._n_terms += part["losses"].numel()
-                self._n_nonzero += int((part["losses"] > 0).sum())
-
-    def add(self, value: Tensor) -> None:
-        """Note the loss of a batch."""
-        share = self._n_nonzero / self._n_terms if self._n_terms else float(value != 0)
-        self._rows.append((value.detach(), share))
-        self._n_terms = self._n_nonzero = 0
-
-    def pop(self) -> dict[str, float]:
-        """Return the means since the last call."""
-        losses = torch.stack([loss.float().cpu() for loss, _ in self._rows])
-        shares = np.array([share for _, share in self._rows])
-        self._rows = []
-        return {
-            "loss": losses.mean().item(),
-            "nonzero_share": float(shares.mean()),
-            "empty_batches": int((shares == 0).sum()),
-        }
+        drawn = [first[classes] + one, (first[classes] + other)[has_two]]
+        yield by_class[np.concatenate(drawn)]

@@ -120,9 +120,9 @@ class _VectorTable:
 
 
 class _VectorFile:
-    """A word2vec file, text or binary, of which only the words' places are read.
+    """A word2vec file, text or binary, of which only the offsets of the words are read.
 
-    A vector is parsed when its word is asked for; the places take 16 bytes a word.
+    A vector is parsed when its word is asked for; an offset takes 16 bytes a word.
     """
 
     def __init__(self, content: Any, path: Path) -> None:
@@ -143,15 +143,16 @@ class _VectorFile:
                 f"word_vectors={str(path)!r} is neither a word2vec file (text or "
                 "binary, plain or .gz) nor a save of gensim KeyedVectors."
             )
-        places = self._text_places(body) if self._is_text else self._binary_places(body)
-        # Stable: of a word that stands twice, the first one counts, as in gensim.
-        if has_header and len(places[0]) < int(header[0]):
+        find_offsets = self._text_offsets if self._is_text else self._binary_offsets
+        hashes, starts = find_offsets(body)
+        if has_header and len(hashes) < int(header[0]):
             raise EOFError(
                 f"it is cut off: {int(header[0])} words in its header, "
-                f"{len(places[0])} in the file"
+                f"{len(hashes)} in the file"
             )
-        order = np.argsort(places[0], kind="stable")
-        self._hashes, self._starts = places[0][order], places[1][order]
+        # Stable: of a word that stands twice, the first one counts, as in gensim.
+        order = np.argsort(hashes, kind="stable")
+        self._hashes, self._starts = hashes[order], starts[order]
 
     def select(self, words: Iterable[str]) -> Vectors:
         """Return the vectors of those `words` that have one."""
@@ -159,15 +160,15 @@ class _VectorFile:
         hashes = np.array([hash(key) for key in keys.values()], dtype=np.int64)
         firsts = np.searchsorted(self._hashes, hashes)
         found = {}
-        for (word, key), wanted, place in zip(
+        for (word, key), wanted, index in zip(
             keys.items(), hashes, firsts, strict=True
         ):
-            while place < self._hashes.size and self._hashes[place] == wanted:
-                start = int(self._starts[place])
+            while index < self._hashes.size and self._hashes[index] == wanted:
+                start = int(self._starts[index])
                 if self._content[start : start + len(key) + 1] == key + b" ":
                     found[word] = self._vector(start, len(key), word)
                     break
-                place += 1
+                index += 1
         return found
 
     def _vector(self, start: int, word_length: int, word: str) -> NDArray[np.float32]:
@@ -195,7 +196,7 @@ class _VectorFile:
             return None
         return vector if vector.size == self.vector_size else None
 
-    def _text_places(self, start: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    def _text_offsets(self, start: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return the hash and the start of the word of each line."""
         hashes, starts = [], []
         find, content = self._content.find, self._content
@@ -208,7 +209,9 @@ class _VectorFile:
             start = newline + 1
         return np.array(hashes, np.int64), np.array(starts, np.int64)
 
-    def _binary_places(self, start: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    def _binary_offsets(
+        self, start: int
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return the hash and the start of the word of each record."""
         hashes, starts = [], []
         find, content, size = self._content.find, self._content, 4 * self.vector_size

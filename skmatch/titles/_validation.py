@@ -1,0 +1,73 @@
+"""Titles as users give them: checked, and one str a row."""
+
+from __future__ import annotations
+
+from itertools import chain
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils.validation import validate_data
+
+
+def check_titles(
+    estimator: Any, X: Any, y: Any = "no_validation", *, reset: bool
+) -> tuple[NDArray[np.object_], Any]:
+    """Return a title for each row of `X`, and `y` as scikit-learn checked it.
+
+    `X` is 1-D, or 2-D with a field in each column: the fields of a row become str and
+    are joined by a space. An empty title is legal; a missing one raises a ValueError
+    that names the row. With `reset`, `estimator` notes the number of fields and their
+    names; without, they must be the same as before.
+    """
+    checked = validate_data(
+        estimator, _as_columns(X), y, reset=reset, dtype=None, ensure_all_finite=False
+    )
+    fields, labels = (checked, None) if isinstance(y, str) else checked
+    rows = fields.tolist()
+    for index, row in enumerate(rows):
+        for field in row:
+            if not isinstance(field, str):
+                _check_field(field, index)
+    titles = np.empty(len(rows), dtype=object)
+    titles[:] = [" ".join(map(str, row)) for row in rows]
+    return titles, labels
+
+
+def _as_columns(X: Any) -> Any:
+    """Turn 1-D titles into a column; keep the fields of lists as they are."""
+    if isinstance(X, str):
+        raise ValueError(f"X is the single str {X!r}; expected a sequence of titles.")
+    if isinstance(X, (list, tuple)):
+        rows = (row if isinstance(row, (list, tuple)) else [row] for row in X)
+        has_text = any(isinstance(field, str) for field in chain.from_iterable(rows))
+        # As objects: numpy would make the str "nan" of the NaN in ["tea", nan].
+        X = np.array(X, dtype=object if has_text else None)
+    if len(getattr(X, "shape", ())) != 1:
+        return X
+    values = np.asarray(X)
+    has_gap = values.dtype.kind == "f" and np.isnan(values).any()
+    if values.size and values.dtype.kind in "biufc" and not has_gap:
+        raise ValueError(
+            f"Expected 2D array, got 1D array of {values.dtype} instead; a 1-D X holds "
+            "titles of type str. Reshape your data with X.reshape(-1, 1) if it is one "
+            "column of numbers."
+        )
+    return values.astype(object).reshape(-1, 1)
+
+
+def _check_field(field: Any, row: int) -> None:
+    """Raise if a field of a row is missing or cannot be read as text."""
+    is_number = isinstance(field, (float, np.floating))
+    if field is None or type(field).__name__ in {"NAType", "NaTType"}:
+        found = repr(field)
+    elif is_number and not np.isfinite(field):
+        found = "NaN" if np.isnan(field) else repr(float(field))
+    elif isinstance(field, (bytes, list, tuple, set, frozenset, dict, np.ndarray)):
+        found = f"the {type(field).__name__} {field!r}"
+    else:
+        return
+    raise ValueError(
+        f"row {row} of X holds {found}; expected a title, as str (an empty "
+        "title is '')."
+    )
