@@ -2,72 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from numbers import Integral, Real
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import numpy as np
 from joblib import effective_n_jobs
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.sparse import csr_array, issparse, vstack
 from sklearn.base import (
     BaseEstimator,
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
 )
-from sklearn.preprocessing import normalize
 from sklearn.utils import Tags, check_scalar
 from sklearn.utils.validation import check_is_fitted, validate_data
-from threadpoolctl import threadpool_info, threadpool_limits
+from threadpoolctl import threadpool_info
 
-from skmatch.graph._refine import blend_neighbours, limit_matches, match_lonely_rows
-from skmatch.search._cells import EXACT, Recall, Rows
-from skmatch.search._faiss_index import (
-    clone_index,
-    flat_index,
-    make_index,
-    rows_of,
-    search,
-    tune_index,
+from skmatch._fitting import fitting
+from skmatch.graph import (
+    check_decision,
+    decide_matches,
+    expand_queries,
+    keep_matches,
+    symmetrize,
 )
-from skmatch.search._planner import (
+from skmatch.search import (
     Pairs,
-    Run,
-    draw,
-    exact_sample,
-    find_pairs,
-    join,
+    Plan,
+    SearchReport,
+    flat_index,
+    most_similar,
     plan_search,
-    threads,
+    refuse_too_many,
+    rows_of,
+    search_pairs,
+    unit_rows,
+    uses_factory,
 )
-
-_ENTRIES_PER_BLOCK = 2**24
-_ROWS_PER_BLOCK = 2**16
-_OWN = ("auto", "exact", "cells")
-
-
-class SearchReport(NamedTuple):
-    """How a search finds its pairs, as of :meth:`FaissThresholdMatcher.report_search`.
-
-    Attributes
-    ----------
-    method : str
-        "all pairs", "prefix" (all pairs by a bound on their similarity), "cells" or a
-        faiss factory string.
-    n_cells : int
-        Number of cells; 0 where there are none.
-    recall : float
-        Share of the pairs, in ``[0, 1]``, that are found, as estimated from a sample of
-        rows of which all pairs are known; 1 where the search is exact.
-    recall_low, recall_high : float
-        Ends of the 95 % interval of `recall`.
-    """
-
-    method: str
-    n_cells: int
-    recall: float
-    recall_low: float
-    recall_high: float
 
 
 class FaissThresholdMatcher(
@@ -94,7 +65,7 @@ class FaissThresholdMatcher(
           core; "cells" beyond, if that is quicker.
         - "exact": every pair is found. All pairs are compared, in full or by a bound on
           their similarity, or the rows are put in cells with a margin that loses no
-          pair; a look at a sample of the rows tells what is quickest.
+          pair: what is quickest is measured on a sample of the rows.
         - "cells": cells with the smallest margin that reaches `target_recall` on a
           sample of the rows, of which all matches are known.
         - any other str: a faiss index factory string, such as "IVF1024,Flat" or
@@ -107,20 +78,24 @@ class FaissThresholdMatcher(
     max_pairs : int, default=200_000_000
         Largest number of pairs that may be found. A threshold that gives more of them,
         by an estimate from a sample of the rows, raises an error before the search.
-    blend : bool, default=False
-        Whether :meth:`predict` shall replace each row by the mean of it and its
-        matches, and search again; see :func:`blend_neighbours`. Assumes that most
-        matches are right.
+    query_expansion : bool, default=False
+        Whether :meth:`predict` and :meth:`score_graph` shall replace each row by the
+        mean of it and its matches, and search again; see :func:`expand_queries`.
+        Assumes that most matches are right. It has no meaning against a catalogue:
+        :meth:`transform` leaves its rows as they are.
     max_matches : int or None, default=None
-        Largest number of matches of a row with other rows; see :func:`limit_matches`.
-        Assumes that no product has more rows. The matches are then not symmetric,
-        unless they are reciprocal.
-    reciprocal : bool, default=False
+        Largest number of matches of a row with other rows; of equally similar ones, the
+        first. Assumes that no product has more rows. The matches are then not
+        symmetric, unless they are mutual.
+    mutual : bool, default=False
         Whether two rows match only if each is among the `max_matches` most similar rows
-        of the other. Needs `max_matches`.
-    nearest_for_lonely : bool, default=False
-        Whether a row without a match shall match its nearest row, however similar; see
-        :func:`match_lonely_rows`. Assumes that every product has at least two rows.
+        of the other. Needs `max_matches`. In :meth:`transform` the other side is a row
+        of the catalogue, and its most similar rows are those among the rows of the same
+        call.
+    match_singletons : bool, default=False
+        Whether a row without a match shall match its most similar row, below the
+        threshold too, if the similarity is larger than 0. Assumes that every product
+        has at least two rows.
     n_jobs : int or None, default=None
         Number of threads; -1 is one a core, None as many as BLAS uses.
 
@@ -141,6 +116,7 @@ class FaissThresholdMatcher(
 
     See Also
     --------
+    decide_matches : From the score graph to the matches, at any threshold.
     LSTMTitleEmbedder : Learn the embeddings of titles.
     rowwise_f1_scorer : The score to tune `threshold` by.
     sklearn.neighbors.RadiusNeighborsTransformer : The same by distance.
@@ -151,22 +127,28 @@ class FaissThresholdMatcher(
     direction: its similarity is 0 with every other row and 1 with itself. Squared
     Euclidean distance `t` of unit rows is cosine similarity ``1 - t / 2``.
 
-    However a pair of dense rows was found, its similarity is computed again in float64,
-    so that it depends on neither the order nor the number of rows. Sparse rows (TF-IDF,
-    or a ``FeatureUnion`` of it with an embedder) are multiplied block by block in
-    float64.
+    :meth:`predict` scores pairs, and then decides which of them match::
 
-    Rows are compared in few dimensions where that pays: rotated by PCA, cut, and with
-    the norm of what was cut off as a last column. In these, by the inequality of Cauchy
-    and Schwarz, no similarity is smaller than it is; the pairs that still reach the
-    threshold are looked at in full.
+        decide_matches(self.score_graph(X), self.threshold, max_matches=..., ...)
 
-    The centroids of the cells are trained by faiss [1]_ on the short rows. A row also
-    visits other cells, if it is near the hyperplane between them and its own. If two
-    rows lie within distance r of one another in different cells, one of them lies
-    within r / 2 of the hyperplane between these, so that a margin of r / 2 finds every
-    pair. The share of the pairs that a smaller margin finds is known from a sample of
-    rows, without any assumption about the data: it follows a beta distribution.
+    However a pair of dense rows was found, its similarity is computed again in float64
+    (exact re-ranking), so that it depends on neither the order nor the number of rows.
+    Sparse rows (TF-IDF, or a ``FeatureUnion`` of it with an embedder) are multiplied
+    block by block in float64.
+
+    The method "prefix" compares rows in few dimensions: rotated by PCA, cut, and with
+    the norm of what was cut off as a last column. By the inequality of Cauchy and
+    Schwarz, their inner product is no smaller than the similarity; that of the pairs
+    that still reach the threshold is computed in all dimensions.
+
+    The cells are an inverted file: the centroids are trained by faiss [1]_ on the short
+    rows, and the home of a row is the cell of its nearest centroid. A row also probes
+    each other cell, if its distance to the hyperplane that bisects the two centroids is
+    at most a margin. If two rows lie within distance r of one another in different
+    cells, one of them lies within r / 2 of the bisector of these, so that a margin of
+    r / 2 finds every pair. The share of the pairs that a smaller margin finds is
+    estimated from a sample of rows, without any assumption about the data: it follows a
+    beta distribution.
 
     References
     ----------
@@ -185,6 +167,9 @@ class FaissThresholdMatcher(
     array([[1. , 0.8, 0. ]], dtype=float32)
     """
 
+    index_: Any
+    search_index_: Any
+
     def __init__(
         self,
         threshold: float = 0.8,
@@ -192,20 +177,20 @@ class FaissThresholdMatcher(
         index: str = "auto",
         target_recall: float = 0.999,
         max_pairs: int = 200_000_000,
-        blend: bool = False,
+        query_expansion: bool = False,
         max_matches: int | None = None,
-        reciprocal: bool = False,
-        nearest_for_lonely: bool = False,
+        mutual: bool = False,
+        match_singletons: bool = False,
         n_jobs: int | None = None,
     ) -> None:
         self.threshold = threshold
         self.index = index
         self.target_recall = target_recall
         self.max_pairs = max_pairs
-        self.blend = blend
+        self.query_expansion = query_expansion
         self.max_matches = max_matches
-        self.reciprocal = reciprocal
-        self.nearest_for_lonely = nearest_for_lonely
+        self.mutual = mutual
+        self.match_singletons = match_singletons
         self.n_jobs = n_jobs
 
     def fit(self, X: ArrayLike, y: object = None) -> Self:
@@ -229,14 +214,14 @@ class FaissThresholdMatcher(
             If a parameter is out of its range or a row of `X` is not finite.
         """
         self._check_params()
-        rows = self._unit_rows(X, reset=True)
-        search_index = None
-        if self._uses_factory(rows):
-            search_index, _ = self._make_index(rows)
-        self.index_: Any = rows if issparse(rows) else flat_index(rows)
-        self.n_samples_fit_ = rows.shape[0]
-        self.search_index_: Any = search_index
-        self._searches = (self.index, self.threshold)
+        with fitting(self) as fitted:
+            rows = fitted._unit_rows(X, reset=True)
+            plan = fitted._plan(rows, rows) if uses_factory(rows, self.index) else None
+            fitted.index_ = rows if issparse(rows) else flat_index(rows)
+            fitted.n_samples_fit_ = rows.shape[0]
+            fitted.search_index_ = None if plan is None else plan.index
+            fitted._tuned_for = self._search_params()
+            fitted._catalogue_plan = plan
         return self
 
     def partial_fit(self, X: ArrayLike, y: object = None) -> Self:
@@ -273,6 +258,42 @@ class FaissThresholdMatcher(
         self.n_samples_fit_ += rows.shape[0]
         return self
 
+    def score_graph(self, X: ArrayLike) -> csr_array:
+        """Return the similarities of the pairs among the rows of `X`.
+
+        Parameters
+        ----------
+        X : array-like or sparse array of shape (n_samples, n_features)
+            Embeddings, finite. The catalogue of :meth:`fit` plays no part.
+
+        Returns
+        -------
+        score_graph : csr_array of shape (n_samples, n_samples), dtype float32
+            Cosine similarities in ``[-1, 1]`` of all pairs at or above `threshold`
+            (of the expanded rows, with `query_expansion`), symmetric and without a
+            diagonal. With `match_singletons` also that of each row that is in none of
+            these pairs with its most similar row, if it is larger than 0.
+
+        Raises
+        ------
+        ValueError
+            If a row of `X` is not finite, the number of columns is another than in
+            :meth:`fit`, or there would be more than `max_pairs` pairs.
+        """
+        check_is_fitted(self)
+        self._check_params()
+        rows = self._unit_rows(X, reset=False)
+        row, column, similarity = self._find_pairs(rows, None)
+        if self.query_expansion:
+            graph = symmetrize(similarity, row, column, rows.shape[0])
+            rows = expand_queries(rows, graph)
+            row, column, similarity = self._find_pairs(rows, None)
+        if self.match_singletons:
+            row, column, similarity = _add_singletons(
+                (row, column, similarity), rows, None
+            )
+        return symmetrize(similarity, row, column, rows.shape[0])
+
     def predict(self, X: ArrayLike) -> csr_array:
         """Match the rows of `X` with one another.
 
@@ -285,31 +306,16 @@ class FaissThresholdMatcher(
         -------
         matches : csr_array of shape (n_samples, n_samples), dtype bool
             True where two rows match; True on the diagonal, and symmetric unless
-            `max_matches` or `nearest_for_lonely` make it otherwise.
+            `max_matches` or `match_singletons` make it otherwise.
 
         Raises
         ------
         ValueError
-            If a row of `X` is not finite, the number of columns is another than in
-            :meth:`fit`, or there would be more than `max_pairs` pairs.
+            As :meth:`score_graph`.
         """
-        check_is_fitted(self)
-        self._check_params()
-        rows = self._unit_rows(X, reset=False)
-        pairs = self._find_pairs(rows, None)
-        if self.blend:
-            rows = blend_neighbours(rows, _mirror(pairs, rows.shape[0]))
-            pairs = self._find_pairs(rows, None)
-        if self.max_matches is not None or self.nearest_for_lonely:
-            graph = self._refine(_mirror(pairs, rows.shape[0]), rows, None)
-            graph = graph.tocoo()
-            row, column = graph.row, graph.col
-        else:
-            row = np.concatenate([pairs[0], pairs[1]])
-            column = np.concatenate([pairs[1], pairs[0]])
-        diagonal = np.arange(rows.shape[0])
-        row, column = np.append(row, diagonal), np.append(column, diagonal)
-        return _csr(np.ones(row.size, dtype=bool), row, column, 2 * rows.shape[:1])
+        return decide_matches(
+            self.score_graph(X), self.threshold, **self._refinements()
+        )
 
     def fit_predict(self, X: ArrayLike, y: object = None) -> csr_array:
         """Index the rows of `X` and match them with one another.
@@ -353,9 +359,18 @@ class FaissThresholdMatcher(
         self._check_params()
         rows = self._unit_rows(X, reset=False)
         self._check_kind(rows)
-        row, column, similarity = self._find_pairs(rows, self.index_)
-        graph = _csr(similarity, row, column, (rows.shape[0], self.n_samples_fit_))
-        return self._refine(graph, rows, self.index_)
+        catalogue = self.index_ if issparse(rows) else rows_of(self.index_)
+        row, column, similarity = self._find_pairs(rows, catalogue)
+        if self.match_singletons:
+            row, column, similarity = _add_singletons(
+                (row, column, similarity), rows, catalogue
+            )
+        shape = rows.shape[0], catalogue.shape[0]
+        dtype = np.int32 if max(similarity.size, *shape) < 2**31 else np.int64
+        row, column = row.astype(dtype), column.astype(dtype)
+        graph = csr_array((similarity, (row, column)), shape=shape)
+        graph.sort_indices()
+        return keep_matches(graph, self.threshold, **self._refinements())
 
     def report_search(self, X: ArrayLike) -> SearchReport:
         """Tell how :meth:`predict` searches these rows, and what share it finds.
@@ -373,124 +388,51 @@ class FaissThresholdMatcher(
         check_is_fitted(self)
         self._check_params()
         rows = self._unit_rows(X, reset=False)
-        if issparse(rows):
-            return SearchReport("all pairs", 0, *EXACT)
-        if self._uses_factory(rows):
-            return SearchReport(self.index, 0, *self._make_index(rows)[1])
-        with self._threads() as run:
-            plan = self._plan(rows, None, run)
-        if plan.cells is not None:
-            return SearchReport("cells", len(plan.cells), *plan.recall)
-        method = "all pairs" if plan.directions is None else "prefix"
-        return SearchReport(method, 0, *EXACT)
+        return self._plan(rows, None).report
 
     def _find_pairs(self, rows: Any, catalogue: Any) -> Pairs:
         """Find pairs; with `catalogue` None those among rows, as (smaller, larger)."""
-        if not issparse(rows) and catalogue is not None:
-            catalogue = rows_of(catalogue)
-        self._refuse_too_many(rows, rows if catalogue is None else catalogue)
-        if issparse(rows):
-            return join(_sparse_pairs(rows, catalogue, self.threshold))
-        if self._uses_factory(rows):
-            return self._find_by_factory(rows, catalogue)
-        with self._threads() as run:
-            plan = self._plan(rows, catalogue, run)
-            return join(find_pairs(rows, catalogue, self.threshold, plan, run))
+        others = rows if catalogue is None else catalogue
+        refuse_too_many(rows, others, self.threshold, self.max_pairs)
+        plan = self._plan(rows, catalogue)
+        return search_pairs(rows, catalogue, self.threshold, plan, self._n_threads())
 
-    def _find_by_factory(self, rows: Rows, catalogue: Rows | None) -> Pairs:
-        """Find pairs in the index of the factory string."""
-        if catalogue is not None:
-            index = self._index_of_catalogue(catalogue)
-        else:
-            index, _ = self._make_index(rows)
-        other = rows if catalogue is None else catalogue
-        with threadpool_limits(self._n_threads()):
-            row, column, similarity = join(search(index, rows, other, self.threshold))
-        if catalogue is not None:
-            return row, column, similarity
-        # An index may find a pair from one side only: take it from either.
-        small, large = np.minimum(row, column), np.maximum(row, column)
-        once = np.unique(small * len(rows) + large, return_index=True)[1]
-        once = once[small[once] != large[once]]
-        return small[once], large[once], similarity[once]
-
-    def _refine(self, graph: csr_array, rows: Any, catalogue: Any) -> csr_array:
-        """Do to the similarities what the parameters ask for."""
-        if self.max_matches is not None:
-            graph = limit_matches(graph, self.max_matches, reciprocal=self.reciprocal)
-        if self.nearest_for_lonely:
-            if not issparse(rows) and catalogue is not None:
-                catalogue = rows_of(catalogue)
-            graph = match_lonely_rows(graph, rows, catalogue)
-        return graph
-
-    def _plan(self, rows: Rows, catalogue: Rows | None, run: Run) -> Any:
-        """Plan the search of dense rows."""
+    def _plan(self, rows: Any, catalogue: Any) -> Plan:
+        """Plan the search of `rows` in the catalogue, or among themselves."""
+        index = None
+        if catalogue is not None and uses_factory(rows, self.index):
+            tuned_for = getattr(self, "_tuned_for", (None,))
+            if tuned_for == self._search_params():
+                return self._catalogue_plan
+            if tuned_for[0] == self.index:
+                index = self.search_index_
         return plan_search(
             rows,
             catalogue,
             self.threshold,
             index=self.index,
             target_recall=self.target_recall,
-            run=run,
+            n_threads=self._n_threads(),
+            search_index=index,
         )
 
-    def _make_index(self, rows: Rows) -> tuple[Any, Recall]:
-        """Make the index of the factory string; return it and its recall."""
-        with threadpool_limits(self._n_threads()):
-            index = make_index(rows, self.index)
-        return index, self._tune_index(index, rows)
+    def _search_params(self) -> tuple[str, float, float]:
+        """Return what the index of the catalogue was made by and tuned for."""
+        return self.index, self.threshold, self.target_recall
 
-    def _tune_index(self, index: Any, rows: Rows) -> Recall:
-        """Let an index search as widely as the threshold asks for."""
-        target = self.target_recall
-        with self._threads() as run:
-            sample, pairs = exact_sample(rows, None, self.threshold, target, run)
-        with threadpool_limits(self._n_threads()):
-            return tune_index(index, sample, pairs, rows, self.threshold, target)
-
-    def _index_of_catalogue(self, catalogue: Rows) -> Any:
-        """Return the index of the factory string, tuned to the threshold of now."""
-        factory, threshold = self._searches
-        if factory != self.index:
-            return self._make_index(catalogue)[0]
-        if threshold == self.threshold:
-            return self.search_index_
-        index = clone_index(self.search_index_)
-        self._tune_index(index, catalogue)
-        return index
-
-    def _uses_factory(self, rows: Any) -> bool:
-        return not issparse(rows) and self.index not in _OWN
+    def _refinements(self) -> dict[str, Any]:
+        """Return the parameters of a decision besides the threshold."""
+        return {
+            "max_matches": self.max_matches,
+            "mutual": self.mutual,
+            "match_singletons": self.match_singletons,
+        }
 
     def _n_threads(self) -> int:
         """Return the number of threads that `n_jobs` asks for."""
         if self.n_jobs is not None:
             return effective_n_jobs(self.n_jobs)
         return max((pool["num_threads"] for pool in threadpool_info()), default=1)
-
-    def _threads(self) -> Any:
-        """Open the threads of a search."""
-        return threads(self._n_threads())
-
-    def _refuse_too_many(self, rows: Any, catalogue: Any) -> None:
-        """Raise if the threshold is so low that there are too many pairs."""
-        n_all = rows.shape[0] * catalogue.shape[0]
-        if n_all <= self.max_pairs:
-            return
-        some = rows[draw(rows.shape[0], 256)]
-        others = catalogue[draw(catalogue.shape[0], 20_000)]
-        similarities = some @ others.T
-        if issparse(similarities):
-            similarities = similarities.toarray()
-        n_pairs = (similarities >= self.threshold).mean() * n_all
-        if n_pairs > self.max_pairs:
-            fits = np.quantile(similarities, 1 - self.max_pairs / n_all)
-            raise ValueError(
-                f"threshold={self.threshold} would find about {n_pairs:.2g} pairs; "
-                f"expected at most max_pairs={self.max_pairs:.2g}, as with a threshold "
-                f"of about {min(1.0, fits + 0.005):.2f}."
-            )
 
     def _check_params(self) -> None:
         """Raise if a parameter is out of its range."""
@@ -507,10 +449,7 @@ class FaissThresholdMatcher(
             include_boundaries="right",
         )
         check_scalar(self.max_pairs, "max_pairs", Integral, min_val=1)
-        if self.max_matches is not None:
-            check_scalar(self.max_matches, "max_matches", Integral, min_val=1)
-        elif self.reciprocal:
-            raise ValueError("reciprocal=True needs max_matches, which is None.")
+        check_decision(self.threshold, self.max_matches, self.mutual)
 
     def _check_kind(self, rows: Any) -> None:
         """Raise if dense rows meet a sparse catalogue or the reverse."""
@@ -523,18 +462,27 @@ class FaissThresholdMatcher(
 
     def _unit_rows(self, X: Any, *, reset: bool) -> Any:
         """Scale finite rows to unit L2 norm: dense float32 or sparse float64."""
-        X = validate_data(
-            self,
-            X,
-            reset=reset,
-            accept_sparse="csr",
-            dtype=[np.float64, np.float32],
-            ensure_all_finite=False,
-        )
+        try:
+            X = validate_data(
+                self,
+                X,
+                reset=reset,
+                accept_sparse="csr",
+                dtype=[np.float64, np.float32],
+                ensure_all_finite=False,
+            )
+        except ValueError as error:
+            if not _holds_str(X):
+                raise
+            raise ValueError(
+                "X holds strings; expected embeddings, (n_samples, n_features). "
+                "To match titles, put an embedder before the matcher, as in "
+                "make_pipeline(LSTMTitleEmbedder(), FaissThresholdMatcher())."
+            ) from error
         values = X.data if issparse(X) else X
         with np.errstate(all="ignore"):
-            looks_finite = np.isfinite(values.sum())  # a quick first look
-        bad = np.empty(0) if looks_finite else np.nonzero(~np.isfinite(values))[0]
+            is_finite = np.isfinite(values.sum())  # quick, may be wrong
+        bad = np.empty(0) if is_finite else np.nonzero(~np.isfinite(values))[0]
         if bad.size:
             row = bad[0]
             if issparse(X):
@@ -542,20 +490,7 @@ class FaissThresholdMatcher(
             raise ValueError(
                 f"row {row} of X holds NaN or inf; expected finite embeddings."
             )
-        # Scaling by the largest entry first keeps the squares from over- or underflow.
-        if issparse(X):
-            rows = csr_array(X, dtype=np.float64, copy=True)
-            rows.eliminate_zeros()
-            largest = abs(rows).max(axis=1).toarray().ravel()
-            rows.data /= np.repeat(largest, np.diff(rows.indptr))
-            return normalize(rows, copy=False)
-        unit = np.empty(X.shape, dtype=np.float32)
-        for start in range(0, len(X), _ROWS_PER_BLOCK):  # X may be larger than memory
-            block = slice(start, start + _ROWS_PER_BLOCK)
-            largest = abs(X[block]).max(axis=1, keepdims=True)
-            unit[block] = X[block] / np.where(largest > 0, largest, 1)
-            normalize(unit[block], copy=False)
-        return unit
+        return unit_rows(X, sparse_dtype=np.float64)
 
     @property
     def _n_features_out(self) -> int:
@@ -568,56 +503,33 @@ class FaissThresholdMatcher(
         return tags
 
 
-def _sparse_pairs(
-    queries: csr_array, catalogue: csr_array | None, threshold: float
-) -> Iterator[Pairs]:
-    """Yield the pairs at or above the threshold, with their similarity."""
-    is_self = catalogue is None
-    catalogue = queries if catalogue is None else catalogue
-    n_rows, n_columns = queries.shape[0], catalogue.shape[0]
-    # Full columns (embeddings beside TF-IDF) go through BLAS, the others are sparse.
-    is_full = (
-        np.bincount(catalogue.indices, minlength=catalogue.shape[1]) > n_columns / 4
-    )
-    full_queries, full_catalogue = (
-        x[:, is_full].toarray() for x in (queries, catalogue)
-    )
-    queries, catalogue = queries[:, ~is_full], catalogue[:, ~is_full].T.tocsr()
-    step = max(1, _ENTRIES_PER_BLOCK // max(1, n_columns))
-    for start in range(0, n_rows, step):
-        block = slice(start, start + step)
-        similarities = (queries[block] @ catalogue).toarray()
-        similarities += full_queries[block] @ full_catalogue.T
-        # Rounding must not part equal rows, nor a pair from its mirror image.
-        similarities = np.clip(similarities, -1, 1).astype(np.float32)
-        found = similarities >= np.float32(threshold)
-        if is_self:
-            found = np.triu(found, k=start + 1)
-        rows, columns = found.nonzero()
-        yield rows + start, columns, similarities[rows, columns]
+def _add_singletons(pairs: Pairs, rows: Any, catalogue: Any) -> Pairs:
+    """Add each row without a pair with its most similar row, if that is above 0.
 
-
-def _mirror(pairs: Pairs, n_rows: int) -> csr_array:
-    """Return the similarities of pairs from both sides, without the diagonal."""
+    With `catalogue` None the pairs are unordered ones among the rows.
+    """
     row, column, similarity = pairs
-    return _csr(
-        np.concatenate([similarity, similarity]),
-        np.concatenate([row, column]),
-        np.concatenate([column, row]),
-        (n_rows, n_rows),
+    has_pair = np.zeros(rows.shape[0], dtype=bool)
+    has_pair[row] = True
+    if catalogue is None:
+        has_pair[column] = True
+    singletons = np.flatnonzero(~has_pair)
+    nearest, similarities = most_similar(rows, catalogue, singletons)
+    is_near = similarities > 0
+    left, right = singletons[is_near], nearest[is_near]
+    similarities = similarities[is_near]
+    if catalogue is None:  # two singletons may be one another's nearest
+        left, right = np.minimum(left, right), np.maximum(left, right)
+        once = np.unique(left * rows.shape[0] + right, return_index=True)[1]
+        left, right, similarities = left[once], right[once], similarities[once]
+    return (
+        np.concatenate([row, left]),
+        np.concatenate([column, right]),
+        np.concatenate([similarity, similarities]),
     )
 
 
-def _csr(
-    values: NDArray[Any],
-    row: NDArray[np.intp],
-    column: NDArray[np.intp],
-    shape: tuple[int, int],
-) -> csr_array:
-    """Build a csr array with sorted indices, of int32 while they suffice."""
-    fits = max(values.size, *shape) <= np.iinfo(np.int32).max
-    position = np.int32 if fits else np.int64
-    row, column = row.astype(position), column.astype(position)
-    matrix = csr_array((values, (row, column)), shape=shape)
-    matrix.sort_indices()
-    return matrix
+def _holds_str(X: Any) -> bool:
+    """Tell whether the first entry of an array-like is a string."""
+    entries = np.empty(0) if issparse(X) else np.asarray(X, dtype=object).ravel()
+    return bool(entries.size) and isinstance(entries[0], str)

@@ -1,18 +1,45 @@
-"""From embeddings to pairs: every product of embeddings is made here.
+"""From embeddings to pairs of similar rows: every product of embeddings is made here.
 
-In: embeddings, dense or sparse. Out: pairs of similar rows, as arrays (row, column) or
-(row, column, similarity).
+In: embeddings, dense or sparse, which ``_unit_rows.py`` scales. Out: pairs, as arrays
+(row, column, similarity); of nearest neighbours (row, column). What decides between
+exact and approximate search is ``_planner.py``.
+
+- ``_radius.py``: all pairs above a threshold, as a plan says: by products, in cells, or
+  in a faiss index
+- ``_planner.py``: what each way costs, and which one is taken, with its recall
+- ``_neighbors.py``: the nearest neighbours of each row: candidates
+- ``_cells.py``: an inverted file whose probing rule can lose no pair
+- ``_faiss_index.py``: rows in an index that faiss makes of a factory string
+- ``_sparse.py``: both searches of sparse rows
+- ``_products.py``: products of given pairs and of blocks; exact re-ranking in float64
+- ``_recall.py``: the share of the pairs that is found, from a sample
+- ``_estimates.py``: how many pairs a threshold gives, from a sample
 """
 
-from skmatch.search._neighbors import nearest_neighbors
-from skmatch.search._products import inner_products, lowest_threshold, similar_pairs
+from skmatch.search._estimates import lowest_threshold, refuse_too_many
+from skmatch.search._faiss_index import flat_index, rows_of
+from skmatch.search._neighbors import most_similar, nearest_neighbors
+from skmatch.search._planner import plan_search, uses_factory
+from skmatch.search._products import Pairs, inner_products, similar_pairs
+from skmatch.search._radius import Plan, search_pairs
+from skmatch.search._recall import SearchReport
 from skmatch.search._unit_rows import draw, unit_rows
 
 __all__ = [
+    "Pairs",
+    "Plan",
+    "SearchReport",
     "draw",
+    "flat_index",
     "inner_products",
     "lowest_threshold",
+    "most_similar",
     "nearest_neighbors",
+    "plan_search",
+    "refuse_too_many",
+    "rows_of",
+    "search_pairs",
     "similar_pairs",
     "unit_rows",
+    "uses_factory",
 ]

@@ -9,8 +9,9 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
-from skmatch.search._cells import Recall, Rows, interval
-from skmatch.search._planner import Pairs, join, look_again, rounding
+from skmatch.search._products import Pairs, join, rerank, rounding
+from skmatch.search._recall import Recall, interval
+from skmatch.search._unit_rows import Embeddings
 
 # faiss leaves BLAS for batches with rows * dimensions < 128,000, and is 6 times slower.
 _ROWS_PER_SEARCH = 4096
@@ -18,20 +19,20 @@ _FIRST_K = 32
 _LARGEST_K_OF_GPUS = 2048
 
 
-def flat_index(rows: Rows) -> faiss.IndexFlatIP:
+def flat_index(rows: Embeddings) -> faiss.IndexFlatIP:
     """Put rows into an index that keeps them as they are."""
     index = faiss.IndexFlatIP(rows.shape[1])
     index.add(np.ascontiguousarray(rows))
     return index
 
 
-def rows_of(index: faiss.IndexFlatIP) -> Rows:
+def rows_of(index: faiss.IndexFlatIP) -> Embeddings:
     """Return the rows of a flat index, without a copy."""
     values = faiss.rev_swig_ptr(index.get_xb(), index.ntotal * index.d)
     return values.reshape(index.ntotal, index.d)
 
 
-def make_index(rows: Rows, factory: str) -> Any:
+def make_index(rows: Embeddings, factory: str) -> Any:
     """Train the index of a factory string on rows and add them."""
     try:
         index = faiss.index_factory(rows.shape[1], factory, faiss.METRIC_INNER_PRODUCT)
@@ -52,9 +53,9 @@ def clone_index(index: Any) -> Any:
 
 def tune_index(
     index: Any,
-    sample: Rows,
+    sample: Embeddings,
     pairs: Pairs,
-    catalogue: Rows,
+    catalogue: Embeddings,
     threshold: float,
     target: float,
 ) -> Recall:
@@ -63,7 +64,7 @@ def tune_index(
     wanted = pairs[0] * n_rows + pairs[1]
     while True:
         is_tuned = _set_effort(index, effort)
-        row, column, _ = join(search(index, sample, catalogue, threshold))
+        row, column, _ = join(search_index(index, sample, catalogue, threshold))
         n_missed = int((~np.isin(wanted, row * n_rows + column)).sum())
         recall = interval(len(wanted), n_missed, np.bincount(pairs[0]))
         if recall.low >= target or not n_missed or not is_tuned or effort >= n_rows:
@@ -71,8 +72,8 @@ def tune_index(
         effort *= 2
 
 
-def search(
-    index: Any, queries: Rows, catalogue: Rows, threshold: float
+def search_index(
+    index: Any, queries: Embeddings, catalogue: Embeddings, threshold: float
 ) -> Iterator[Pairs]:
     """Yield the pairs of queries and indexed rows at or above the threshold.
 
@@ -93,9 +94,9 @@ def search(
             similarities, neighbours = found_by.search(queries[rows], k)
             is_open = (similarities[:, -1] >= bound) & (k < index.ntotal)
             hit = (similarities >= bound) & (neighbours >= 0) & ~is_open[:, None]
-            row, place = hit.nonzero()
-            yield look_again(
-                queries, catalogue, rows[row], neighbours[row, place], threshold
+            row, rank = hit.nonzero()
+            yield rerank(
+                queries, catalogue, rows[row], neighbours[row, rank], threshold
             )
             rows = rows[is_open]
 

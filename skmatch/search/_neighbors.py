@@ -7,10 +7,12 @@ from typing import Any
 
 import faiss
 import numpy as np
+from numpy.typing import NDArray
 from scipy.sparse import issparse
 from threadpoolctl import threadpool_limits
 
-from skmatch.search._products import rounding
+from skmatch.search._faiss_index import flat_index
+from skmatch.search._products import cosines, rounding
 from skmatch.search._sparse import sparse_neighbors
 from skmatch.search._unit_rows import Embeddings, Indices, draw
 
@@ -47,7 +49,7 @@ def nearest_neighbors(
     if issparse(rows):
         return sparse_neighbors(rows, others, n_neighbors, n_threads)
     with threadpool_limits(n_threads):
-        index = _flat(others)
+        index: Any = flat_index(others)
         if len(others) > largest_flat:
             index = _inverted_file(
                 index, rows, others, n_neighbors, target_recall, max_probes
@@ -56,12 +58,6 @@ def nearest_neighbors(
         column = index.search(rows, n_neighbors)[1].ravel()
     row = np.repeat(np.arange(len(rows)), n_neighbors)
     return row[column >= 0], column[column >= 0]
-
-
-def _flat(others: Embeddings) -> Any:
-    index = faiss.IndexFlatIP(others.shape[1])
-    index.add(others)
-    return index
 
 
 def _inverted_file(
@@ -74,7 +70,7 @@ def _inverted_file(
 ) -> Any:
     """Return an inverted file of this recall, or `flat` where that is faster."""
     n_lists = round(np.sqrt(len(others)))
-    index = faiss.index_factory(
+    index: Any = faiss.index_factory(
         others.shape[1], f"IVF{n_lists},Flat", faiss.METRIC_INNER_PRODUCT
     )
     index.train(others[draw(len(others), _ROWS_PER_LIST * n_lists)])
@@ -100,3 +96,37 @@ def _inverted_file(
         stacklevel=3,
     )
     return index
+
+
+def most_similar(
+    rows: Any,
+    others: Any,
+    indices: Indices,
+    entries_per_block: int = 2**22,
+) -> tuple[Indices, NDArray[np.float32]]:
+    """Return the most similar of `others` for some unit rows, and its similarity.
+
+    With `others` None, the most similar other row. Of equal ones, the first. A row
+    without another has a similarity of 0.
+    """
+    is_self = others is None
+    others = rows if others is None else others
+    nearest = np.zeros(len(indices), dtype=np.intp)
+    similarities = np.zeros(len(indices), dtype=np.float32)
+    if is_self and rows.shape[0] == 1:
+        return nearest, similarities
+    step = max(1, entries_per_block // max(1, others.shape[0]))
+    for start in range(0, len(indices), step):
+        block = indices[start : start + step]
+        products = rows[block] @ others.T
+        products = products.toarray() if issparse(products) else products
+        if is_self:
+            products[np.arange(len(block)), block] = -np.inf
+        column = products.argmax(axis=1)
+        nearest[start : start + step] = column
+        similarities[start : start + step] = (
+            np.clip(products[np.arange(len(block)), column], -1, 1)
+            if issparse(rows)
+            else cosines(rows[block], others[column])
+        )
+    return nearest, similarities

@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import issparse
-from sklearn.preprocessing import normalize
 
-from skmatch.search._unit_rows import Embeddings, Indices, draw
+from skmatch.search._unit_rows import Embeddings, Indices
 
 Pairs = tuple[Indices, Indices, NDArray[np.float32]]  # row, column, similarity
 
@@ -19,7 +18,6 @@ ENTRIES_PER_BLOCK = 2**19  # of a matrix of similarities: it stays in the cache
 # with 1024 columns, products of 16 dimensions take twice as long.
 _COLUMNS_PER_BLOCK = 1000
 PAIRS_PER_BLOCK = 4096  # their rows stay in the cache
-_MATCHES_PER_ROW = 100
 
 
 def inner_products(
@@ -96,14 +94,14 @@ def rerank(
         block = slice(first, first + pairs_per_block)
         a, b = left.take(rows[block], axis=0), right.take(columns[block], axis=0)
         near = np.flatnonzero(np.einsum("ij,ij->i", a, b) >= bound)  # float32 is quick
-        similarities = _cosines(a[near], b[near])
+        similarities = cosines(a[near], b[near])
         near = near[similarities >= np.float32(threshold)]
         similarities = similarities[similarities >= np.float32(threshold)]
         parts.append((rows[block][near], columns[block][near], similarities))
     return join(parts)
 
 
-def _cosines(left: Embeddings, right: Embeddings) -> NDArray[np.float32]:
+def cosines(left: Embeddings, right: Embeddings) -> NDArray[np.float32]:
     """Cosine similarity, in float64, of each row of `left` with that of `right`."""
     dot, left_square, right_square = (
         np.einsum("ij,ij->i", a, b, dtype=np.float64)
@@ -124,22 +122,3 @@ def join(pairs: Iterable[Pairs]) -> Pairs:
     empty = np.empty(0, np.intp), np.empty(0, np.intp), np.empty(0, np.float32)
     rows, columns, similarities = zip(empty, *pairs, strict=True)
     return np.concatenate(rows), np.concatenate(columns), np.concatenate(similarities)
-
-
-def lowest_threshold(rows: Any, max_pairs: int) -> float:
-    """Return a threshold at which rows have about a hundred matches each.
-
-    It is a quantile of the similarities of 256 rows with all the others; fewer matches
-    where there would be more than `max_pairs` in all.
-    """
-    n_rows = rows.shape[0]
-    rows = normalize(rows)
-    similarities = rows[draw(n_rows, 256)] @ rows.T
-    if issparse(similarities):
-        similarities = similarities.toarray()
-    n_matches = min(_MATCHES_PER_ROW, max_pairs // n_rows)
-    share = min(1.0, n_matches / n_rows)
-    lowest = float(np.quantile(similarities, 1 - share))
-    if issparse(rows) and lowest <= 0:  # rows without a word in common: all the others
-        lowest = float(similarities[similarities > 0].min(initial=1.0))
-    return max(-1.0, min(1.0, lowest))
