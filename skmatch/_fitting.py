@@ -9,8 +9,6 @@ from typing import TypeVar
 from sklearn.base import BaseEstimator
 
 Estimator = TypeVar("Estimator", bound=BaseEstimator)
-# What scikit-learn keeps on an estimator besides its parameters.
-_OF_SKLEARN = {"_sklearn_output_config", "_metadata_request"}
 
 
 @contextmanager
@@ -18,10 +16,14 @@ def fitting(estimator: Estimator) -> Iterator[Estimator]:
     """Give an unfitted twin of an estimator to fit; at the end the estimator is it.
 
     An exception, KeyboardInterrupt included, leaves the estimator as it was: fitted
-    before or not at all. One assignment makes the change.
+    before or not at all. One assignment makes the change. What was learned has a name
+    that ends with an underscore; parameters and what scikit-learn keeps besides stay.
     """
-    kept = {*estimator.get_params(deep=False), *_OF_SKLEARN}
     twin = object.__new__(type(estimator))
-    twin.__dict__ = {k: v for k, v in vars(estimator).items() if k in kept}
+    twin.__dict__ = _without_learned(estimator)
     yield twin
-    estimator.__dict__ = twin.__dict__
+    estimator.__dict__ = _without_learned(estimator) | vars(twin)
+
+
+def _without_learned(estimator: BaseEstimator) -> dict[str, object]:
+    return {k: v for k, v in vars(estimator).items() if not k.endswith("_")}

@@ -257,8 +257,8 @@ class PairClassifierMatcher(
         self.embedders_ = model.describer.embedders
         self.classifiers_ = model.classifiers
         self.n_samples_fit_ = len(titles)
-        self._model = model
-        self._catalogue = _LazyCatalogue(model, titles, data.fields, self.n_jobs)
+        self._model_ = model
+        self._catalogue_ = _LazyCatalogue(model, titles, data.fields, self.n_jobs)
 
     def predict(self, X: Any) -> csr_array:
         """Match titles with one another: :meth:`score_graph`, then decide.
@@ -299,7 +299,7 @@ class PairClassifierMatcher(
         check_is_fitted(self)
         self._check_params()
         titles, _ = check_titles(self, X, reset=False)
-        return self._model.score_graph(
+        return self._model_.score_graph(
             titles, _fields(X), effective_n_jobs(self.n_jobs)
         )
 
@@ -322,11 +322,11 @@ class PairClassifierMatcher(
         check_is_fitted(self)
         self._check_params()
         titles, _ = check_titles(self, X, reset=False)
-        encoded = self._model.describer.encode(titles, _fields(X))
-        context = CatalogueContext(encoded, self._catalogue.described)
+        encoded = self._model_.describer.encode(titles, _fields(X))
+        context = CatalogueContext(encoded, self._catalogue_.described)
         n_threads = effective_n_jobs(self.n_jobs)
-        levels, _ = self._model.judge(
-            self._model.describer.describe(context, n_threads)
+        levels, _ = self._model_.judge(
+            self._model_.describer.describe(context, n_threads)
         )
         graph = levels[-1].of_left.graph
         return keep_matches(graph, self._threshold(), **self._refinements())
@@ -367,8 +367,8 @@ class PairClassifierMatcher(
                     "as X in fit."
                 )
         titles = np.array([" ".join(map(str, row)) for row in rows], dtype=object)
-        catalogue = self._catalogue.described
-        return explain_pair(self._model, catalogue, titles, _fields(rows))
+        catalogue = self._catalogue_.described
+        return explain_pair(self._model_, catalogue, titles, _fields(rows))
 
     def get_pair_feature_names(self) -> list[str]:
         """Return the names of the features that the last classifier sees.
@@ -379,7 +379,7 @@ class PairClassifierMatcher(
             Names in the order of the columns.
         """
         check_is_fitted(self)
-        return self._model.feature_names()
+        return self._model_.feature_names()
 
     def _choose_threshold(self, galleries: _Galleries) -> None:
         """Set the threshold, and what the folds say of it and of the candidates."""

@@ -36,7 +36,9 @@ class WordFeatures(NamedTuple):
     words_rarest_shared: Values  # the rarest word; it often is the model
     words_rarest_missing_min: Values
     words_rarest_missing_max: Values
-    words_unseen_min: Values  # weight of the words of one alone that no title of fit has
+    words_unseen_min: (
+        Values  # weight of the words of one alone that no title of fit has
+    )
     words_unseen_max: Values
     words_bigrams: Values  # share of the neighbouring words: order, and phrases
     words_first: Values  # whether the first words are equal; it often is the brand

@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
-from scipy.sparse import csr_array
+from scipy.sparse import csr_array, csr_matrix, random_array
 
-from skmatch.graph._decide import Refinements, find_matches, keep_matches
+from skmatch import decide_matches
+from skmatch.graph import keep_matches
 
 
 @pytest.fixture
@@ -16,24 +17,83 @@ def graph():
 @pytest.mark.parametrize(
     ("refinements", "expected"),
     [
+        ({}, [[1, 1, 1, 0], [1, 1, 1, 0], [1, 1, 1, 0], [0, 0, 0, 1]]),
         (
-            (None, False, False),
-            [[1, 1, 1, 0], [1, 1, 1, 0], [1, 1, 1, 0], [0, 0, 0, 1]],
+            {"max_matches": 1},
+            [[1, 1, 0, 0], [1, 1, 0, 0], [0, 1, 1, 0], [0, 0, 0, 1]],
         ),
-        ((1, False, False), [[1, 1, 0, 0], [1, 1, 0, 0], [0, 1, 1, 0], [0, 0, 0, 1]]),
-        ((1, True, False), [[1, 1, 0, 0], [1, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]]),
-        ((None, False, True), [[1, 1, 1, 0], [1, 1, 1, 0], [1, 1, 1, 0], [0, 0, 1, 1]]),
+        (
+            {"max_matches": 1, "mutual": True},
+            [[1, 1, 0, 0], [1, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]],
+        ),
+        (
+            {"match_singletons": True},
+            [[1, 1, 1, 0], [1, 1, 1, 0], [1, 1, 1, 0], [0, 0, 1, 1]],
+        ),
+        (
+            {"max_matches": 1, "mutual": True, "match_singletons": True},
+            [[1, 1, 0, 0], [1, 1, 0, 0], [0, 1, 1, 0], [0, 0, 1, 1]],
+        ),
     ],
 )
 def test_refinements(graph, refinements, expected):
-    matches = find_matches(graph, 0.6, Refinements(*refinements))
+    matches = decide_matches(graph, 0.6, **refinements)
+    assert matches.dtype == bool
     assert_array_equal(matches.toarray().astype(int), expected)
 
 
-def test_a_match_at_the_threshold_matches(graph):
-    none = Refinements(None, False, False)
-    assert find_matches(graph, float(np.float32(0.6)), none).nnz == 10
-    assert find_matches(graph, float(np.nextafter(np.float32(0.6), 1)), none).nnz == 8
+@pytest.mark.parametrize("kind", [np.asarray, csr_matrix, lambda x: x.tolist()])
+def test_any_matrix_of_scores(graph, kind):
+    found = decide_matches(kind(graph.toarray()), 0.6)
+    assert_array_equal(found.toarray(), decide_matches(graph, 0.6).toarray())
+
+
+def test_a_pair_at_the_threshold_matches(graph):
+    assert decide_matches(graph, float(np.float32(0.6))).nnz == 10
+    assert decide_matches(graph, float(np.nextafter(np.float32(0.6), 1))).nnz == 8
+
+
+def test_the_graph_that_is_given_is_left_alone(graph):
+    before = graph.copy()
+    decide_matches(graph, 0.65, max_matches=1, mutual=True, match_singletons=True)
+    assert (graph != before).nnz == 0
+    assert graph.nnz == before.nnz
+
+
+def test_stored_zeros_and_negative_scores_that_reach_the_threshold_match():
+    scores = np.array([0.0, 0.0, -0.5, -0.5], np.float32)
+    graph = csr_array((scores, ([0, 1, 1, 2], [1, 0, 2, 1])), shape=(3, 3))
+    assert decide_matches(graph, 0.0).nnz == 3 + 2
+    assert decide_matches(graph, -0.5).nnz == 3 + 4
+    assert decide_matches(graph, 0.0, max_matches=3, match_singletons=True).nnz == 6
+
+
+@pytest.mark.parametrize("mutual", [False, True])
+@pytest.mark.parametrize("shape", [(40, 40), (30, 50)])
+def test_best_matches_equal_a_slow_loop(rng, shape, mutual):
+    dense = np.round(random_array(shape, density=0.4, rng=rng).toarray(), 1)
+    graph = csr_array(dense.astype(np.float32))
+    kept = keep_matches(graph, 0.2, max_matches=3, mutual=mutual).toarray()
+
+    def first(values):
+        best = np.argsort(-values, kind="stable")[:3]
+        return [j for j in best if np.float32(values[j]) >= np.float32(0.2)]
+
+    for i, j in np.ndindex(shape):
+        expected = j in first(dense[i]) and (not mutual or i in first(dense[:, j]))
+        assert kept[i, j] == pytest.approx(dense[i, j] if expected else 0, abs=1e-6)
+
+
+def test_best_of_many_rows_equal_the_matches_at_every_threshold(rng):
+    """To limit and then lower the threshold is to limit above each threshold."""
+    half = np.triu(rng.random((30, 30)) * (rng.random((30, 30)) < 0.5), 1)
+    graph = csr_array((half + half.T).astype(np.float32))
+    for mutual in (False, True):
+        limited = keep_matches(graph, -np.inf, max_matches=3, mutual=mutual)
+        for threshold in (0.1, 0.4, 0.7, 0.95):
+            first = keep_matches(limited, threshold)
+            then = keep_matches(graph, threshold, max_matches=3, mutual=mutual)
+            assert_array_equal(first.toarray(), then.toarray())
 
 
 def test_expected_f1_is_the_best_of_all_sets_of_matches():
@@ -53,3 +113,24 @@ def test_expected_f1_takes_sure_matches_and_leaves_faint_ones():
     scores = np.array([[1.0, 1.0, 0.05], [0.3, 0, 0], [0.9, 0.6, 0.6]], np.float32)
     kept = keep_matches(csr_array(scores), "expected_f1").toarray() > 0
     assert_array_equal(kept, [[1, 1, 0], [0, 0, 0], [1, 1, 1]])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((csr_array((2, 3)), 0.5), r"shape \(2, 3\); expected a square matrix"),
+        ((csr_array((2, 2)), np.nan), "threshold == nan, must be a number"),
+        ((csr_array((2, 2)), 0.5, 0), "max_matches == 0, must be >= 1"),
+        ((csr_array((2, 2)), 0.5, None, True), "mutual=True needs max_matches"),
+    ],
+)
+def test_bad_input_is_named(arguments, message):
+    graph, threshold, *others = arguments
+    names = ("max_matches", "mutual")
+    with pytest.raises(ValueError, match=message):
+        decide_matches(graph, threshold, **dict(zip(names, others, strict=False)))
+
+
+def test_threshold_of_another_type():
+    with pytest.raises(TypeError, match="threshold must be an instance of"):
+        decide_matches(csr_array((2, 2)), "high")

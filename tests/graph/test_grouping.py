@@ -5,7 +5,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
-from scipy.optimize import linear_sum_assignment
 from scipy.sparse import csr_array
 
 from skmatch import FaissThresholdMatcher, group_matches, link_catalogues
@@ -44,7 +43,7 @@ def test_groups_of_clean_matches(method, kind):
 @pytest.mark.parametrize("method", METHODS)
 def test_groups_hold_together_by_matches_and_are_numbered_in_order(rng, method):
     rows = rng.normal(size=(200, 6))
-    similarities = FaissThresholdMatcher(0.7).fit(rows).transform(rows)
+    similarities = FaissThresholdMatcher(0.7).fit(rows).score_graph(rows)
     labels = group_matches(similarities, method=method, threshold=0.75)
     first = [labels.tolist().index(group) for group in range(labels.max() + 1)]
     assert first == sorted(first)
@@ -133,20 +132,3 @@ def test_bad_input_is_named():
         group_matches(np.eye(2), method="single")
     with pytest.raises(ValueError, match=r"threshold == -0\.5, must be >= 0"):
         group_matches(np.eye(2), threshold=-0.5)
-
-
-@pytest.mark.parametrize("shape", [(12, 12), (5, 12), (12, 5)])
-def test_link_is_the_best_assignment(rng, shape):
-    similarities = np.where(rng.random(shape) < 0.5, rng.random(shape), 0)
-    links = link_catalogues(csr_array(similarities)).toarray()
-    assert ((links > 0).sum(axis=0) <= 1).all()
-    assert ((links > 0).sum(axis=1) <= 1).all()
-    best = similarities[linear_sum_assignment(similarities, maximize=True)].sum()
-    assert links.sum() == pytest.approx(best, rel=1e-5)
-
-
-def test_link_leaves_out_what_is_not_similar():
-    links = link_catalogues(np.array([[0.9, 0.0], [0.0, 0.3]]), threshold=0.5)
-    np.testing.assert_allclose(links.toarray(), [[0.9, 0], [0, 0]])
-    assert link_catalogues(csr_array((0, 4))).shape == (0, 4)
-    assert link_catalogues(csr_array((3, 2))).nnz == 0

@@ -1,81 +1,64 @@
 import numpy as np
 import pytest
-from numpy.testing import assert_allclose, assert_array_equal
+from numpy.testing import assert_allclose
 from scipy.sparse import csr_array
 
-from skmatch.graph._neighbourhoods import ScoreGraph, compare_neighbourhoods, mirror
+from skmatch.graph import Neighbourhoods, ratio
 
 
 @pytest.fixture
-def graph():
-    rng = np.random.default_rng(0)
-    scores = np.triu(rng.random((9, 9)) * (rng.random((9, 9)) < 0.6), k=1)
-    return (scores + scores.T).astype(np.float32)
+def known():
+    """Row 0 has the scores 0.9, 0.5, 0.5, 0.4, 0.3 and 0.2, row 1 none."""
+    scores = np.array([[0.5, 0.2, 0.9, 0.4, 0.5, 0.3], [0] * 6], np.float32)
+    return Neighbourhoods(csr_array(scores))
 
 
-def oracle(graph, a, b):
-    """Compare two rows of a dense graph the slow way."""
-    score = graph[a, b]
-    sides = []
-    for row in (graph[a], graph[b]):
-        ranked = sorted(row[row > 0], reverse=True)
-        others = list(ranked)
-        others.remove(score)
-        near = ranked[4] if len(ranked) > 4 else None
-        sides.append(
-            {
-                "rank": sum(x > score for x in row),
-                "of_best": score / ranked[0],
-                "of_near": score / near if near else 10.0,
-                "margin": score - max(others, default=0),
-                "degree": row.sum(),
-            }
-        )
-    result = {"score": score, "score_support": graph[a] @ graph[b]}
-    for what in sides[0]:
-        less, more = sorted(side[what] for side in sides)
-        result |= {f"score_{what}_less": less, f"score_{what}_more": more}
-    one, two = graph[a].copy(), graph[b].copy()
-    one[a] = two[b] = 1
-    norms = np.linalg.norm(one) * np.linalg.norm(two)
-    result["score_agreement"] = one @ two / norms
-    return result
+def compare(known, row, score, holds_pairs):
+    pair = np.array([row]), np.array([score], np.float32)
+    standing = known.compare(*pair, holds_pairs)
+    return {name: value.item() for name, value in standing._asdict().items()}
 
 
-def test_neighbourhoods_against_a_slow_oracle(graph):
-    left, right = np.nonzero(np.triu(graph))
-    sparse = ScoreGraph(csr_array(graph))
-    found = compare_neighbourhoods(
-        "score", graph[left, right], left, right, sparse, sparse
-    )
-    for place, (a, b) in enumerate(zip(left, right, strict=True)):
-        expected = oracle(graph, a, b)
-        assert set(found) == set(expected)
-        for name, value in expected.items():
-            assert found[name][place] == pytest.approx(value, rel=1e-5), name
+def test_score_that_is_among_those_of_its_row(known):
+    found = compare(known, 0, 0.5, True)
+    expected = {
+        "rank": 1,
+        "of_best": 0.5 / 0.9,
+        "of_near": 0.5 / 0.3,
+        "margin": 0.5 - 0.9,
+        "degree": 2.8,
+        "square": 0.81 + 0.25 + 0.25 + 0.16 + 0.09 + 0.04,
+    }
+    assert found == pytest.approx(expected, rel=1e-6)
 
 
-@pytest.mark.parametrize("sides", [(False, True), (True, False), (False, False)])
-def test_a_pair_that_is_not_in_the_graph_is_seen_as_if_it_were(graph, sides):
-    sparse = ScoreGraph(csr_array(graph))
-    for a, b in zip(*np.nonzero(np.triu(graph)), strict=True):
-        score, pair = graph[[a], [b]], (np.array([a]), np.array([b]))
-        expected = compare_neighbourhoods("s", score, *pair, sparse, sparse)
-        graphs = []
-        for is_in, row, column in ((sides[0], a, b), (sides[1], b, a)):
-            without = graph.copy()
-            if not is_in:
-                without[row, column] = 0
-            lean = csr_array(without)
-            lean.eliminate_zeros()
-            graphs.append(ScoreGraph(lean))
-        found = compare_neighbourhoods(
-            "s", score, *pair, *graphs, in_left=sides[0], in_right=sides[1]
-        )
-        for name in expected:
-            assert_allclose(found[name], expected[name], rtol=1e-5, err_msg=name)
+def test_best_score_is_compared_with_the_second(known):
+    found = compare(known, 0, 0.9, True)
+    assert found["rank"] == 0
+    assert found["of_best"] == 1
+    assert found["margin"] == pytest.approx(0.4)
 
 
-def test_symmetric_graph_has_each_pair_from_both_sides():
-    made = mirror(np.array([0.5]), np.array([0]), np.array([2]), 3)
-    assert_array_equal(made.toarray(), [[0, 0, 0.5], [0, 0, 0], [0.5, 0, 0]])
+def test_score_that_is_not_among_them_is_compared_as_if_it_were(known):
+    found = compare(known, 0, 0.6, False)
+    expected = {
+        "rank": 1,
+        "of_best": 0.6 / 0.9,
+        "of_near": 0.6 / 0.4,  # the fifth of seven
+        "margin": 0.6 - 0.9,
+        "degree": 2.8 + 0.6,
+        "square": 1.6 + 0.36,
+    }
+    assert found == pytest.approx(expected, rel=1e-6)
+
+
+def test_row_without_a_score(known):
+    found = compare(known, 1, 0.6, False)
+    expected = [0, 1, 10, 0.6, 0.6, 0.36]
+    assert list(found.values()) == pytest.approx(expected)
+
+
+def test_ratio_of_nothing():
+    a, b = np.array([1.0, 1.0], np.float32), np.array([2.0, 0.0], np.float32)
+    assert_allclose(ratio(a, b), [0.5, 0])
+    assert_allclose(ratio(a, b, empty=10.0), [0.5, 10])

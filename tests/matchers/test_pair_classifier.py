@@ -1,4 +1,5 @@
 import pickle
+from copy import copy
 
 import numpy as np
 import pandas as pd
@@ -18,11 +19,13 @@ from skmatch import (
     FaissThresholdMatcher,
     LSTMTitleEmbedder,
     PairClassifierMatcher,
+    decide_matches,
+    group_matches,
     make_product_titles,
     rowwise_f1_score,
     rowwise_f1_scorer,
 )
-from skmatch.graph._propagation import Blend
+from skmatch.graph import Propagation
 
 
 def quick(**parameters):
@@ -67,7 +70,7 @@ def test_matches_are_bool_symmetric_and_hold_the_diagonal(split, fitted):
 
 
 def test_matches_are_the_probabilities_at_the_threshold(split, fitted):
-    graph = fitted.match_probabilities(split[2])
+    graph = fitted.score_graph(split[2])
     assert graph.dtype == np.float32
     assert (graph.diagonal() == 0).all()
     expected = (graph.toarray() >= np.float32(fitted.threshold_)) | np.eye(
@@ -78,16 +81,68 @@ def test_matches_are_the_probabilities_at_the_threshold(split, fitted):
     assert loose.predict(split[2]).nnz > fitted.predict(split[2]).nnz
 
 
-def test_the_threshold_has_the_best_score_of_the_folds(split, fitted):
-    for threshold in (0.1, 0.5, 0.9):
-        other = clone(fitted).set_params(threshold=threshold).fit(*split[:2])
+IGNORED = [
+    pytest.mark.filterwarnings("ignore:max_matches="),
+    pytest.mark.filterwarnings("ignore:propagation=True assumes"),
+    pytest.mark.filterwarnings("ignore:match_singletons=True assumes"),
+]
+
+
+@pytest.fixture(scope="module")
+def few():
+    """Fewer titles, for tests that fit several times."""
+    return make_product_titles(120, random_state=1)
+
+
+@pytest.mark.parametrize(
+    "refinements",
+    [
+        pytest.param({}, marks=IGNORED),
+        pytest.param({"match_singletons": True}, marks=IGNORED),
+        pytest.param({"max_matches": 2, "mutual": True}, marks=IGNORED),
+        pytest.param(
+            {"max_matches": 1, "mutual": True, "match_singletons": True}, marks=IGNORED
+        ),
+    ],
+)
+def test_the_threshold_has_the_best_score_of_the_folds(few, refinements):
+    tuned = quick(n_levels=1, cv=2, **refinements).fit(*few)
+
+    def score(threshold):
+        other = clone(tuned).set_params(threshold=float(threshold)).fit(*few)
         assert other.threshold_ == threshold
-        assert other.best_score_ <= fitted.best_score_
+        return other.best_score_
+
+    assert score(tuned.threshold_) == pytest.approx(tuned.best_score_, abs=1e-12)
+    for threshold in (0.2, 0.5, tuned.threshold_ - 0.02, tuned.threshold_ + 0.02):
+        assert score(threshold) <= tuned.best_score_ + 1e-12
+
+
+def test_transform_obeys_the_refinements(split, fitted):
+    matcher = copy(fitted).set_params(threshold=0.05)
+    whole = matcher.transform(split[2][:40])
+    best = matcher.set_params(max_matches=1).transform(split[2][:40])
+    assert_array_equal(np.diff(best.indptr), np.minimum(np.diff(whole.indptr), 1))
+    assert_array_equal(best.max(axis=1).toarray(), whole.max(axis=1).toarray())
+    strict = matcher.set_params(max_matches=None, threshold=1.0)
+    assert strict.transform(split[2][:40]).nnz == 0
+    singletons = strict.set_params(match_singletons=True).transform(split[2][:40])
+    assert_array_equal(singletons.max(axis=1).toarray(), whole.max(axis=1).toarray())
+
+
+def test_predict_is_the_score_graph_and_a_decision(split, fitted):
+    matcher = copy(fitted).set_params(threshold=0.6, match_singletons=True)
+    graph = matcher.score_graph(split[2])
+    decided = decide_matches(graph, 0.6, match_singletons=True)
+    assert_array_equal(matcher.predict(split[2]).toarray(), decided.toarray())
+    assert_array_equal(graph.toarray(), graph.T.toarray())
+    groups = group_matches(graph)
+    assert rowwise_f1_score(split[3], np.equal.outer(groups, groups)) > 0.8
 
 
 def test_equal_seeds_give_equal_results(split, fitted):
-    again = quick().fit(*split[:2]).match_probabilities(split[2])
-    assert (again != fitted.match_probabilities(split[2])).nnz == 0
+    again = quick().fit(*split[:2]).score_graph(split[2])
+    assert (again != fitted.score_graph(split[2])).nnz == 0
     copy = pickle.loads(pickle.dumps(fitted))
     assert (copy.predict(split[2]) != fitted.predict(split[2])).nnz == 0
 
@@ -95,8 +150,8 @@ def test_equal_seeds_give_equal_results(split, fitted):
 def test_order_of_the_rows_changes_nothing_but_the_order(split, fitted):
     titles = pd.unique(split[2])  # of equal similarities the first is a candidate
     order = np.random.default_rng(0).permutation(len(titles))
-    there = fitted.match_probabilities(titles[order]).toarray()
-    here = fitted.match_probabilities(titles).toarray()[np.ix_(order, order)]
+    there = fitted.score_graph(titles[order]).toarray()
+    here = fitted.score_graph(titles).toarray()[np.ix_(order, order)]
     is_any = (there > 0) | (here > 0)
     assert np.isclose(there, here, atol=0.05)[is_any].mean() > 0.999
     is_match = there > fitted.threshold_
@@ -120,13 +175,13 @@ def test_transform_finds_the_products_of_the_catalogue(split, fitted):
     assert (labels[best] == labels[:50]).mean() > 0.9
 
 
-def test_second_round_and_one_round(split):
-    for n_rounds in (1, 3):
-        matcher = quick(n_rounds=n_rounds).fit(*split[:2])
-        assert len(matcher.classifiers_) == n_rounds
+def test_one_stacking_level_and_three(split):
+    for n_levels in (1, 3):
+        matcher = quick(n_levels=n_levels).fit(*split[:2])
+        assert len(matcher.classifiers_) == n_levels
         names = matcher.get_pair_feature_names()
         assert matcher.classifiers_[-1].n_features_in_ == len(names)
-        assert any(name.startswith("round") for name in names) == (n_rounds > 1)
+        assert any(name.startswith("level") for name in names) == (n_levels > 1)
         matcher.transform(split[2][:3])
 
 
@@ -181,8 +236,8 @@ def test_candidates_come_from_each_embedder(split):
                matcher.get_pair_feature_names())  # fmt: skip
     one = quick(embedders="words", n_candidates=3).fit(*split[:2])
     assert matcher.candidate_recall_ > one.candidate_recall_
-    pairs = matcher.match_probabilities(split[2]).nnz
-    assert pairs > one.match_probabilities(split[2]).nnz
+    pairs = matcher.score_graph(split[2]).nnz
+    assert pairs > one.score_graph(split[2]).nnz
     assert matcher.transform(split[2][:2]).shape == (2, len(split[0]))
 
 
@@ -258,13 +313,13 @@ class Sum(ClassifierMixin, BaseEstimator):
 
 
 def test_contributions_to_a_sum_are_its_terms(split):
-    matcher = quick(classifier=Sum(), n_rounds=1).fit(*split[:2])
+    matcher = quick(classifier=Sum(), n_levels=1).fit(*split[:2])
     pair = matcher.explain(split[0][0], split[0][1])
     (classifier,) = matcher.classifiers_
     mean = dict(
         zip(
             matcher.get_pair_feature_names(),
-            matcher._background.mean(axis=0),
+            matcher._model_.background.mean(axis=0),
             strict=True,
         )
     )
@@ -278,9 +333,9 @@ def test_assumptions_are_checked_on_the_training_titles(split):
     titles, labels = split[0].copy(), split[1].copy()
     labels[:40] = np.arange(10_000, 10_040)
     with pytest.warns(UserWarning, match=r"are their product's only one"):
-        quick(nearest_for_lonely=True).fit(titles, labels)
+        quick(match_singletons=True).fit(titles, labels)
     with pytest.warns(UserWarning, match=r"max_matches=1 .* costs 0\.\d+ of the row"):
-        quick(max_matches=1, reciprocal=True, cv=2, blend=False).fit(*split[:2])
+        quick(max_matches=1, mutual=True, cv=2, propagation=False).fit(*split[:2])
 
 
 class Sure(Sum):
@@ -291,26 +346,27 @@ class Sure(Sum):
         return np.column_stack([1 - positive, positive])
 
 
-def test_assumptions_of_blending_and_of_the_expected_f1_are_checked(split):
-    settings = {"classifier": Sure(), "cv": 2, "n_candidates": 20, "n_rounds": 1}
-    with pytest.warns(UserWarning, match=r"blend=True assumes .* costs 0\.\d+ of the"):
+def test_assumptions_of_propagation_and_of_the_expected_f1_are_checked(split):
+    settings = {"classifier": Sure(), "cv": 2, "n_candidates": 20, "n_levels": 1}
+    with pytest.warns(UserWarning, match=r"propagation=True assumes .* costs 0\.\d+ of the"):
         quick(**settings).fit(*split[:2])
     with pytest.warns(UserWarning, match=r"'expected_f1' assumes .* costs 0\.\d+ of"):
-        quick(**settings, blend=False, threshold="expected_f1").fit(*split[:2])
+        quick(**settings, propagation=False, threshold="expected_f1").fit(*split[:2])
 
 
-def test_blending_is_between_the_rounds_and_after_them(split, fitted):
-    one = quick(n_rounds=1).fit(*split[:2])
-    without = clone(one).set_params(blend=False).fit(*split[:2])
-    raw = csr_array(without.match_probabilities(split[2]))
-    blended = one.match_probabilities(split[2])
-    assert_array_equal(blended.toarray(), Blend(raw).graph.toarray())
-    two = clone(fitted).set_params(blend=False).fit(*split[:2])
+def test_propagation_is_between_the_levels_and_after_them(split, fitted):
+    one = quick(n_levels=1).fit(*split[:2])
+    without = clone(one).set_params(propagation=False).fit(*split[:2])
+    raw = without.score_graph(split[2])
+    propagated = one.score_graph(split[2])
+    assert_array_equal(propagated.toarray(), Propagation(raw).graph.toarray())
+    two = clone(fitted).set_params(propagation=False).fit(*split[:2])
     assert fitted.best_score_ > two.best_score_ > without.best_score_
     whole = without.set_params(threshold=0.01).transform(split[2][:9])
-    blended = one.set_params(threshold=0.01).transform(split[2][:9])
-    kept = Blend(csr_array(whole), one._catalogue.rounds[0]).graph.toarray()
-    assert_allclose(np.where(kept < 0.01, 0, kept), blended.toarray(), atol=1e-6)
+    propagated = one.set_params(threshold=0.01).transform(split[2][:9])
+    among = one._catalogue_.described.levels[0]
+    kept = Propagation(whole, among).graph.toarray()
+    assert_allclose(np.where(kept < 0.01, 0, kept), propagated.toarray(), atol=1e-6)
 
 
 @pytest.mark.filterwarnings("ignore:threshold='expected_f1' assumes")
@@ -332,7 +388,7 @@ def test_gallery_of_another_size_warns(split, fitted):
 def test_titles_that_have_nothing_in_common(fitted):
     assert fitted.predict(["", "xyzzy", "§"]).nnz == 3
     assert fitted.transform(["", "§"]).nnz == 0
-    assert fitted.match_probabilities(["solo"]).shape == (1, 1)
+    assert fitted.score_graph(["solo"]).shape == (1, 1)
 
 
 def test_training_titles_without_a_match_give_none(split):
@@ -346,14 +402,14 @@ def test_training_titles_without_a_match_give_none(split):
     ("parameters", "message"),
     [
         ({"n_candidates": 0}, "n_candidates == 0, must be >= 1"),
-        ({"n_rounds": 0}, "n_rounds == 0, must be >= 1"),
+        ({"n_levels": 0}, "n_levels == 0, must be >= 1"),
         ({"threshold": "best"}, "threshold='best'; expected a probability"),
         ({"threshold": 1.5}, "threshold == 1.5, must be <= 1"),
         ({"cv": 1}, "cv == 1, must be >= 2"),
         ({"embedders": ["tfidf", "nothing"]}, "embedders holds 'nothing'"),
         ({"embedders": []}, "embedders is empty"),
         ({"pair_features": ["price"]}, "pair_features holds 'price'"),
-        ({"reciprocal": True}, "reciprocal=True needs max_matches"),
+        ({"mutual": True}, "mutual=True needs max_matches"),
         ({"max_matches": 0}, "max_matches == 0, must be >= 1"),
     ],
 )

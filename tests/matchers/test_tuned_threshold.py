@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.sparse import csr_array
+from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.metrics import make_scorer
 from sklearn.model_selection import GridSearchCV
@@ -13,6 +14,7 @@ from sklearn.pipeline import make_pipeline
 from skmatch import (
     ClassDisjointKFold,
     FaissThresholdMatcher,
+    PairClassifierMatcher,
     TunedThresholdMatcherCV,
     bcubed_f1_scorer,
     make_product_titles,
@@ -74,26 +76,66 @@ def test_equals_grid_search(pipe, made, scoring, scorer):
     assert (tuned.predict(made[0]) != grid.predict(made[0])).nnz == 0
 
 
-@pytest.mark.parametrize("reciprocal", [False, True])
-def test_equals_grid_search_with_limited_matches(pipe, made, reciprocal):
-    pipe[-1].set_params(max_matches=2, reciprocal=reciprocal)
-    thresholds, cv = [0.3, 0.4, 0.5], ClassDisjointKFold(2)
-    tuned = TunedThresholdMatcherCV(pipe, cv=cv, thresholds=thresholds).fit(*made)
+@pytest.mark.parametrize(
+    "refinements",
+    [
+        {"max_matches": 2},
+        {"max_matches": 2, "mutual": True},
+        {"match_singletons": True},
+        {"max_matches": 1, "mutual": True, "match_singletons": True},
+    ],
+)
+@pytest.mark.parametrize(
+    ("scoring", "scorer"),
+    [
+        ("rowwise_f1", rowwise_f1_scorer),
+        ("pair_f1", pairwise_f1_scorer),
+        ("bcubed_f1", bcubed_f1_scorer),
+        (("recall_at_precision", 0.9), make_scorer(recall_at_90)),
+    ],
+)
+def test_equals_grid_search_with_refined_matches(
+    pipe, made, refinements, scoring, scorer
+):
+    pipe[-1].set_params(**refinements)
+    thresholds, cv = [0.3, 0.4, 0.5, 0.7], ClassDisjointKFold(2)
+    tuned = TunedThresholdMatcherCV(
+        pipe, cv=cv, scoring=scoring, thresholds=thresholds
+    ).fit(*made)
     grid = GridSearchCV(
-        pipe,
-        {"faissthresholdmatcher__threshold": thresholds},
-        scoring=rowwise_f1_scorer,
-        cv=cv,
+        pipe, {"faissthresholdmatcher__threshold": thresholds}, scoring=scorer, cv=cv
     ).fit(*made)
     scores = tuned.cv_results_["mean_test_score"]
     assert_allclose(scores, grid.cv_results_["mean_test_score"], rtol=0, atol=1e-12)
 
 
-@pytest.mark.parametrize("name", ["blend", "nearest_for_lonely"])
-def test_refinement_that_one_search_cannot_follow(pipe, made, name):
-    pipe[-1].set_params(**{name: True})
-    with pytest.raises(ValueError, match=f"The matcher has {name}=True"):
+def test_query_expansion_moves_the_scores_with_the_threshold(pipe, made):
+    pipe[-1].set_params(query_expansion=True)
+    with pytest.raises(ValueError, match="The matcher has query_expansion=True"):
         TunedThresholdMatcherCV(pipe).fit(*made)
+
+
+@pytest.mark.slow
+def test_equals_grid_search_of_a_pair_classifier(made):
+    matcher = PairClassifierMatcher(
+        classifier=HistGradientBoostingClassifier(max_iter=10, random_state=0),
+        n_candidates=6,
+        n_levels=1,
+        cv=2,
+        random_state=0,
+    )
+    thresholds, cv = [0.2, 0.4, 0.6, 0.8], ClassDisjointKFold(2)
+    tuned = TunedThresholdMatcherCV(matcher, cv=cv, thresholds=thresholds).fit(*made)
+    grid = GridSearchCV(
+        matcher, {"threshold": thresholds}, scoring=rowwise_f1_scorer, cv=cv
+    ).fit(*made)
+    scores = tuned.cv_results_["mean_test_score"]
+    assert_allclose(scores, grid.cv_results_["mean_test_score"], rtol=0, atol=1e-12)
+    assert (tuned.predict(made[0]) != grid.predict(made[0])).nnz == 0
+    every = TunedThresholdMatcherCV(make_pipeline("passthrough", matcher), cv=cv)
+    assert every.fit(*made).best_score_ >= tuned.best_score_
+    assert every.score_graph(made[0]).shape == (len(made[0]),) * 2
+    assert every.transform(made[0][:3]).shape == (3, len(made[0]))
 
 
 def test_all_thresholds_are_at_least_as_good_as_a_grid(pipe, made):
@@ -247,10 +289,10 @@ def test_threshold_follows_the_gallery(made):
         ({"scoring": "f1"}, "scoring='f1'; expected one of"),
         ({"scoring": ("pair_fbeta", 0)}, "pair_fbeta of scoring == 0, must be > 0"),
         ({"scoring": ("recall_at_precision", 2)}, "precision of scoring == 2, must"),
-        ({"thresholds": [0.1, 1.5]}, "expected 'all' or an array of cosine"),
+        ({"thresholds": [0.1, 1.5]}, "expected 'all' or an array of scores"),
         ({"thresholds": "some"}, "thresholds='some'; expected 'all'"),
         ({"thresholds": []}, "expected 'all' or an array"),
-        ({"estimator": TfidfVectorizer()}, "expected a FaissThresholdMatcher or a"),
+        ({"estimator": TfidfVectorizer()}, "expected a matcher with score_graph"),
     ],
 )
 def test_parameter_out_of_range(pipe, made, params, message):

@@ -9,14 +9,7 @@ from scipy.sparse import csr_array
 from sklearn.base import BaseEstimator
 from sklearn.metrics import f1_score
 
-from skmatch import (
-    bcubed_precision_recall_f1,
-    clustered_standard_error,
-    pairwise_precision_recall_f1,
-    rowwise_f1_score,
-    rowwise_f1_scorer,
-)
-from skmatch.evaluation._metrics import best_rowwise_f1
+from skmatch import clustered_standard_error, rowwise_f1_score, rowwise_f1_scorer
 
 labelled_matches = st.integers(1, 12).flatmap(
     lambda n: st.tuples(
@@ -146,51 +139,6 @@ def test_scorer_is_larger_for_better():
     assert rowwise_f1_scorer(Matcher(), labels, labels) == 1.0
 
 
-def test_best_threshold_equals_a_slow_sweep(rng):
-    labels = np.repeat(np.arange(40), 3)
-    noisy = rng.normal(size=(40, 8))[labels] + 0.5 * rng.normal(size=(120, 8))
-    unit = (noisy / np.linalg.norm(noisy, axis=1, keepdims=True)).astype(np.float32)
-    score, threshold = best_rowwise_f1(unit, labels)
-    sweep = [
-        (rowwise_f1_score(labels, (unit @ unit.T >= t) | np.eye(120, dtype=bool)), t)
-        for t in np.arange(0.1, 1.0, 0.025, dtype=np.float32)
-    ]
-    assert score == pytest.approx(max(sweep)[0])
-    assert {t: s for s, t in sweep}[np.float32(threshold)] == pytest.approx(score)
-    assert 0.5 < score < 1
-
-
-@given(labelled_matches)
-def test_pairs_and_bcubed_equal_slow_loops(case):
-    labels, matches = case
-    n = len(labels)
-    same = np.equal.outer(labels, labels)
-    matches = np.asarray(matches, dtype=bool)
-    pairs = [(i, j) for i in range(n) for j in range(n) if i != j]
-    n_both = sum(same[p] and matches[p] for p in pairs)
-    n_true, n_found = sum(same[p] for p in pairs), sum(matches[p] for p in pairs)
-    precision, recall, f1 = pairwise_precision_recall_f1(labels, matches)
-    assert precision == pytest.approx(n_both / n_found if n_found else 1)
-    assert recall == pytest.approx(n_both / n_true if n_true else 1)
-    if precision + recall:
-        assert f1 == pytest.approx(2 * precision * recall / (precision + recall))
-    found = matches | np.eye(n, dtype=bool)
-    precision, recall, _ = bcubed_precision_recall_f1(labels, matches)
-    assert precision == pytest.approx(np.mean((same & found).sum(1) / found.sum(1)))
-    assert recall == pytest.approx(np.mean((same & found).sum(1) / same.sum(1)))
-
-
-@given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=1))
-def test_groups_score_as_their_matches(pairs):
-    labels, groups = np.array(pairs).T
-    found, same = np.equal.outer(groups, groups), np.equal.outer(labels, labels)
-    for score in (pairwise_precision_recall_f1, bcubed_precision_recall_f1):
-        expected = score(labels, found)
-        assert score(labels, groups) == pytest.approx(expected)
-        assert score(same, groups) == pytest.approx(expected)
-        assert score(same, found) == pytest.approx(expected)
-
-
 def test_clustered_standard_error_is_that_of_product_means(rng):
     scores = rng.random(40)
     alone = clustered_standard_error(scores, np.arange(40))
@@ -212,10 +160,3 @@ def test_clustered_standard_error_is_the_spread_of_many_draws(rng):
     )
 
 
-def test_scores_of_nothing_and_missing_labels():
-    with pytest.raises(ValueError, match="empty"):
-        bcubed_precision_recall_f1([], [])
-    with pytest.raises(ValueError, match="row 1 of y_pred is None"):
-        pairwise_precision_recall_f1([0, 1], [0, None])
-    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
-        pairwise_precision_recall_f1([0, 1], [0])
