@@ -109,7 +109,9 @@ def plan_products(
     share, exact = 0.1, None  # share of the pairs in a common cell: a first guess
     for n_tried in (n_cells, min(2 * n_cells, len(other))):
         prefix = min(prefixes, key=lambda x: x.flop(share))
-        training_rows = other[draw(len(other), ROWS_PER_CELL * n_tried)]
+        training_rows = other
+        if len(other) > ROWS_PER_CELL * n_tried:
+            training_rows = other[draw(len(other), ROWS_PER_CELL * n_tried)]
         cells = Cells(shorten(training_rows, prefix.directions), n_tried, seed=0)
         plan = Plan(math.inf, prefix.directions, cells, widest)
         plan, share = _cost(plan, prefix, left, right)
