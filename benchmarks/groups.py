@@ -1,62 +1,81 @@
-"""What grouping and post-processing do to the matches of real titles.
+"""What grouping and the refinements of matches do.
 
     python benchmarks/groups.py DATA.csv [DATA.csv ...]
 
-Each file has the columns ``title`` and ``label_group``. The similarities are those of
-TF-IDF. Each method's threshold is chosen on a quarter of the training products, by the
-score that is printed, and then applied to the products of the test gallery.
+The similarities are those of TF-IDF. Each method's threshold is chosen on a quarter of
+the training products, by the score that the table shows (B-cubed F1 of groups, row-wise
+F1 of matches), and then applied to the test gallery.
 """
 
 from __future__ import annotations
 
-import sys
-import time
+from argparse import Namespace
 from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-from accuracy import make_tfidf, print_table, read_split
+from _common import (
+    add_split_options,
+    describe_split,
+    hold_out,
+    make_parser,
+    make_table,
+    make_tfidf,
+    read_split,
+    save_result,
+    summarise,
+    timed,
+)
 
 from skmatch import (
-    ClassDisjointKFold,
     FaissThresholdMatcher,
     bcubed_precision_recall_f1,
-    clustered_standard_error,
     group_matches,
     rowwise_f1_score,
 )
 
-GRID = np.arange(0.22, 0.92, 0.04).round(2)
+MEASURES = ("skmatch/graph", "skmatch/search", "skmatch/matchers/_threshold.py")
+GROUP_GRID = np.arange(0.22, 0.92, 0.04).round(2)
+MATCH_GRID = GROUP_GRID[GROUP_GRID >= 0.3][::2]
 GROUPINGS = ("components", "average", "complete", "louvain")
 REFINEMENTS: dict[str, dict[str, Any]] = {
     "none": {},
-    "blend": {"blend": True},
-    "at most 10, reciprocal": {"max_matches": 10, "reciprocal": True},
-    "nearest for lonely rows": {"nearest_for_lonely": True},
-    "blend, nearest for lonely rows": {"blend": True, "nearest_for_lonely": True},
+    "query expansion": {"query_expansion": True},
+    "at most 10, mutual": {"max_matches": 10, "mutual": True},
+    "singletons": {"match_singletons": True},
+    "query expansion, singletons": {"query_expansion": True, "match_singletons": True},
+}
+GROUP_COLUMNS = {
+    "groups by": "",
+    "at": ".2f",
+    "B-cubed F1": ".3f",
+    "precision": ".3f",
+    "recall": ".3f",
+    "largest group": ",d",
+    "seconds": ".2f",
+}
+MATCH_COLUMNS = {
+    "matches refined by": "",
+    "at": ".2f",
+    "F1": ".3f",
+    "SE": ".3f",
+    "seconds": ".2f",
 }
 
-Make = Callable[[Any, float], Any]
+Gallery = tuple[Any, Any]  # embeddings, labels
 
 
-def group(method: str) -> Make:
-    """Return a function that groups rows at a threshold."""
-
-    def make(vectors: Any, threshold: float) -> Any:
-        matcher = FaissThresholdMatcher(threshold).fit(vectors)
-        similarities = matcher.transform(vectors)
-        return group_matches(similarities, method=method, threshold=threshold)
-
-    return make
+def group(method: str, embeddings: Any, threshold: float) -> Any:
+    """Group rows at a threshold."""
+    graph = FaissThresholdMatcher(threshold).fit(embeddings).score_graph(embeddings)
+    return group_matches(graph, method=method, threshold=threshold)
 
 
-def refine(params: dict[str, Any]) -> Make:
-    """Return a function that matches rows at a threshold."""
-
-    def make(vectors: Any, threshold: float) -> Any:
-        return FaissThresholdMatcher(threshold, **params).fit_predict(vectors)
-
-    return make
+def match(refinements: dict[str, Any], embeddings: Any, threshold: float) -> Any:
+    """Match rows at a threshold."""
+    return FaissThresholdMatcher(threshold, **refinements).fit_predict(embeddings)
 
 
 def bcubed_f1(labels: Any, groups: Any) -> float:
@@ -65,55 +84,65 @@ def bcubed_f1(labels: Any, groups: Any) -> float:
 
 
 def apply(
-    make: Make,
+    make: Callable[[Any, float], Any],
     score: Callable[[Any, Any], float],
-    tuning: Any,
-    test: Any,
-    grid: Any = GRID,
-) -> tuple[float, Any, float]:
-    """Choose the threshold on one gallery; return it, the result on another, time."""
-    vectors, labels = tuning
-    best = max(grid, key=lambda t: score(labels, make(vectors, float(t))))
-    began = time.perf_counter()
-    found = make(test[0], float(best))
-    return float(best), found, time.perf_counter() - began
+    grid: Any,
+    tuning: Gallery,
+    embeddings: Any,
+) -> tuple[dict[str, Any], Any]:
+    """Choose the threshold on one gallery; return it, the time, the result on other."""
+    best = float(max(grid, key=lambda t: score(tuning[1], make(tuning[0], float(t)))))
+    seconds, found = timed(lambda: make(embeddings, best))
+    return {"at": best, "seconds": seconds}, found
 
 
-def main(path: str) -> None:
-    """Print the tables of one file."""
-    train_titles, train_labels, test_titles, labels = read_split(path)
-    folds = ClassDisjointKFold(4, shuffle=True, random_state=0)
-    fit, hold = next(folds.split(train_titles, train_labels))
-    tfidf = make_tfidf(train_titles[fit], train_labels[fit])
-    tuning = tfidf.transform(train_titles[hold]), train_labels[hold]
-    test = make_tfidf(train_titles, train_labels).transform(test_titles), labels
-    name = path.split("/")[-1]
-    print(f"{name}: gallery {len(labels)}, thresholds from {len(hold)} other rows\n")
+def measure_groups(tuning: Gallery, test: Gallery) -> list[dict[str, Any]]:
+    """Measure each method of grouping."""
     rows = []
     for method in GROUPINGS:
-        at, found, seconds = apply(group(method), bcubed_f1, tuning, test)
-        precision, recall, f1 = bcubed_precision_recall_f1(labels, found)
-        row = {"groups by": method, "at": at, "B-cubed F1": f1, "precision": precision}
-        row |= {"recall": recall, "largest group": int(np.bincount(found).max())}
-        rows.append(row | {"seconds": seconds})
-    formats = dict.fromkeys(["B-cubed F1", "precision", "recall", "F1", "SE"], ".3f")
-    formats |= {"at": ".2f", "seconds": ".2f"}
-    print_table(rows, [*rows[0]], formats)
-    print()
-    refined = []
-    for method, params in REFINEMENTS.items():
-        make, grid = refine(params), GRID[GRID >= 0.3][::2]
-        at, found, seconds = apply(make, rowwise_f1_score, tuning, test, grid)
-        scores = rowwise_f1_score(labels, found, average=None)
-        row = {"matches refined by": method, "at": at, "F1": scores.mean()}
-        row["SE"] = clustered_standard_error(scores, labels)
-        refined.append(row | {"seconds": seconds})
-    print_table(refined, [*refined[0]], formats)
-    print()
+        row, found = apply(
+            partial(group, method), bcubed_f1, GROUP_GRID, tuning, test[0]
+        )
+        scores = bcubed_precision_recall_f1(test[1], found)
+        row |= zip(("precision", "recall", "B-cubed F1"), scores, strict=True)
+        row |= {"groups by": method, "largest group": int(np.bincount(found).max())}
+        rows.append(row)
+    return rows
+
+
+def measure_refinements(tuning: Gallery, test: Gallery) -> list[dict[str, Any]]:
+    """Measure each refinement of matches."""
+    rows = []
+    for name, refinements in REFINEMENTS.items():
+        row, found = apply(
+            partial(match, refinements), rowwise_f1_score, MATCH_GRID, tuning, test[0]
+        )
+        scores = rowwise_f1_score(test[1], found, average=None)
+        rows.append(row | summarise(scores, test[1]) | {"matches refined by": name})
+    return rows
+
+
+def main(args: Namespace) -> None:
+    """Measure groups and refinements on each file."""
+    for path in args.data:
+        split = read_split(path, args.ids, args.shuffle_products)
+        fit, hold = hold_out(split)
+        part, whole = make_tfidf().fit(split.titles[fit]), make_tfidf()
+        tuning = part.transform(split.titles[hold]), split.labels[hold]
+        test = whole.fit(split.titles).transform(split.test_titles), split.test_labels
+        tables = [
+            make_table(
+                describe_split(path, split), measure_groups(tuning, test), GROUP_COLUMNS
+            ),
+            make_table("", measure_refinements(tuning, test), MATCH_COLUMNS),
+        ]
+        save_result(args, Path(path).stem, tables)
 
 
 if __name__ == "__main__":
-    if len(sys.argv) < 2:
-        sys.exit(__doc__)
-    for data_file in sys.argv[1:]:
-        main(data_file)
+    parser = make_parser(__doc__)
+    parser.add_argument(
+        "data", metavar="DATA.csv", nargs="+", help="columns title, label_group"
+    )
+    add_split_options(parser)
+    main(parser.parse_args())

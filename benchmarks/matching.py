@@ -1,15 +1,17 @@
 """Speed, memory and recall of FaissThresholdMatcher against its peers.
 
-    OMP_NUM_THREADS=1 python benchmarks/matching.py [N_ROWS ...]
-    OMP_NUM_THREADS=1 python benchmarks/matching.py DATA.csv
+    OMP_NUM_THREADS=1 python benchmarks/matching.py [--rows N_ROWS ...]
+    OMP_NUM_THREADS=1 python benchmarks/matching.py --data DATA.csv
+    OMP_NUM_THREADS=1 python benchmarks/matching.py --recall
 
 Self-match of unit vectors at a cosine similarity, on one thread, each method in a
-process of its own; "way" is how skmatch searches. "struct" are clusters of about three
-rows on a background of 20 directions, "iso" the same on a background of all 100. The
-slow peers search a sample of the rows, and their time is scaled to all. Recall is the
-share of the pairs that an exact search finds. With DATA.csv (columns ``title`` and
-``label_group``) embeddings of real titles follow, as they are and repeated with noise:
-TF-IDF with 100 components of TruncatedSVD, and LSTMTitleEmbedder.
+process of its own; "way" is how skmatch searches, and "peak MB" is memory above the
+input. "struct" are clusters of about three rows on a background of 20 directions, "iso"
+the same on a background of all 100. The slow peers search a sample of the rows, and
+their time is scaled to all. Recall is the share of the pairs that an exact search
+finds. With DATA.csv the rows are embeddings of real titles, as they are and repeated
+with noise: TF-IDF with 100 components of TruncatedSVD, and LSTMTitleEmbedder. Tables of
+reported recall tell whether the recall that the matcher reports holds the true one.
 """
 
 from __future__ import annotations
@@ -20,22 +22,61 @@ import subprocess
 import sys
 import threading
 import time
+from argparse import SUPPRESS, Namespace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import faiss
 import numpy as np
-from accuracy import make_lstm, make_tfidf, print_table, read_split
+from _common import (
+    Table,
+    add_split_options,
+    describe_split,
+    make_lstm,
+    make_parser,
+    make_table,
+    make_tfidf,
+    read_split,
+    save_result,
+    say,
+)
 from sklearn.decomposition import TruncatedSVD
 from sklearn.neighbors import NearestNeighbors
 from sklearn.preprocessing import normalize
 
 from skmatch import FaissThresholdMatcher
 
+MEASURES = ("skmatch/search", "skmatch/matchers/_threshold.py")
+SIZES = [20_000, 100_000, 1_000_000, 2_000_000]
 N_SAMPLE = 2000
-FORMATS = {"rows": ",d", "seconds": ".2f", "recall": ".5f", "peak MB": ".0f"}
-FORMATS |= {"times": ",.1f", "cells": "d", "estimate": ".5f", "low": ".5f"}
-FORMATS |= {"high": ".5f", "pairs": ",d", "threshold": ".3f"}
+N_REPEATED = 500_000
+COLUMNS = {
+    "data": "",
+    "rows": ",d",
+    "threshold": ".3f",
+    "method": "",
+    "way": "",
+    "seconds": ".2f",
+    "times": ",.1f",
+    "recall": ".5f",
+    "peak MB": ",.0f",
+}
+RECALL_COLUMNS = {
+    "data": "",
+    "rows": ",d",
+    "threshold": ".2f",
+    "target": "",
+    "pairs": ",d",
+    "estimate": ".5f",
+    "low": ".5f",
+    "high": ".5f",
+    "recall": ".5f",
+    "inside": "",
+}
+
+
+# Rows
 
 
 def make_vectors(kind: str, n_rows: int) -> np.ndarray:
@@ -50,10 +91,26 @@ def make_vectors(kind: str, n_rows: int) -> np.ndarray:
     return normalize(rows, copy=False)
 
 
-def resident_mb() -> float:
-    """Return the resident set of this process, in MB."""
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+def repeat(X: np.ndarray, n_rows: int) -> np.ndarray:
+    """Repeat rows with noise: neighbours of about cosine 0.9, and all the others."""
+    rng = np.random.default_rng(0)
+    rows = X[rng.integers(len(X), size=n_rows)]
+    scale = np.float32(0.45 / np.sqrt(X.shape[1]))
+    rows += scale * rng.standard_normal(rows.shape, dtype=np.float32)
+    return normalize(rows, copy=False)
+
+
+def embed_titles(titles: Any, labels: Any, test_titles: Any) -> dict[str, np.ndarray]:
+    """Embed titles by embedders of the training products."""
+    every = np.concatenate([titles, test_titles])
+    tfidf = make_tfidf().fit(titles)
+    svd = TruncatedSVD(100, random_state=0).fit(tfidf.transform(titles))
+    shortened = normalize(svd.transform(tfidf.transform(every))).astype(np.float32)
+    lstm = make_lstm().fit(titles, labels)
+    return {"TF-IDF + SVD": shortened, "LSTM": lstm.transform(every)}
+
+
+# Methods
 
 
 def make_matcher(method: str, threshold: float) -> FaissThresholdMatcher:
@@ -113,7 +170,35 @@ PEERS = {
 SAMPLED = list(PEERS)[1:]
 
 
-def run_one(method: str, path: str, threshold: float) -> None:
+# Measuring one method, in a process of its own
+
+
+def resident_mb() -> float:
+    """Return the resident set of this process, in MB (on Linux)."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+class PeakMemory:
+    """Watch the resident set while a block runs; `mb` is its peak above the start."""
+
+    def __enter__(self) -> PeakMemory:
+        self._before, self.mb = resident_mb(), 0.0
+        self._is_done = threading.Event()
+        self._watcher = threading.Thread(target=self._watch)
+        self._watcher.start()
+        return self
+
+    def _watch(self) -> None:
+        while not self._is_done.wait(0.01):
+            self.mb = max(self.mb, resident_mb() - self._before)
+
+    def __exit__(self, *_: object) -> None:
+        self._is_done.set()
+        self._watcher.join()
+
+
+def measure_alone(method: str, path: str, threshold: float) -> None:
     """Measure one method in this process; print the result as JSON."""
     X = np.load(path)
     faiss.omp_set_num_threads(1)
@@ -124,31 +209,26 @@ def run_one(method: str, path: str, threshold: float) -> None:
         return make_matcher(method, threshold).fit_predict(rows).nnz
 
     count(X[:3000])  # load and start what there is
-    before, peak, is_done = resident_mb(), [0.0], threading.Event()
-
-    def watch() -> None:
-        while not is_done.wait(0.01):
-            peak[0] = max(peak[0], resident_mb())
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    began = time.perf_counter()
-    n_matches = count(X)
-    seconds = time.perf_counter() - began
-    is_done.set()
-    watcher.join()
+    with PeakMemory() as peak:
+        began = time.perf_counter()
+        n_matches = count(X)
+        seconds = time.perf_counter() - began
     if method in SAMPLED:
         seconds *= len(X) / min(N_SAMPLE, len(X))
     way = ""
     if method in OWN:
         report = make_matcher(method, threshold).fit(X).report_search(X)
         way = f"{report.n_cells} cells" if report.n_cells else report.method
-    print(json.dumps([n_matches, seconds, max(0.0, peak[0] - before), way]))
+    print(json.dumps([n_matches, seconds, peak.mb, way]))
 
 
-def compare(name: str, X: np.ndarray, threshold: float, methods: list[str]) -> list:
-    """Measure methods on the same rows; the first one is exact."""
-    rows = []
+# Comparing
+
+
+def compare(name: str, X: np.ndarray, threshold: float, methods: list[str]) -> Table:
+    """Measure methods on the same rows; if the first is exact, their recall too."""
+    rows: list[dict[str, Any]] = []
+    n_exact = None
     with TemporaryDirectory() as folder:
         path = f"{folder}/rows.npy"
         np.save(path, X)
@@ -157,114 +237,116 @@ def compare(name: str, X: np.ndarray, threshold: float, methods: list[str]) -> l
             done = subprocess.run(command, check=True, capture_output=True, text=True)
             n_matches, seconds, peak, way = json.loads(done.stdout)
             row = {"data": name, "rows": len(X), "threshold": threshold}
-            row |= {"method": method, "way": way}
-            row |= {"seconds": seconds, "peak MB": peak}
+            row |= {"method": method, "way": way, "seconds": seconds, "peak MB": peak}
+            if method == "skmatch exact":
+                n_exact = n_matches
             if method in SAMPLED:
                 row["method"] += " (scaled)"
-            elif methods[0] == "skmatch exact":
-                row["n"] = n_matches
-                row["recall"] = n_matches / (rows[0]["n"] if rows else n_matches)
+            elif n_exact is not None:
+                row["recall"] = n_matches / n_exact
             rows.append(row)
-            rows[-1]["times"] = seconds / rows[0]["seconds"]
-    sampled = count_blas(X, threshold) if len(X) <= 200_000 else None
-    if sampled is not None:  # the exact search is exact
-        exact = FaissThresholdMatcher(threshold, index="exact").fit(X)
-        itself = exact.transform(X[:N_SAMPLE]).nnz
-        assert abs(itself - sampled) <= 2 + sampled * 1e-4, (itself, sampled)
-    return rows
+            row["times"] = seconds / rows[0]["seconds"]
+            say(f"done: {name} {len(X)} {method} {seconds:.2f} s")
+    if len(X) <= 200_000:
+        check_exact(X, threshold)
+    return make_table("", rows, COLUMNS)
 
 
-def compare_recall(name: str, X: np.ndarray, threshold: float, target: float) -> dict:
-    """Compare the recall that the matcher reports with the true one."""
-    exact = FaissThresholdMatcher(threshold, index="exact").fit_predict(X).nnz - len(X)
-    matcher = FaissThresholdMatcher(threshold, index="cells", target_recall=target)
-    found = matcher.fit_predict(X).nnz - len(X)
-    report = matcher.report_search(X)
-    recall = found / max(1, exact)
-    return {
-        "data": name,
-        "rows": len(X),
-        "threshold": threshold,
-        "target": target,
-        "pairs": exact // 2,
-        "method": report.method,
-        "estimate": report.recall,
-        "low": report.recall_low,
-        "high": report.recall_high,
-        "recall": recall,
-        "inside": "yes" if report.recall_low <= recall <= report.recall_high else "no",
-    }
+def check_exact(X: np.ndarray, threshold: float) -> None:
+    """Raise unless the exact search finds what matrix products find."""
+    matcher = FaissThresholdMatcher(threshold, index="exact").fit(X)
+    found = matcher.transform(X[:N_SAMPLE]).nnz
+    expected = count_blas(X, threshold)
+    if abs(found - expected) > 2 + expected * 1e-4:  # rounding at the threshold
+        raise AssertionError(f"found {found} matches; expected {expected}")
 
 
-def real_vectors(path: str) -> dict[str, np.ndarray]:
-    """Embed the titles of a file by embedders of its training products."""
-    titles, labels, test_titles, _ = read_split(path)
-    every = np.concatenate([titles, test_titles])
-    tfidf = make_tfidf(titles, labels)
-    svd = TruncatedSVD(100, random_state=0).fit(tfidf.transform(titles))
-    shortened = normalize(svd.transform(tfidf.transform(every))).astype(np.float32)
-    return {
-        "TF-IDF + SVD": shortened,
-        "LSTM": make_lstm(titles, labels).transform(every),
-    }
+def compare_recall(vectors: dict[str, np.ndarray]) -> Table:
+    """Compare the recall that calibrated searches report with the true one."""
+    rows = []
+    for name, X in vectors.items():
+        for threshold in (0.8, 0.85, 0.9, 0.95):
+            exact = FaissThresholdMatcher(threshold, index="exact").fit_predict(X)
+            n_exact = exact.nnz - len(X)
+            for target in (0.9, 0.97, 0.99):
+                matcher = FaissThresholdMatcher(
+                    threshold, index="cells", target_recall=target
+                )
+                recall = (matcher.fit_predict(X).nnz - len(X)) / max(1, n_exact)
+                report = matcher.report_search(X)
+                if report.method != "cells" or report.recall_low == 1:
+                    continue  # exact: nothing was calibrated
+                row = {"data": name, "rows": len(X), "threshold": threshold}
+                row |= {"target": target, "pairs": n_exact // 2, "recall": recall}
+                row |= {"estimate": report.recall, "low": report.recall_low}
+                row["high"] = report.recall_high
+                is_inside = report.recall_low <= recall <= report.recall_high
+                rows.append(row | {"inside": "yes" if is_inside else "no"})
+    n_inside = sum(row["inside"] == "yes" for row in rows)
+    n_reached = sum(row["recall"] >= row["target"] for row in rows)
+    title = (
+        f"Reported recall and true recall of {len(rows)} calibrated searches: the true "
+        f"one is inside the 95 % interval in {n_inside}, and reaches the target in "
+        f"{n_reached}"
+    )
+    return make_table(title, rows, RECALL_COLUMNS)
 
 
-def repeat(X: np.ndarray, n_rows: int) -> np.ndarray:
-    """Repeat rows with noise: neighbours of about cosine 0.9, and all the others."""
-    rng = np.random.default_rng(0)
-    rows = X[rng.integers(len(X), size=n_rows)]
-    scale = np.float32(0.45 / np.sqrt(X.shape[1]))
-    rows += scale * rng.standard_normal(rows.shape, dtype=np.float32)
-    return normalize(rows, copy=False)
-
-
-def main(sizes: list[int], data: str | None) -> None:
-    """Print the tables."""
-    every, own = [*OWN, *PEERS], list(OWN)
-
-    def show(name: str, X: np.ndarray, threshold: float, methods: list[str]) -> None:
-        columns = ["data", "rows", "threshold", "method", "way", "seconds", "times"]
-        rows = compare(name, X, threshold, methods)
-        print_table(rows, [*columns, "recall", "peak MB"], FORMATS)
-        print(flush=True)
-
+def main(args: Namespace) -> None:
+    """Measure what is asked for."""
+    every = [*OWN, *PEERS]
+    sizes = args.rows or ([] if args.data or args.recall else SIZES)
     for n_rows in sizes:
-        for kind in ("struct", "iso") if n_rows <= 100_000 else ("struct",):
-            methods = every if n_rows <= 1_000_000 else own[1:]
-            show(kind, make_vectors(kind, n_rows), 0.875, methods)
-    vectors = {kind: make_vectors(kind, 20_000) for kind in ("struct", "iso")}
-    if data is not None:
-        real = real_vectors(data)
-        vectors |= real
-        for name, X in real.items():
-            for threshold in (0.55, 0.875):
-                show(name, X, threshold, every)
+        kinds = ("struct", "iso") if n_rows <= 100_000 else ("struct",)
+        methods = every if n_rows <= 1_000_000 else [*OWN][1:]
+        tables = [
+            compare(kind, make_vectors(kind, n_rows), 0.875, methods) for kind in kinds
+        ]
+        save_result(args, f"{n_rows}-rows", tables)
+    if args.recall:
+        vectors = {kind: make_vectors(kind, 20_000) for kind in ("struct", "iso")}
+        save_result(args, "recall", [compare_recall(vectors)])
+    if args.data:
+        split = read_split(args.data, args.ids, args.shuffle_products)
+        vectors = embed_titles(split.titles, split.labels, split.test_titles)
+        tables = []
+        for name, X in vectors.items():
+            tables += [
+                compare(name, X, threshold, every) for threshold in (0.55, 0.875)
+            ]
             # One margin for all cells is slow where these are of no use.
             methods = [method for method in every if "cells" not in method]
-            show(f"{name}, repeated", repeat(X, 500_000), 0.875, methods)
-    print("Reported recall and true recall\n")
-    reports = [
-        compare_recall(name, X, threshold, target)
-        for name, X in vectors.items()
-        for threshold in (0.8, 0.85, 0.9, 0.95)
-        for target in (0.9, 0.97, 0.99)
-    ]
-    reports = [report for report in reports if report["method"] == "cells"]
-    print_table(reports, [*reports[0]], FORMATS)
-    calibrated = [report for report in reports if report["low"] < 1]
-    inside = sum(report["inside"] == "yes" for report in calibrated)
-    reached = sum(report["recall"] >= report["target"] for report in calibrated)
-    print(
-        f"\n{len(calibrated)} calibrated searches: the true recall is inside the "
-        f"interval in {inside}, and reaches the target in {reached}"
-    )
+            many = repeat(X, args.repeated)
+            tables.append(compare(f"{name}, repeated", many, 0.875, methods))
+        tables.append(compare_recall(vectors))
+        note = f"{describe_split(args.data, split)}; the rows are those of all titles."
+        save_result(args, Path(args.data).stem, tables, [note])
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["--one"]:
-        run_one(sys.argv[2], sys.argv[3], float(sys.argv[4]))
+    parser = make_parser(__doc__)
+    parser.add_argument(
+        "--rows",
+        metavar="N_ROWS",
+        type=int,
+        nargs="+",
+        help=f"numbers of rows to draw; without any option: {SIZES}",
+    )
+    parser.add_argument("--data", metavar="DATA.csv", help="columns title, label_group")
+    parser.add_argument(
+        "--recall", action="store_true", help="check the reported recall of drawn rows"
+    )
+    parser.add_argument(
+        "--repeated",
+        metavar="N_ROWS",
+        type=int,
+        default=N_REPEATED,
+        help=f"number of repeated rows of --data ({N_REPEATED:,})",
+    )
+    parser.add_argument("--one", nargs=3, help=SUPPRESS)  # method, path, threshold
+    add_split_options(parser)
+    args = parser.parse_args()
+    if args.one:
+        measure_alone(args.one[0], args.one[1], float(args.one[2]))
     else:
-        numbers = [int(word) for word in sys.argv[1:] if word.isdigit()]
-        files = [word for word in sys.argv[1:] if not word.isdigit()]
-        sizes = [20_000, 100_000, 1_000_000, 2_000_000]
-        main(numbers or ([] if files else sizes), files[0] if files else None)
+        main(args)

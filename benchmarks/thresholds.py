@@ -1,21 +1,31 @@
-"""What it costs to tune the threshold, and what a threshold for the gallery wins.
+"""What tuning a threshold costs, and what a threshold for the gallery's size gains.
 
     python benchmarks/thresholds.py DATA.csv
 
-DATA.csv has the columns ``title`` and ``label_group``; the embedder is TF-IDF.
+TunedThresholdMatcherCV on TF-IDF. "fixed" is the threshold with the best mean over the
+folds, "adapted" that of `adapt_to_gallery=True`; "gain" is the second less the first,
+with its standard error over the draws of the gallery.
 """
 
 from __future__ import annotations
 
-import sys
-import time
-from collections.abc import Callable
+from argparse import Namespace
+from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
-from accuracy import print_table, read_split
-from sklearn.feature_extraction.text import TfidfVectorizer
+from _common import (
+    Split,
+    add_split_options,
+    describe_split,
+    make_parser,
+    make_table,
+    make_tfidf,
+    read_split,
+    save_result,
+    timed,
+)
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline
 
@@ -23,25 +33,37 @@ from skmatch import (
     ClassDisjointKFold,
     FaissThresholdMatcher,
     TunedThresholdMatcherCV,
-    rowwise_f1_score,
     rowwise_f1_scorer,
 )
+from skmatch.evaluation import rank_matches, scores_at
 
+MEASURES = (
+    "skmatch/matchers/_tuned_threshold.py",
+    "skmatch/matchers/_threshold.py",
+    "skmatch/search",
+    "skmatch/evaluation",
+)
 N_GRID = 20
+COST_COLUMNS = {"search": "", "thresholds": "", "seconds": ".1f", "times": ".2f"}
+GALLERY_COLUMNS = {
+    "learned from": ",d",
+    "tuned on galleries of": ",d",
+    "gallery": ",.0f",
+    "F1 fixed": ".3f",
+    "F1 adapted": ".3f",
+    "F1 oracle": ".3f",
+    "gain": "",
+    "at fixed": ".3f",
+    "at adapted": ".3f",
+    "at oracle": ".3f",
+    "draws": "d",
+}
 
 
 def make_pipe(memory: str | None = None) -> Pipeline:
     """Make the pipeline whose threshold is tuned."""
-    tfidf = TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 4), sublinear_tf=True)
-    steps = [("embed", tfidf), ("match", FaissThresholdMatcher())]
+    steps = [("embed", make_tfidf()), ("match", FaissThresholdMatcher())]
     return Pipeline(steps, memory=memory)
-
-
-def seconds(call: Callable[[], Any]) -> float:
-    """Return the seconds of a call."""
-    began = time.perf_counter()
-    call()
-    return time.perf_counter() - began
 
 
 def compare_cost(titles: Any, labels: Any) -> list[dict[str, Any]]:
@@ -52,7 +74,7 @@ def compare_cost(titles: Any, labels: Any) -> list[dict[str, Any]]:
         tuned = TunedThresholdMatcherCV(
             make_pipe(), cv=cv, thresholds=thresholds, refit=False
         )
-        return seconds(lambda: tuned.fit(titles, labels))
+        return timed(lambda: tuned.fit(titles, labels))[0]
 
     def grid(memory: str | None) -> float:
         search = GridSearchCV(
@@ -62,9 +84,9 @@ def compare_cost(titles: Any, labels: Any) -> list[dict[str, Any]]:
             cv=cv,
             refit=False,
         )
-        return seconds(lambda: search.fit(titles, labels))
+        return timed(lambda: search.fit(titles, labels))[0]
 
-    tune([0.45])
+    tune([0.45])  # load and start what there is
     one, many = tune([0.2]), tune(np.linspace(0.2, 0.9, 500))
     rows = [
         ("TunedThresholdMatcherCV, one threshold of 0.2", 1, one),
@@ -80,82 +102,85 @@ def compare_cost(titles: Any, labels: Any) -> list[dict[str, Any]]:
     ]
 
 
-def draw(labels: Any, n_rows: int, rng: np.random.Generator) -> Any:
-    """Draw products until there are about so many rows."""
+def draw_products(labels: Any, n_rows: int, rng: np.random.Generator) -> Any:
+    """Draw products until there are about so many rows; return which rows they are."""
     products = rng.permutation(np.unique(labels))
     n_of = np.bincount(labels)[products].cumsum()
     return np.isin(labels, products[: np.searchsorted(n_of, n_rows) + 1])
 
 
+def compare_gallery(
+    tuned: dict[str, TunedThresholdMatcherCV], titles: Any, labels: Any
+) -> list[float]:
+    """Return the size of a gallery, and F1 and threshold of fixed, adapted, oracle."""
+    embeddings = tuned["fixed"].estimator_[0].transform(titles)
+    thresholds = [each.threshold_for(len(labels)) for each in tuned.values()]
+    matcher = FaissThresholdMatcher(min(thresholds)).fit(embeddings)
+    ranked = rank_matches(matcher.score_graph(embeddings), labels)
+    oracle = TunedThresholdMatcherCV(matcher, cv="prefit").fit(embeddings, labels)
+    return [
+        len(labels),
+        *scores_at(ranked, np.array(thresholds)),
+        oracle.best_score_,
+        *thresholds,
+        oracle.best_threshold_,
+    ]
+
+
 def compare_galleries(
-    tuned: dict[str, TunedThresholdMatcherCV],
-    titles: Any,
-    labels: Any,
-    sizes: list[int],
-    learned_from: int,
+    learn: tuple[Any, Any], apply: tuple[Any, Any], sizes: list[int]
 ) -> list[dict[str, Any]]:
-    """Score the fixed, the adapted and the best threshold on galleries."""
+    """Tune on some products, and score galleries of other ones."""
+    titles, labels = apply
+    tuned = {
+        name: TunedThresholdMatcherCV(
+            make_pipe(), adapt_to_gallery=name == "adapted"
+        ).fit(*learn)
+        for name in ("fixed", "adapted")
+    }
     rng = np.random.default_rng(0)
-    fixed, adapted = tuned["fixed"], tuned["adapted"]
-    embedder, matcher = fixed.estimator_[0], FaissThresholdMatcher()
     rows = []
-    for size in sizes:
-        scores = []
-        for _ in range(1 if size >= len(titles) else 10):
-            part = draw(labels, size, rng) if size < len(titles) else slice(None)
-            vectors, own = embedder.transform(titles[part]), labels[part]
-            thresholds = [fixed.best_threshold_, adapted.threshold_for(len(own))]
-            best = TunedThresholdMatcherCV(matcher.fit(vectors), cv="prefit")
-            oracle = best.fit(vectors, own)
-            scores.append(
-                [
-                    rowwise_f1_score(
-                        own, matcher.set_params(threshold=t).fit_predict(vectors)
-                    )
-                    for t in thresholds
-                ]
-                + [oracle.best_score_, *thresholds, oracle.best_threshold_, len(own)]
-            )
-        mean, spread = np.mean(scores, axis=0), np.diff(np.array(scores)[:, :2])
-        row = dict(zip(COLUMNS, mean.tolist(), strict=True))
-        row |= {"tuned on galleries of": round(fixed.gallery_size_)}
-        row |= {"learned from": learned_from, "draws": len(scores)}
-        row["gain"] = f"{spread.mean():+.4f}"
-        if len(scores) > 1:
-            row["gain"] += f" ± {spread.std(ddof=1) / np.sqrt(len(scores)):.4f}"
-        rows.append(row)
+    for size in [*(size for size in sizes if size < len(titles)), len(titles)]:
+        results = []
+        for _ in range(10 if size < len(titles) else 1):
+            part = slice(None)
+            if size < len(titles):
+                part = draw_products(labels, size, rng)
+            results.append(compare_gallery(tuned, titles[part], labels[part]))
+        names = ("gallery", "F1 fixed", "F1 adapted", "F1 oracle")
+        names += ("at fixed", "at adapted", "at oracle")
+        row = dict(zip(names, np.mean(results, axis=0).tolist(), strict=True))
+        gains = np.array([result[2] - result[1] for result in results])
+        row["gain"] = f"{gains.mean():+.4f}"
+        if len(gains) > 1:
+            row["gain"] += f" ± {gains.std(ddof=1) / np.sqrt(len(gains)):.4f}"
+        row["learned from"] = len(learn[0])
+        row["tuned on galleries of"] = round(tuned["fixed"].gallery_size_)
+        rows.append(row | {"draws": len(results)})
     return rows
 
 
-COLUMNS = ["F1 fixed", "F1 adapted", "F1 oracle", "at fixed", "at adapted"]
-COLUMNS += ["at oracle", "gallery"]
-
-
-def main(path: str) -> None:
-    """Print the tables."""
-    titles, labels, other_titles, other_labels = read_split(path)
-    print(f"{path.split('/')[-1]}, {len(titles)} titles, TF-IDF, 5 folds\n")
-    cost = compare_cost(titles, labels)
-    print_table(cost, [*cost[0]], {"seconds": ".1f", "times": ".2f"})
-    rows = []
-    for learn, apply, sizes in [
-        ((titles, labels), (other_titles, other_labels), [146, 500, 2000, 4113]),
-        ((other_titles, other_labels), (titles, labels), [500, 4113, 16447]),
-    ]:
-        tuned = {
-            name: TunedThresholdMatcherCV(
-                make_pipe(), adapt_to_gallery=name == "adapted"
-            ).fit(*learn)
-            for name in ("fixed", "adapted")
-        }
-        rows += compare_galleries(tuned, *apply, sizes, len(learn[0]))
-    print("\nRow-wise F1 by the size of the gallery\n")
-    formats = dict.fromkeys(COLUMNS, ".3f") | {"gallery": ".0f"}
-    columns = ["learned from", "tuned on galleries of", "gallery", *COLUMNS[:3], "gain"]
-    print_table(rows, [*columns, *COLUMNS[3:6], "draws"], formats)
+def main(args: Namespace) -> None:
+    """Measure cost and gain on one file."""
+    split: Split = read_split(args.data, args.ids, args.shuffle_products)
+    train = split.titles, split.labels
+    test = split.test_titles, split.test_labels
+    rows = compare_galleries(train, test, [146, 500, 2000])
+    rows += compare_galleries(test, train, [500, 4113])
+    name = describe_split(args.data, split)
+    tables = [
+        make_table(
+            f"{name}. Tuning on the training titles, 5 folds",
+            compare_cost(*train),
+            COST_COLUMNS,
+        ),
+        make_table("Row-wise F1 by the size of the gallery", rows, GALLERY_COLUMNS),
+    ]
+    save_result(args, Path(args.data).stem, tables)
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 2:
-        sys.exit(__doc__)
-    main(sys.argv[1])
+    parser = make_parser(__doc__)
+    parser.add_argument("data", metavar="DATA.csv", help="columns title, label_group")
+    add_split_options(parser)
+    main(parser.parse_args())

@@ -1,0 +1,288 @@
+"""Row-wise F1 and speed of PairClassifierMatcher.
+
+    python benchmarks/pair_classifier.py DATA.csv [DATA.csv ...]
+    python benchmarks/pair_classifier.py DATA.csv --ablation
+    python benchmarks/pair_classifier.py DATA.csv --embedders FOLDER [--model MODEL]
+    python benchmarks/pair_classifier.py --scale
+
+Beside one threshold on TF-IDF. "from training" is the mean row-wise F1 of the training
+titles that `fit` reports, on galleries of a quarter of them; "candidates" is the share
+of the true pairs of these galleries that are candidates; "gain" is over TF-IDF, with
+its paired standard error. With ``--ablation`` the classifiers do without a family of
+features, or the matcher without a step. With ``--embedders`` the trained embedders
+join, with MODEL, the folder of a BERT-family model, the one on adapters too; FOLDER
+keeps their fits, so that a run that was interrupted goes on, and "fit s" is without
+their training where they were kept. With ``--scale`` titles are drawn at random; each
+has about the same number of candidates.
+"""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Sequence
+from copy import copy
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from _common import (
+    Split,
+    add_split_options,
+    describe_split,
+    hold_out,
+    make_lstm,
+    make_parser,
+    make_table,
+    make_tfidf,
+    read_split,
+    save_result,
+    say,
+    summarise,
+    timed,
+    tune,
+)
+from sklearn.base import clone
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer, Normalizer
+
+from skmatch import (
+    AdapterBertEmbedder,
+    ClassDisjointKFold,
+    FaissThresholdMatcher,
+    PairClassifierMatcher,
+    make_product_titles,
+    rowwise_f1_score,
+)
+from skmatch.evaluation import best_threshold, rank_matches
+
+MEASURES = (
+    "skmatch/titles",
+    "skmatch/pairs",
+    "skmatch/graph",
+    "skmatch/search",
+    "skmatch/evaluation",
+    "skmatch/matchers/_pair_classifier.py",
+)
+COLUMNS = {
+    "method": "",
+    "F1": ".3f",
+    "SE": ".3f",
+    "gain": "",
+    "from training": ".3f",
+    "at": ".2f",
+    "oracle F1": ".3f",
+    "oracle at": ".2f",
+    "gallery": ",d",
+    "candidates": ".3f",
+    "fit s": ".0f",
+    "predict s": ".1f",
+}
+SCALE_COLUMNS = {"titles": ",d", "seconds": ".0f", "microseconds a title": ",.0f"}
+STEPS: dict[str, dict[str, Any]] = {
+    "second stacking level": {"n_levels": 1},
+    "propagation": {"propagation": False},
+    "both of these": {"n_levels": 1, "propagation": False},
+}
+FAMILIES = {
+    "words": ("words_",),
+    "learned weights of words": ("words_learned",),
+    "quantities and codes": ("quantities_", "codes_"),
+    "edit-based": ("characters_",),
+    "lengths": ("lengths_",),
+    "similarities": ("tfidfvectorizer",),
+}
+VARIANTS = (("threshold", "expected_f1"), ("match_singletons", True))
+
+
+def measure_threshold(name: str, embedder: Any, split: Split) -> dict[str, Any]:
+    """Measure an embedder with one threshold, chosen on a quarter of the products."""
+    fit, hold = hold_out(split)
+    held = clone(embedder).fit(split.titles[fit], split.labels[fit])
+    tuned = tune(held.transform(split.titles[hold]), split.labels[hold])
+    fitted = clone(embedder).fit(split.titles, split.labels)
+    matcher = FaissThresholdMatcher(tuned.best_threshold_)
+    seconds, matches = timed(
+        lambda: matcher.fit_predict(fitted.transform(split.test_titles))
+    )
+    oracle = tune(fitted.transform(split.test_titles), split.test_labels)
+    return {
+        "method": f"{name}, one threshold",
+        "scores": rowwise_f1_score(split.test_labels, matches, average=None),
+        "from training": tuned.best_score_,
+        "at": tuned.best_threshold_,
+        "oracle F1": oracle.best_score_,
+        "oracle at": oracle.best_threshold_,
+        "predict s": seconds,
+    }
+
+
+def measure(name: str, matcher: PairClassifierMatcher, split: Split) -> dict[str, Any]:
+    """Fit a matcher and measure it."""
+    seconds, _ = timed(lambda: matcher.fit(split.titles, split.labels))
+    row = measure_fitted(name, matcher, split) | {"fit s": seconds}
+    graph = matcher.score_graph(split.test_titles)
+    at, score = best_threshold(rank_matches(graph, split.test_labels))
+    return row | {
+        "from training": matcher.best_score_,
+        "oracle F1": score,
+        "oracle at": at,
+    }
+
+
+def measure_fitted(
+    name: str, matcher: PairClassifierMatcher, split: Split
+) -> dict[str, Any]:
+    """Measure a matcher that is fitted."""
+    seconds, matches = timed(lambda: matcher.predict(split.test_titles))
+    scores = rowwise_f1_score(split.test_labels, matches, average=None)
+    say(f"done: {name} {scores.mean():.4f}")
+    row = {"method": name, "scores": scores, "predict s": seconds}
+    if matcher.threshold == "tuned":
+        row["at"] = matcher.threshold_
+    return row | {"candidates": matcher.candidate_recall_}
+
+
+def tabulate(path: str, split: Split, rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """Make the table of a file; its first row is the baseline."""
+    baseline = rows[0]["scores"]
+    for row in rows:
+        row |= summarise(row.pop("scores"), split.test_labels, baseline)
+    return make_table(describe_split(path, split), rows, COLUMNS)
+
+
+def measure_file(split: Split, n_jobs: int) -> list[dict[str, Any]]:
+    """Measure the default and what can be changed without another fit."""
+    matcher = PairClassifierMatcher(random_state=0, n_jobs=n_jobs)
+    rows = [measure_threshold("TF-IDF char_wb(2,4)", make_tfidf(), split)]
+    rows.append(measure("PairClassifierMatcher()", matcher, split))
+    for name, value in VARIANTS:
+        other = copy(matcher).set_params(**{name: value})
+        rows.append(measure_fitted(f"the same, {name}={value}", other, split))
+    return rows
+
+
+def measure_embedders(
+    split: Split, folder: str, model: str | None, n_jobs: int
+) -> list[dict[str, Any]]:
+    """Measure what the trained embedders add to the features and the candidates."""
+    own = {"LSTM": make_lstm()}
+    if model is not None:
+        own["adapter BERT"] = AdapterBertEmbedder(model, random_state=0)
+    # A pipeline with a memory is fitted once on the same titles, in any matcher.
+    trained = {
+        name: make_pipeline(embedder, Normalizer(), memory=folder)
+        for name, embedder in own.items()
+    }
+    methods = {name: [embedder] for name, embedder in trained.items()}
+    if len(trained) > 1:
+        methods["both"] = [*trained.values()]
+    # The folds of hold_out, so that the fits are shared with the single thresholds.
+    folds = ClassDisjointKFold(4, shuffle=True, random_state=0)
+    default = PairClassifierMatcher(cv=folds, random_state=0, n_jobs=n_jobs)
+    rows = [measure_threshold("TF-IDF char_wb(2,4)", make_tfidf(), split)]
+    rows.append(measure("PairClassifierMatcher()", default, split))
+    for name, embedders in methods.items():
+        matcher = clone(default).set_params(embedders=["tfidf", "words", *embedders])
+        if name in trained:
+            rows.append(measure_threshold(name, trained[name], split))
+        rows.append(measure(f"matcher with {name}", matcher, split))
+    names = matcher.get_pair_feature_names()
+    matcher = leave_out(matcher, [n for n in names if n.startswith("pipeline")])
+    rows.append(measure("the same, for candidates alone", matcher, split))
+    return rows
+
+
+def measure_ablation(split: Split, n_jobs: int) -> list[dict[str, Any]]:
+    """Measure the matcher without a step, and without a family of features."""
+    matcher = PairClassifierMatcher(random_state=0, n_jobs=n_jobs)
+    rows = [measure_threshold("TF-IDF char_wb(2,4)", make_tfidf(), split)]
+    rows.append(measure("all features", matcher, split))
+    for name, parameters in STEPS.items():
+        without = clone(matcher).set_params(**parameters)
+        rows.append(measure(f"without {name}", without, split))
+    names = matcher.get_pair_feature_names()
+    for family, starts in FAMILIES.items():
+        without = leave_out(matcher, [n for n in names if n.startswith(starts)])
+        rows.append(measure(f"without {family}", without, split))
+    return rows
+
+
+def leave_out(
+    matcher: PairClassifierMatcher, features: Sequence[str]
+) -> PairClassifierMatcher:
+    """Return a fitted matcher's copy whose classifiers do not see some features."""
+    names = matcher.get_pair_feature_names()
+    indices = [names.index(name) for name in features]
+    classifier = make_pipeline(
+        FunctionTransformer(np.delete, kw_args={"obj": indices, "axis": 1}),
+        clone(matcher.classifiers_[0]),
+    )
+    return clone(matcher).set_params(classifier=classifier)
+
+
+def measure_scale(sizes: Sequence[int], n_jobs: int) -> list[dict[str, Any]]:
+    """Measure how time grows with the titles."""
+    titles, labels = make_product_titles(2500, random_state=0)
+    matcher = PairClassifierMatcher(random_state=0, n_jobs=n_jobs, threshold=0.5)
+    matcher.fit(titles, labels)
+    rows = []
+    for size in sizes:
+        gallery = make_product_titles(size // 3, random_state=1)[0][:size]
+        seconds, _ = timed(lambda gallery=gallery: matcher.score_graph(gallery))
+        row = {"titles": len(gallery), "seconds": seconds}
+        row["microseconds a title"] = seconds / len(gallery) * 1e6
+        say(f"done: {row}")
+        rows.append(row)
+    return rows
+
+
+def main(args: Namespace) -> None:
+    """Measure what is asked for."""
+    if args.scale:
+        rows = measure_scale(args.sizes, args.n_jobs)
+        save_result(args, "scale", [make_table("", rows, SCALE_COLUMNS)])
+    for path in args.data:
+        what, notes, tables = Path(path).stem, [], []
+        for ids in ("number", "str") if args.ids == "both" else (args.ids,):
+            split = read_split(path, ids, args.shuffle_products)
+            if args.ablation:
+                rows = measure_ablation(split, args.n_jobs)
+            elif args.embedders:
+                rows = measure_embedders(split, args.embedders, args.model, args.n_jobs)
+            else:
+                rows = measure_file(split, args.n_jobs)
+            tables.append(tabulate(path, split, rows))
+        if args.ablation:
+            what += "-ablation"
+        elif args.embedders:
+            what += "-embedders"
+        if args.model:
+            notes = [f"MODEL is {Path(args.model).name}."]
+        save_result(args, what, tables, notes)
+
+
+if __name__ == "__main__":
+    parser = make_parser(__doc__)
+    parser.add_argument(
+        "data", metavar="DATA.csv", nargs="*", help="columns title, label_group"
+    )
+    kind = parser.add_mutually_exclusive_group()
+    kind.add_argument("--ablation", action="store_true", help="leave things out")
+    kind.add_argument(
+        "--embedders", metavar="FOLDER", help="add trained embedders, kept in FOLDER"
+    )
+    kind.add_argument("--scale", action="store_true", help="measure many titles")
+    parser.add_argument("--model", help="folder of a BERT-family model")
+    parser.add_argument("--n-jobs", type=int, default=2, help="threads of the matcher")
+    parser.add_argument(
+        "--sizes",
+        type=int,
+        nargs="+",
+        default=[25_000, 50_000, 100_000, 200_000],
+        help="numbers of titles of --scale",
+    )
+    add_split_options(parser, ("number", "str", "both"))
+    args = parser.parse_args()
+    if not (args.data or args.scale):
+        parser.error("expected DATA.csv or --scale")
+    main(args)
