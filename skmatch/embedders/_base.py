@@ -125,7 +125,6 @@ class TitleEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
         _warn_of_collapse(module, train_titles)
         self.module_ = module
         self.history_, self.best_epoch_ = history, best_epoch
-        self._n_features_out = self.embedding_dim
 
     def transform(self, X: Any) -> NDArray[np.float32]:
         """Embed titles.
@@ -218,6 +217,11 @@ class TitleEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
             max_val=1,
             include_boundaries="left",
         )
+
+    @property
+    def _n_features_out(self) -> int:
+        project: Any = self.module_.project
+        return project.out_features
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

@@ -4,8 +4,8 @@ In: a score graph, a symmetric csr_array of the scores of pairs without a diagon
 one of rows against a catalogue). Out: matches, bool with the diagonal; groups, an int a
 row; links of two catalogues; or a better score graph.
 
-- ``_decide.py``: threshold, expected F1, best matches, mutual ones, singletons -> matches
-- ``_grouping.py``: matches -> groups (components, average and complete linkage, louvain)
+- ``_decide.py``: scores -> matches: threshold, expected F1, best, mutual, singletons
+- ``_grouping.py``: matches -> groups: components, average, complete, louvain
 - ``_linking.py``: one-to-one matches of two catalogues
 - ``_propagation.py``: probabilities averaged over the match graph
 - ``_expansion.py``: embeddings averaged over their matches (query expansion)

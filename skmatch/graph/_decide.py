@@ -146,7 +146,7 @@ def check_decision(threshold: Any, max_matches: Any, mutual: bool) -> None:
 
 
 def _is_best_of_row(graph: csr_array, n_best: int) -> NDArray[np.bool_]:
-    """Mark the entries that are among the best of their row; of equal ones, the first."""
+    """Mark the best entries of each row; of equal ones, the first."""
     row = row_indices(graph)
     falling = np.lexsort((graph.indices, -graph.data, row))
     is_best = np.empty(graph.nnz, dtype=bool)

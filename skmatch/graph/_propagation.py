@@ -1,21 +1,22 @@
 """Probabilities of pairs, averaged over the match graph: W (P + I) Wᵀ.
 
-P are the probabilities of the pairs, and row i of W tells how much of each row is in the
-average for row i:
+P are the probabilities of the pairs, and row i of W tells how much of each row is in
+the average for row i:
 
-1. Weigh: W[i, i] = 1 and W[i, j] = P[i, j]⁴ for the matches j of i (probability at least
-   0.25, at most 30 of them). Each row of W is scaled to a sum of 1.
+1. Weigh: W[i, i] = 1 and W[i, j] = P[i, j]⁴ for the matches j of i (probability at
+   least 0.25, at most 30 of them). Each row of W is scaled to a sum of 1.
 2. Average: the propagated probability of (i, j) is the weighted mean of the probability
    of (k, l) over all k like i and all l like j; a row is itself with probability 1.
 3. Drop what is below 0.01, unless it is the highest of its row.
 
-If matches are transitive, as those of the same product are, all these pairs ask the same
-question, and the errors of their answers cancel out.
+If matches are transitive, as those of the same product are, all these pairs ask the
+same question, and the errors of their answers cancel out.
 """
 
 from __future__ import annotations
 
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -172,7 +173,7 @@ class Propagation:
         self.graph.data[position] = known / (total + weight)
 
     def _find(
-        self, left: NDArray[np.intp], right: NDArray[np.intp]
+        self, left: NDArray[np.integer[Any]], right: NDArray[np.integer[Any]]
     ) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
         """Return the position of each pair among the entries, and whether it is one."""
         self.graph.sort_indices()

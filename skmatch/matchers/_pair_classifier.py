@@ -1,4 +1,4 @@
-"""PairClassifierMatcher: retrieve candidates, then let a classifier decide each pair."""
+"""PairClassifierMatcher: retrieve candidates, then let a classifier judge each."""
 
 from __future__ import annotations
 
@@ -502,7 +502,7 @@ class PairClassifierMatcher(
 
 
 class _Galleries:
-    """The folds of a fit as one gallery, in which no title meets those of other folds."""
+    """The folds of a fit, as one graph in which no title meets those of others."""
 
     def __init__(self, folds: list[Fold]) -> None:
         self._levels = [fold.level.of_left for fold in folds]

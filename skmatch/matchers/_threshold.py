@@ -220,8 +220,8 @@ class FaissThresholdMatcher(
             fitted.index_ = rows if issparse(rows) else flat_index(rows)
             fitted.n_samples_fit_ = rows.shape[0]
             fitted.search_index_ = None if plan is None else plan.index
-            fitted._tuned_for = self._search_params()
-            fitted._catalogue_plan = plan
+            fitted._tuned_for_ = self._search_params()
+            fitted._catalogue_plan_ = plan
         return self
 
     def partial_fit(self, X: ArrayLike, y: object = None) -> Self:
@@ -401,9 +401,9 @@ class FaissThresholdMatcher(
         """Plan the search of `rows` in the catalogue, or among themselves."""
         index = None
         if catalogue is not None and uses_factory(rows, self.index):
-            tuned_for = getattr(self, "_tuned_for", (None,))
+            tuned_for = getattr(self, "_tuned_for_", (None,))
             if tuned_for == self._search_params():
-                return self._catalogue_plan
+                return self._catalogue_plan_
             if tuned_for[0] == self.index:
                 index = self.search_index_
         return plan_search(

@@ -1,4 +1,4 @@
-"""What both matchers need to choose a threshold: ranked decisions, size of a gallery."""
+"""What choosing a threshold needs: ranked decisions, and the size of a gallery."""
 
 from __future__ import annotations
 

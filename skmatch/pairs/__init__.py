@@ -1,4 +1,4 @@
-"""From pairs of titles to match probabilities: candidates, features, stacked classifiers.
+"""From pairs of titles to match probabilities: candidates, features, stacking.
 
 In: titles and fitted embedders. Out: the probability of each candidate pair, as a score
 graph, and why. Pairs are judged in a context: a gallery, a catalogue, or a pair alone.
@@ -6,7 +6,7 @@ graph, and why. Pairs are judged in a context: a gallery, a catalogue, or a pair
 - ``_model.py``: the fitted pair model; read `PairModel.judge` first
 - ``_stacking.py``: how it is fitted, out of fold, level by level
 - ``_context.py``: candidates and what is around them, for each of the three contexts
-- ``_text_features.py``: words, quantities, codes, characters, lengths: new features go here
+- ``_text_features.py``: words, quantities, codes, characters, lengths; add yours here
 - ``_graph_features.py``: what a score means among those of the other candidates
 - ``_parsed_titles.py``: words, quantities and codes of titles, read once
 - ``_word_weights.py``: a learned weight of each word

@@ -7,7 +7,8 @@ probabilities are propagated. All else is the same for the three.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Protocol
+from dataclasses import dataclass
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,8 +56,9 @@ class Catalogue(NamedTuple):
 class Context(Protocol):
     """Where pairs are judged."""
 
-    holds_left: bool  # whether the pairs are among the scores around their left rows
-    holds_right: bool
+    # Whether the pairs are among the scores around their left and their right rows.
+    holds_left: ClassVar[bool]
+    holds_right: ClassVar[bool]
 
     @property
     def left(self) -> EncodedTitles:
@@ -96,28 +98,24 @@ class Context(Protocol):
         ...
 
 
-class GalleryContext(NamedTuple):
+@dataclass(frozen=True)
+class GalleryContext:
     """Pairs of titles with one another."""
 
-    encoded: EncodedTitles
-    holds_left: bool = True
-    holds_right: bool = True
-
-    @property
-    def left(self) -> EncodedTitles:
-        """The titles."""
-        return self.encoded
+    left: EncodedTitles
+    holds_left: ClassVar[bool] = True
+    holds_right: ClassVar[bool] = True
 
     @property
     def right(self) -> EncodedTitles:
         """The titles, too."""
-        return self.encoded
+        return self.left
 
     def candidates(self, n_candidates: int, n_threads: int) -> tuple[Indices, Indices]:
         """Pair each title with its nearest ones; a pair comes once."""
-        n_titles = len(self.encoded)
+        n_titles = len(self.left)
         keys = [np.empty(0, np.intp)]
-        for X in self.encoded.embeddings:
+        for X in self.left.embeddings:
             # Each is its own nearest.
             a, b = nearest_neighbors(X, X, n_candidates + 1, n_threads)
             small, large = np.minimum(a, b), np.maximum(a, b)
@@ -129,14 +127,14 @@ class GalleryContext(NamedTuple):
         self, known: WordCounts, left: Indices, right: Indices
     ) -> tuple[ParsedTitles, Indices, Indices]:
         """Parse all titles; they are the gallery whose words count."""
-        titles = ParsedTitles(self.encoded.titles, self.encoded.fields, known)
+        titles = ParsedTitles(self.left.titles, self.left.fields, known)
         return titles, left, right
 
     def around(
         self, embedder: int, scores: NDArray[np.float32], left: Indices, right: Indices
     ) -> Around:
         """Put the scores of the pairs around them."""
-        known = Neighbourhoods(symmetrize(scores, left, right, len(self.encoded)))
+        known = Neighbourhoods(symmetrize(scores, left, right, len(self.left)))
         return Around(known, known, self.holds_left, self.holds_right)
 
     def propagate(
@@ -148,23 +146,19 @@ class GalleryContext(NamedTuple):
         propagates: bool,
     ) -> Level:
         """Propagate the probabilities over the matches of the titles."""
-        graph = symmetrize(probabilities, left, right, len(self.encoded))
+        graph = symmetrize(probabilities, left, right, len(self.left))
         known = Propagation(graph, propagates=propagates)
         return Level(probabilities, known.at(left, right), known, known)
 
 
-class CatalogueContext(NamedTuple):
+@dataclass(frozen=True)
+class CatalogueContext:
     """Pairs of titles, each by itself, with those of a catalogue."""
 
-    encoded: EncodedTitles
+    left: EncodedTitles
     catalogue: Catalogue
-    holds_left: bool = True
-    holds_right: bool = False
-
-    @property
-    def left(self) -> EncodedTitles:
-        """The titles."""
-        return self.encoded
+    holds_left: ClassVar[bool] = True
+    holds_right: ClassVar[bool] = False
 
     @property
     def right(self) -> EncodedTitles:
@@ -224,25 +218,21 @@ class CatalogueContext(NamedTuple):
         return graph
 
 
-class PairContext(NamedTuple):
+@dataclass(frozen=True)
+class PairContext:
     """Two titles, by what each of them is against a catalogue."""
 
-    encoded: EncodedTitles
+    left: EncodedTitles
     counts: WordCounts  # of the catalogue
     similarities: list[Neighbourhoods]  # of the two titles to the catalogue
     levels: list[Propagation]  # probabilities of the two titles against the catalogue
-    holds_left: bool = False
-    holds_right: bool = False
-
-    @property
-    def left(self) -> EncodedTitles:
-        """The two titles."""
-        return self.encoded
+    holds_left: ClassVar[bool] = False
+    holds_right: ClassVar[bool] = False
 
     @property
     def right(self) -> EncodedTitles:
         """The two titles, too."""
-        return self.encoded
+        return self.left
 
     def candidates(self, n_candidates: int, n_threads: int) -> tuple[Indices, Indices]:
         """Return the one pair."""
@@ -252,9 +242,7 @@ class PairContext(NamedTuple):
         self, known: WordCounts, left: Indices, right: Indices
     ) -> tuple[ParsedTitles, Indices, Indices]:
         """Parse the two titles; the words of the catalogue count."""
-        titles = ParsedTitles(
-            self.encoded.titles, self.encoded.fields, known, self.counts
-        )
+        titles = ParsedTitles(self.left.titles, self.left.fields, known, self.counts)
         return titles, left, right
 
     def around(

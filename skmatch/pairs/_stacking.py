@@ -1,4 +1,4 @@
-"""Fit a pair model by stacked generalization: each level sees the one before, out of fold.
+"""Fit a pair model by stacked generalization: each level sees the last, out of fold.
 
 1. For each fold, fit the embedders and count the words of the other folds; describe the
    pairs of the fold as a gallery of its own, as in use.
@@ -135,7 +135,9 @@ def _fit_levels(
         np.column_stack([pairs.features, log_odds(p)])
         for pairs, p in zip(galleries, probabilities, strict=True)
     ]
-    features, levels, classifiers = described, [], []
+    features = described
+    levels: list[Level] = []
+    classifiers: list[Any] = []
     for number in range(settings.n_levels):
         if number:
             features = [

@@ -87,7 +87,7 @@ class TextFeatures:
     Parameters
     ----------
     counts : WordCounts
-        Counts of the titles of ``fit``, to which those of the gallery at hand are added.
+        Counts of the titles of ``fit``; those of the gallery at hand are added.
     functions : sequence of callables
         Each is called with the fields of both sides of all pairs, and returns a number
         for each pair.

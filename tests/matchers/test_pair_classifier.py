@@ -5,7 +5,6 @@ import numpy as np
 import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
-from scipy.sparse import csr_array
 from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin, clone
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.feature_extraction.text import TfidfVectorizer
@@ -348,7 +347,9 @@ class Sure(Sum):
 
 def test_assumptions_of_propagation_and_of_the_expected_f1_are_checked(split):
     settings = {"classifier": Sure(), "cv": 2, "n_candidates": 20, "n_levels": 1}
-    with pytest.warns(UserWarning, match=r"propagation=True assumes .* costs 0\.\d+ of the"):
+    with pytest.warns(
+        UserWarning, match=r"propagation=True assumes .* costs 0\.\d+"
+    ):
         quick(**settings).fit(*split[:2])
     with pytest.warns(UserWarning, match=r"'expected_f1' assumes .* costs 0\.\d+ of"):
         quick(**settings, propagation=False, threshold="expected_f1").fit(*split[:2])

@@ -1,0 +1,364 @@
+"""What every estimator promises: scikit-learn's check battery, and our own contract.
+
+All checks run over one list. A new estimator is one more `Case`.
+"""
+
+import copy
+import pickle
+import random
+import subprocess
+import sys
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import clone
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.exceptions import NotFittedError
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.pipeline import make_pipeline
+from sklearn.utils.estimator_checks import check_estimator
+from threadpoolctl import threadpool_info
+
+from skmatch import (
+    AdapterBertEmbedder,
+    ClassDisjointKFold,
+    FaissThresholdMatcher,
+    LSTMTitleEmbedder,
+    PairClassifierMatcher,
+    TunedThresholdMatcherCV,
+    make_product_titles,
+)
+
+AMONG_THEMSELVES = (
+    "predict matches the rows of X with one another: another order or a subset of the "
+    "rows is another question"
+)
+ONE_VALUE_A_ROW = (
+    "predict matches the rows of X with one another: its shape is (n, n), and the "
+    "check wants (n,)"
+)
+OF_MATRICES = {
+    "check_estimator_sparse_array": ONE_VALUE_A_ROW,
+    "check_estimator_sparse_matrix": ONE_VALUE_A_ROW,
+    "check_methods_sample_order_invariance": AMONG_THEMSELVES,
+    "check_methods_subset_invariance": AMONG_THEMSELVES,
+}
+TITLES, PRODUCT_IDS = make_product_titles(n_products=60, random_state=0)
+TITLES.flags.writeable = PRODUCT_IDS.flags.writeable = False
+TFIDF = TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 4))
+VECTORS = TFIDF.fit_transform(TITLES).toarray()
+VECTORS.flags.writeable = False
+# Tiny data teach little and are told so; that is not what is checked here.
+IGNORED = [
+    "ignore:.*have a single title:UserWarning",
+    "ignore:.*had no triplet with a non-zero loss:UserWarning",
+    "ignore:The embeddings have collapsed:UserWarning",
+    "ignore:The threshold was chosen on galleries:UserWarning",
+    "ignore:propagation=True assumes:UserWarning",
+]
+pytestmark = [pytest.mark.filterwarnings(text) for text in IGNORED]
+
+
+class Case(NamedTuple):
+    """An estimator that fits in seconds, what it takes, and what cannot hold for it."""
+
+    estimator: Any
+    X: Any = TITLES
+    y: Any = PRODUCT_IDS
+    expected_failures: Any = MappingProxyType({})  # of the check battery: why
+    runs_battery: bool = True
+
+
+SMALL = {"embedding_dim": 8, "n_epochs": 1, "batch_size": 16, "random_state": 0}
+QUICK = HistGradientBoostingClassifier(max_iter=5, random_state=0)
+CASES = {
+    "LSTMTitleEmbedder": Case(LSTMTitleEmbedder(hidden_size=4, **SMALL)),
+    "AdapterBertEmbedder": Case(
+        # the folder of the tiny model is put in by `case`
+        AdapterBertEmbedder("", reduction_factor=4, precision="float32", **SMALL)
+    ),
+    "FaissThresholdMatcher": Case(
+        FaissThresholdMatcher(0.5), VECTORS, expected_failures=OF_MATRICES
+    ),
+    "TunedThresholdMatcherCV": Case(
+        TunedThresholdMatcherCV(FaissThresholdMatcher(), cv=ClassDisjointKFold(2)),
+        VECTORS,
+        expected_failures=OF_MATRICES,
+    ),
+    "TunedThresholdMatcherCV of a Pipeline": Case(
+        TunedThresholdMatcherCV(
+            make_pipeline(TFIDF, FaissThresholdMatcher()), cv=ClassDisjointKFold(2)
+        ),
+        runs_battery=False,  # TfidfVectorizer takes str alone
+    ),
+    "PairClassifierMatcher": Case(
+        PairClassifierMatcher(classifier=QUICK, cv=2, random_state=0),
+        expected_failures={"check_methods_subset_invariance": AMONG_THEMSELVES},
+    ),
+}
+
+
+def prepare(name, bert_folder):
+    case = CASES[name]
+    if name != "AdapterBertEmbedder":
+        return case
+    estimator = clone(case.estimator).set_params(model_name=str(bert_folder))
+    return case._replace(estimator=estimator)
+
+
+@pytest.fixture(params=CASES)
+def case(request, bert_folder):
+    """A case whose estimator may be fitted."""
+    case = prepare(request.param, bert_folder)
+    return case._replace(estimator=clone(case.estimator))
+
+
+@pytest.fixture(scope="module")
+def fits():
+    return {}
+
+
+@pytest.fixture
+def fitted(request, case, fits):
+    """The same, fitted; it must be left as it is."""
+    name = request.node.callspec.params["case"]
+    if name not in fits:
+        fits[name] = clone(case.estimator).fit(case.X, case.y)
+    return fits[name]
+
+
+def outputs(estimator, X):
+    """Return all that an estimator says of some rows, as dense arrays."""
+    names = ("transform", "predict", "score_graph")
+    found = [getattr(estimator, n)(X) for n in names if hasattr(estimator, n)]
+    return [x.toarray() if hasattr(x, "toarray") else np.asarray(x) for x in found]
+
+
+def assert_same(ours, theirs, atol=0.0):
+    assert len(ours) == len(theirs) > 0
+    for one, other in zip(ours, theirs, strict=True):
+        assert_allclose(one, other, rtol=0, atol=atol)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [n for n, case in CASES.items() if case.runs_battery])
+def test_check_battery(name, bert_folder):
+    case = prepare(name, bert_folder)
+    results = check_estimator(
+        case.estimator,
+        expected_failed_checks=dict(case.expected_failures),
+        on_skip=None,
+        on_fail=None,
+    )
+    failed = {
+        r["check_name"]: r["exception"] for r in results if r["status"] == "failed"
+    }
+    assert failed == {}
+    excused = {r["check_name"] for r in results if r["status"] == "xfail"}
+    assert excused == set(case.expected_failures)
+    ran = [r for r in results if r["status"] in ("passed", "xfail")]
+    assert len(ran) >= 44
+    skipped = {r["check_name"] for r in results if r["status"] == "skipped"}
+    assert skipped <= {"check_array_api_input"}
+
+
+def test_init_stores_its_arguments_and_nothing_else(case):
+    assert set(vars(case.estimator)) == set(case.estimator.get_params(deep=False))
+
+
+def test_all_parameters_but_the_first_are_keyword_only(case):
+    n_positional = 2 if isinstance(case.estimator, PairClassifierMatcher) else 1
+    with pytest.raises(TypeError, match="positional argument"):
+        type(case.estimator)(*[0.5] * (n_positional + 1))
+
+
+def test_what_is_learned_ends_with_an_underscore(case):
+    estimator = case.estimator
+    assert estimator.fit(case.X, case.y) is estimator
+    learned = set(vars(estimator)) - set(estimator.get_params(deep=False))
+    assert learned
+    assert all(name.endswith("_") for name in learned), learned
+
+
+def test_fit_and_use_leave_parameters_and_data(case):
+    before = np.array(case.X, copy=True)
+    parameters = case.estimator.get_params()
+    outputs(case.estimator.fit(case.X, case.y), case.X)
+    assert case.estimator.get_params() == parameters
+    assert_array_equal(case.X, before)
+
+
+def test_use_leaves_the_estimator(fitted, case):
+    before = pickle.dumps(fitted)
+    names = set(vars(fitted))
+    outputs(fitted, case.X)
+    assert set(vars(fitted)) == names
+    assert pickle.dumps(fitted) == before
+
+
+def test_unfitted_estimator_says_so(case):
+    for name in ("transform", "predict", "score_graph"):
+        if hasattr(case.estimator, name):
+            with pytest.raises(NotFittedError, match="is not fitted yet"):
+                getattr(case.estimator, name)(case.X)
+
+
+def test_equal_seeds_give_equal_results(fitted, case):
+    again = case.estimator.fit(case.X, case.y)
+    assert_same(outputs(again, case.X), outputs(fitted, case.X))
+
+
+def test_clone_is_not_fitted_and_fits_the_same(fitted, case):
+    fresh = clone(fitted)
+    assert set(vars(fresh)) == set(fresh.get_params(deep=False))
+    fresh.fit(case.X, case.y)
+    assert_same(outputs(fresh, case.X), outputs(fitted, case.X))
+
+
+def test_order_and_subset_of_the_rows_change_nothing_in_transform(fitted, case):
+    def transform(X):
+        result = fitted.transform(X)
+        return result.toarray() if hasattr(result, "toarray") else result
+
+    whole = transform(case.X)
+    assert_allclose(transform(case.X[::-1])[::-1], whole, atol=2e-6)
+    assert_allclose(transform(case.X[5:9]), whole[5:9], atol=2e-6)
+
+
+def test_names_of_the_columns(fitted, case):
+    names = fitted.get_feature_names_out()
+    assert len(names) == fitted.transform(case.X).shape[1]
+    assert names[0] == f"{type(fitted).__name__.lower()}0"
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_set_output_survives_a_fit(case, library):
+    estimator = case.estimator.set_output(transform=library)
+    estimator.fit(case.X, case.y)
+    if hasattr(estimator, "predict"):
+        # scikit-learn puts no sparse result into a frame, and says so
+        with pytest.raises(ValueError, match="outputs a scipy sparse matrix"):
+            estimator.transform(case.X[:3])
+        return
+    frame = estimator.transform(case.X[:3])
+    assert type(frame).__module__.split(".")[0] == library
+    assert list(frame.columns) == estimator.get_feature_names_out().tolist()
+
+
+class InterruptedError_(BaseException):
+    """Stands for KeyboardInterrupt, which a test runner would take for its own."""
+
+
+class Trace:
+    """Interrupt at the n-th call of a function of skmatch."""
+
+    def __init__(self, at):
+        self.at, self.n = at, 0
+
+    def __call__(self, frame, event, arg):
+        if event == "call" and frame.f_globals.get("__name__", "").startswith(
+            "skmatch"
+        ):
+            self.n += 1
+            if self.n == self.at:
+                raise InterruptedError_
+        return
+
+
+def fit_until(estimator, X, y, at):
+    """Fit, and interrupt at the n-th call; return the number of calls."""
+    trace, before = Trace(at), sys.gettrace()
+    sys.settrace(trace)
+    try:
+        estimator.fit(X, y)
+    finally:
+        sys.settrace(before)
+    return trace.n
+
+
+@pytest.mark.slow
+def test_interrupted_fit_changes_nothing(fitted, case):
+    """At ten moments: the fitted stays fitted, and what was not fitted is not."""
+    expected, few = outputs(fitted, case.X), np.arange(len(case.X)) < 100
+    n_calls = fit_until(clone(fitted), case.X[few], case.y[few], at=None)
+    for at in np.linspace(1, n_calls, 10).astype(int):
+        old, new = copy.copy(fitted), clone(fitted)
+        for estimator in (old, new):
+            with pytest.raises(InterruptedError_):
+                fit_until(estimator, case.X[few], case.y[few], at)
+        assert_same(outputs(old, case.X), expected)
+        with pytest.raises(NotFittedError):
+            new.transform(case.X)
+
+
+def test_failed_fit_changes_nothing(fitted, case):
+    old, bad = copy.copy(fitted), np.array(case.X[:40], dtype=object)
+    bad[3] = None
+    with pytest.raises((ValueError, TypeError, AttributeError)):  # the last: of TF-IDF
+        old.fit(bad, case.y[:40])
+    narrow = pd.DataFrame({"a": case.X[:40].tolist(), "b": "x"}, dtype=object)
+    if case.X is TITLES:  # another number of columns, and then a label that is missing
+        with pytest.raises(ValueError, match="row 1 of y is None"):
+            old.fit(narrow, [1, None, *range(38)])
+    elif isinstance(old, FaissThresholdMatcher):
+        with pytest.raises(ValueError, match="row 1 of X holds NaN"):
+            old.fit([[1.0, 2.0], [np.nan, 1.0]])
+    assert_same(outputs(old, case.X), outputs(fitted, case.X))
+
+
+def test_threads_agree_with_one(fitted, case):
+    expected = outputs(fitted, case.X[:50])
+    with ThreadPoolExecutor(4) as pool:
+        found = [*pool.map(lambda _: outputs(fitted, case.X[:50]), range(8))]
+    for result in found:
+        assert_same(result, expected, atol=1e-6)
+
+
+def state():
+    """Return all that is global and could be touched."""
+    return (
+        random.getstate(),
+        np.random.get_state()[1].tolist(),  # noqa: NPY002
+        torch.get_rng_state().tolist(),
+        torch.get_default_dtype(),
+        torch.is_grad_enabled(),
+        warnings.filters[:],
+        sorted((pool["filepath"], pool["num_threads"]) for pool in threadpool_info()),
+    )
+
+
+def test_no_global_state_is_touched(fitted, case, capfd):
+    outputs(fitted, case.X)  # load what there is to load
+    capfd.readouterr()
+    before = state()
+    outputs(case.estimator.fit(case.X, case.y), case.X)
+    assert state() == before
+    assert capfd.readouterr() == ("", "")
+
+
+LOAD = """
+import pickle, sys
+import numpy as np
+with open(sys.argv[1], "rb") as file:
+    estimator, X = pickle.load(file)
+result = estimator.transform(X)
+np.save(sys.argv[2], result.toarray() if hasattr(result, "toarray") else result)
+"""
+
+
+@pytest.mark.slow
+def test_pickle_in_a_new_process(fitted, case, tmp_path):
+    paths = [str(tmp_path / name) for name in ("pickle", "result.npy")]
+    with open(paths[0], "wb") as file:
+        pickle.dump((fitted, case.X[:20]), file)
+    subprocess.run([sys.executable, "-c", LOAD, *paths], check=True)
+    expected = fitted.transform(case.X[:20])
+    expected = expected.toarray() if hasattr(expected, "toarray") else expected
+    assert_allclose(np.load(paths[1]), expected, rtol=0, atol=1e-6)
