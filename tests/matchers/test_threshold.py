@@ -10,9 +10,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.sparse import csr_array, csr_matrix, hstack, random_array
 from sklearn.base import clone
 
-from skmatch import FaissThresholdMatcher
-from skmatch.matchers import _threshold as matching
-from skmatch.search import _planner as neighbours
+from skmatch import FaissThresholdMatcher, decide_matches, expand_queries
+from skmatch.search import _planner, _radius
 
 
 def at_angles(*degrees):
@@ -79,23 +78,6 @@ def test_symmetric_with_the_diagonal(n_rows, n_columns, threshold, seed):
     matches = FaissThresholdMatcher(threshold).fit_predict(X).toarray()
     assert_array_equal(matches, matches.T)
     assert matches.diagonal().all()
-
-
-@pytest.mark.parametrize("kind", [np.asarray, csr_array])
-def test_blocks_change_nothing(rng, kind, monkeypatch):
-    X = kind(rng.normal(size=(301, 6)))
-    matcher = FaissThresholdMatcher(0.5).fit(X)
-    whole = matcher.predict(X), matcher.transform(X)
-    monkeypatch.setattr(neighbours, "_ROWS_PER_TASK", 7)
-    monkeypatch.setattr(neighbours, "_PAIRS_PER_LOOK", 5)
-    monkeypatch.setattr(matching, "_ENTRIES_PER_BLOCK", 1000)
-    monkeypatch.setattr(matching, "_ROWS_PER_BLOCK", 9)
-    for once, again in zip(
-        whole, (matcher.predict(X), matcher.transform(X)), strict=True
-    ):
-        assert_array_equal(once.indptr, again.indptr)
-        assert_array_equal(once.indices, again.indices)
-        assert_array_equal(once.data, again.data)
 
 
 def test_no_cut_at_a_number_of_neighbours():
@@ -167,6 +149,42 @@ def test_partial_fit_adds_to_the_catalogue(rng, kind):
 def test_fit_starts_anew(rng):
     X = rng.normal(size=(50, 4))
     assert FaissThresholdMatcher().fit(X).fit(X[:3]).n_samples_fit_ == 3
+
+
+@pytest.mark.parametrize(
+    ("index", "bad", "message"),
+    [
+        ("auto", np.full((5, 7), np.nan), "row 0 of X holds NaN"),
+        ("IVF4,Flat", np.full((5, 7), np.nan), "row 0 of X holds NaN"),
+        ("IVF4,Flat", np.ones((3, 7)), r"that fits 3 rows of 7 columns"),
+    ],
+)
+def test_refit_that_fails_leaves_the_old_fit(rng, index, bad, message):
+    X = rng.normal(size=(200, 4))
+    matcher = FaissThresholdMatcher(0.4, index=index).fit(X)
+    before = matcher.transform(X)
+    with pytest.raises(ValueError, match=message):
+        matcher.fit(bad)
+    assert (matcher.n_features_in_, matcher.n_samples_fit_) == (4, 200)
+    assert (matcher.transform(X) != before).nnz == 0
+
+
+def test_first_fit_that_fails_leaves_none():
+    matcher = FaissThresholdMatcher()
+    with pytest.raises(ValueError, match="row 0 of X holds NaN"):
+        matcher.fit([[np.nan, 1.0]])
+    assert vars(matcher) == vars(FaissThresholdMatcher())
+
+
+@pytest.mark.parametrize(
+    "titles", [["paper bag", "bag"], np.array([["a"], ["b"]], dtype=object)]
+)
+@pytest.mark.parametrize("method", ["fit", "predict"])
+def test_titles_need_an_embedder(titles, method):
+    matcher = FaissThresholdMatcher().fit(at_angles(0))
+    message = "X holds strings; expected embeddings.* put an embedder before"
+    with pytest.raises(ValueError, match=message):
+        getattr(matcher, method)(titles)
 
 
 @pytest.mark.parametrize("threshold", [-1.01, 1.5, np.nan])
@@ -271,8 +289,8 @@ def test_number_of_threads_of_faiss(rng, n_jobs, monkeypatch):
         used.append(faiss.omp_get_max_threads())
         return search(*args)
 
-    search = matching.search
-    monkeypatch.setattr(matching, "search", note)
+    search = _radius.search_index
+    monkeypatch.setattr(_radius, "search_index", note)
     FaissThresholdMatcher(0.5, index="IVF4,Flat", n_jobs=n_jobs).fit_predict(
         rng.normal(size=(300, 8))
     )
@@ -282,10 +300,97 @@ def test_number_of_threads_of_faiss(rng, n_jobs, monkeypatch):
 def test_matches_of_similarity_zero_are_kept_when_refined():
     whole = FaissThresholdMatcher(0.0).fit_predict(np.eye(3))
     assert whole.nnz == 9
-    for params in ({"max_matches": 5}, {"nearest_for_lonely": True}):
+    for params in ({"max_matches": 5}, {"match_singletons": True}):
         refined = FaissThresholdMatcher(0.0, **params).fit(np.eye(3))
         assert (refined.predict(np.eye(3)) != whole).nnz == 0
         assert refined.transform(np.eye(3)).nnz == 9
+
+
+@pytest.mark.parametrize("kind", [np.asarray, csr_array])
+@pytest.mark.parametrize("threshold", [-0.4, 0.3, 0.9])
+@pytest.mark.parametrize("singletons", [False, True])
+def test_score_graph_is_symmetric_without_a_diagonal(rng, kind, threshold, singletons):
+    X = kind(rng.normal(size=(80, 5)))
+    matcher = FaissThresholdMatcher(threshold, match_singletons=singletons).fit(X)
+    graph = matcher.score_graph(X)
+    assert isinstance(graph, csr_array)
+    assert (graph.shape, graph.dtype) == ((80, 80), np.float32)
+    assert graph.has_sorted_indices
+    assert_array_equal(graph.toarray(), graph.T.toarray())
+    assert not graph.diagonal().any()
+    decided = decide_matches(graph, threshold, match_singletons=singletons)
+    assert (decided != matcher.predict(X)).nnz == 0
+    unit = X.toarray() if kind is csr_array else X
+    unit = unit / np.linalg.norm(unit, axis=1, keepdims=True)
+    row, column = graph.nonzero()
+    assert_allclose(graph.data, (unit @ unit.T)[row, column], atol=1e-6)
+
+
+def test_score_graph_holds_all_pairs_at_the_threshold():
+    X = at_angles(0, 30, 70, 180)
+    graph = FaissThresholdMatcher(np.cos(np.deg2rad(45))).fit(X).score_graph(X)
+    cosines = np.cos(np.deg2rad([30, 40]))
+    assert_array_equal(graph.indices, [1, 0, 2, 1])
+    assert_array_equal(graph.indptr, [0, 1, 3, 4, 4])
+    assert_allclose(graph.data, cosines[[0, 0, 1, 1]], rtol=1e-6)
+
+
+def test_score_graph_holds_the_most_similar_row_of_singletons():
+    X = at_angles(0, 5, 40, 70, 200)
+    matcher = FaissThresholdMatcher(0.9, match_singletons=True).fit(X)
+    pairs = np.argwhere(np.triu(matcher.score_graph(X).toarray()))
+    # 40 and 70 degrees are nearest to one another; all are more than 90 from 200.
+    assert_array_equal(pairs, [[0, 1], [2, 3]])
+    matches = matcher.predict(X).toarray()
+    assert_array_equal(matches.sum(axis=1), [2, 2, 2, 2, 1])
+
+
+def test_singleton_matches_from_its_side_alone():
+    X = at_angles(0, 5, 50)
+    matcher = FaissThresholdMatcher(0.9, match_singletons=True).fit(X)
+    assert_array_equal(matcher.predict(X).toarray(), [[1, 1, 0], [1, 1, 0], [0, 1, 1]])
+    assert FaissThresholdMatcher(match_singletons=True).fit_predict(X[:1]).nnz == 1
+
+
+def test_transform_gives_singletons_their_most_similar_row():
+    catalogue = at_angles(0, 50)
+    matcher = FaissThresholdMatcher(0.9, match_singletons=True).fit(catalogue)
+    found = matcher.transform(at_angles(5, 30, 230)).toarray()
+    cosines = np.cos(np.deg2rad([5, 20]))
+    assert_allclose(found, [[cosines[0], 0], [0, cosines[1]], [0, 0]], rtol=1e-6)
+
+
+@pytest.mark.parametrize("kind", [np.asarray, csr_array])
+def test_best_matches_of_predict_and_transform(kind):
+    X = kind(at_angles(0, 10, 15, 40))
+    matcher = FaissThresholdMatcher(0.8, max_matches=1).fit(X[:2])
+    expected = [[1, 1, 0, 0], [0, 1, 1, 0], [0, 1, 1, 0], [0, 0, 1, 1]]
+    assert_array_equal(matcher.predict(X).toarray(), expected)
+    matcher.set_params(mutual=True)
+    assert_array_equal(matcher.predict(X).sum(axis=1), [1, 2, 2, 1])
+    # Rows at 15 and 40 degrees have the same best row of the catalogue.
+    found = matcher.transform(X[2:]).toarray()
+    assert_allclose(found, [[0, np.cos(np.deg2rad(5))], [0, 0]], rtol=1e-6)
+
+
+def test_query_expansion_searches_again():
+    X = at_angles(0, 20, 40)
+    matcher = FaissThresholdMatcher(0.9, query_expansion=True).fit(X)
+    first = FaissThresholdMatcher(0.9).fit(X).score_graph(X)
+    expanded = expand_queries(X, first)
+    graph = matcher.score_graph(X)
+    expected = np.triu(expanded @ expanded.T, 1)
+    row, column = np.triu(graph.toarray()).nonzero()
+    assert_allclose(graph.toarray()[row, column], expected[row, column], rtol=1e-6)
+    assert_array_equal(np.argwhere(expected >= 0.9), np.stack([row, column], axis=1))
+    assert graph.nnz > first.nnz
+    unchanged = FaissThresholdMatcher(0.9).fit(X).transform(X)
+    assert (matcher.transform(X) != unchanged).nnz == 0
+
+
+def test_mutual_matches_need_their_number():
+    with pytest.raises(ValueError, match="mutual=True needs max_matches"):
+        FaissThresholdMatcher(mutual=True).fit(at_angles(0))
 
 
 def test_report_names_what_is_done(rng, monkeypatch):
@@ -293,7 +398,7 @@ def test_report_names_what_is_done(rng, monkeypatch):
     matcher = FaissThresholdMatcher(0.9).fit(X)
     assert matcher.report_search(X) == ("all pairs", 0, 1, 1, 1)
     assert matcher.fit(csr_array(X)).report_search(csr_array(X)).method == "all pairs"
-    monkeypatch.setattr(neighbours, "_SMALL", 1.0)
+    monkeypatch.setattr(_planner, "_SMALL", 1.0)
     low = rng.normal(size=(3000, 3)) @ rng.normal(size=(3, 30))
     assert matcher.fit(low).report_search(low).method in ("prefix", "cells")
     twice = np.repeat(X[:1000], 3, axis=0) + 1e-3

@@ -6,10 +6,12 @@ from skmatch.search._faiss_index import (
     flat_index,
     make_index,
     rows_of,
-    search,
+    search_index,
     tune_index,
 )
-from skmatch.search._planner import Plan, exact_sample, find_pairs, join, threads
+from skmatch.search._planner import exact_sample
+from skmatch.search._products import join
+from skmatch.search._radius import Plan, find_pairs, threads
 
 
 @pytest.fixture
@@ -33,7 +35,7 @@ def test_rows_come_back_without_a_copy(rows):
 @pytest.mark.parametrize("threshold", [0.2, 0.9])
 def test_number_of_neighbours_grows_until_none_is_left(rows, threshold):
     index = make_index(rows, "Flat")
-    found = join(search(index, rows, rows, threshold))
+    found = join(search_index(index, rows, rows, threshold))
     expected = join(find_pairs(rows, rows, threshold, Plan(0), map))
     assert keys(found) == keys(expected)
     assert np.bincount(found[0]).max() > (128 if threshold == 0.2 else 4)
@@ -47,7 +49,7 @@ def test_effort_grows_until_the_recall_is_reached(rows, factory):
         expected = join(find_pairs(rows, rows, 0.85, Plan(0), run))
     recall = tune_index(index, sample, pairs, rows, 0.85, 0.99)
     assert recall.low >= 0.98
-    found = keys(join(search(index, rows, rows, 0.85)))
+    found = keys(join(search_index(index, rows, rows, 0.85)))
     assert found <= keys(expected)
     assert len(found) / len(expected[0]) > 0.98
 
@@ -66,11 +68,11 @@ def test_gpus_search_as_far_as_they_can(rows, monkeypatch, is_for_cpus_only):
             raise RuntimeError("not implemented on a GPU")
         return OnGpus()
 
-    expected = keys(join(search(index, rows, rows, 0.2)))
+    expected = keys(join(search_index(index, rows, rows, 0.2)))
     monkeypatch.setattr(faiss, "get_num_gpus", lambda: 1)
     monkeypatch.setattr(faiss, "index_cpu_to_all_gpus", copy, raising=False)
     monkeypatch.setattr("skmatch.search._faiss_index._LARGEST_K_OF_GPUS", 128)
-    assert keys(join(search(index, rows, rows, 0.2))) == expected
+    assert keys(join(search_index(index, rows, rows, 0.2))) == expected
     assert set(asked) == (set() if is_for_cpus_only else {128})
 
 

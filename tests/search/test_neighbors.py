@@ -1,75 +1,132 @@
+import warnings
+
+import faiss
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.sparse import csr_array
-from sklearn.preprocessing import normalize
 
-from skmatch.search import _neighbors as candidates
-from skmatch.search._neighbors import find_nearest, inner_products, unit_rows
+from skmatch.search import most_similar, nearest_neighbors, unit_rows
 
 
 @pytest.fixture
-def rows():
-    rng = np.random.default_rng(0)
-    return normalize(abs(rng.normal(size=(40, 6)))).astype(np.float32)
+def rows(rng):
+    return unit_rows(abs(rng.normal(size=(40, 6))))
 
 
-@pytest.mark.parametrize("make", [np.asarray, csr_array], ids=["dense", "sparse"])
+@pytest.fixture
+def clusters(rng):
+    centres = rng.normal(size=(300, 16))
+    rows = np.repeat(centres, 10, axis=0) + 0.3 * rng.normal(size=(3000, 16))
+    return unit_rows(rows)
+
+
+@pytest.mark.parametrize("kind", [np.asarray, csr_array])
 @pytest.mark.parametrize("n_threads", [1, 2])
-def test_nearest_are_those_of_all_pairs(rows, make, n_threads, monkeypatch):
-    monkeypatch.setattr(candidates, "_ROWS_PER_BLOCK", 7)
-    found = find_nearest(make(rows), make(rows), 5, n_threads)
+def test_neighbors_are_those_of_all_pairs(rows, kind, n_threads):
+    row, column = nearest_neighbors(kind(rows), kind(rows), 5, n_threads)
     expected = np.argsort(-(rows @ rows.T), axis=1)[:, :5]
-    for row in range(len(rows)):
-        assert set(found[1][found[0] == row]) == set(expected[row])
+    for index in range(len(rows)):
+        assert set(column[row == index]) == set(expected[index])
 
 
-def test_more_nearest_than_rows_are_all_rows(rows):
-    row, column = find_nearest(rows[:3], rows[:4], 9, 1)
+def test_more_neighbors_than_rows_are_all_rows(rows):
+    row, column = nearest_neighbors(rows[:3], rows[:4], 9, 1)
     assert sorted(zip(row, column, strict=True)) == [
         (i, j) for i in range(3) for j in range(4)
     ]
 
 
-def test_sparse_rows_without_a_common_word_are_no_candidates():
-    row, column = find_nearest(csr_array(np.eye(3, dtype=np.float32)), csr_array(
-        np.eye(3, dtype=np.float32)), 3, 1)  # fmt: skip
-    assert_array_equal(row, column)
-    assert len(row) == 3
+def search_clusters(clusters, n_threads=1, **options):
+    """Return the neighbours, and the recall of ten of them."""
+    row, column = nearest_neighbors(
+        clusters, clusters, 10, n_threads, largest_flat=2000, **options
+    )
+    expected = np.argsort(-(clusters @ clusters.T), axis=1)[:, :10].ravel()
+    wanted = np.repeat(np.arange(3000), 10) * 3000 + expected
+    return row, column, np.isin(wanted, row * 3000 + column).mean()
 
 
-def test_a_row_is_searched_by_its_rarest_words_as_far_as_its_work_allows(monkeypatch):
-    # Row i has the words up to i: word j is in 6 - j rows.
-    rows = csr_array(np.tri(6, dtype=np.float32))
-    before = rows.toarray()
-    for work, n_words in ((0, 1), (1, 1), (2, 1), (3, 2), (6, 3), (20, 5), (21, 6)):
-        monkeypatch.setattr(candidates, "_WORK_PER_ROW", work)
-        kept = candidates._keep_rarest(rows, np.arange(6, 0, -1))
-        assert_array_equal(kept.toarray()[5], [0] * (6 - n_words) + [1] * n_words)
-        assert (np.diff(kept.indptr) > 0).all()
-    assert_array_equal(rows.toarray(), before)
+@pytest.fixture
+def probes(monkeypatch):
+    """Note the number of lists that each search of an inverted file probes."""
+    noted = []
+    factory = faiss.index_factory
+
+    def make(*args):
+        index = factory(*args)
+        search = index.search
+
+        def note(queries, k):
+            noted.append((len(queries), index.nprobe))
+            return search(queries, k)
+
+        index.search = note
+        return index
+
+    monkeypatch.setattr(faiss, "index_factory", make)
+    return noted
 
 
-def test_a_search_by_the_rarest_words_finds_the_rows_that_have_them(monkeypatch):
-    monkeypatch.setattr(candidates, "_WORK_PER_ROW", 3)
-    words = np.ones((50, 26), np.float32)
-    words[:, 1:] = np.repeat(np.eye(25), 2, axis=0)  # a word of all, and one of two
-    row, column = find_nearest(csr_array(words), csr_array(words), 20, 1)
-    assert sorted(zip(row, column, strict=True)) == [
-        (i, j) for i in range(50) for j in (i // 2 * 2, i // 2 * 2 + 1)
-    ]
+def test_many_rows_are_searched_in_an_inverted_file(clusters, probes):
+    row, column, recall = search_clusters(clusters)
+    assert recall >= 0.99
+    assert_array_equal(np.bincount(row), np.full(3000, 10))
+    n_probes = [n for _, n in probes]
+    assert n_probes[:-1] == [2**i for i in range(len(probes) - 1)]
+    assert probes[-1] == (3000, n_probes[-2])
+    assert n_probes[-1] < 16 < np.sqrt(3000)
+    again = search_clusters(clusters)
+    assert_array_equal(column, again[1])
 
 
-@pytest.mark.parametrize("make", [np.asarray, csr_array], ids=["dense", "sparse"])
-def test_similarities_of_pairs(rows, make, monkeypatch):
-    monkeypatch.setattr(candidates, "_PAIRS_PER_BLOCK", 4)
-    left, right = np.array([0, 3, 5, 9, 1, 1]), np.array([1, 3, 2, 0, 7, 8])
-    found = inner_products(make(rows), make(rows), left, right)
-    assert_allclose(found, (rows @ rows.T)[left, right], rtol=1e-5)
-    assert len(inner_products(make(rows), make(rows), left[:0], right[:0])) == 0
+def test_few_rows_need_no_inverted_file(clusters, probes):
+    nearest_neighbors(clusters, clusters, 10, 1)
+    assert probes == []
 
 
-def test_unit_rows_keep_zero_rows():
-    dense = unit_rows(np.array([[3.0, 4.0], [0.0, 0.0]]))
-    assert_allclose(dense, [[0.6, 0.8], [0, 0]], rtol=1e-6)
-    assert dense.dtype == unit_rows(csr_array(dense)).dtype == np.float32
+def test_lower_target_probes_fewer_lists(clusters, probes):
+    search_clusters(clusters)
+    strict = probes[-1][1]
+    recall = search_clusters(clusters, target_recall=0.5)[2]
+    assert probes[-1][1] < strict
+    assert 0.5 <= recall < 0.99
+
+
+def test_rows_without_structure_are_all_compared(rng, probes):
+    rows = unit_rows(rng.normal(size=(3000, 16)))
+    assert search_clusters(rows)[2] == 1
+    assert probes[-1][0] == 2048  # of the sample; all rows went elsewhere
+
+
+def test_too_few_lists_give_a_warning(clusters):
+    message = r"found 0\.\d{4} of the 10 nearest neighbours .* in 1 of 55 lists; "
+    with pytest.warns(UserWarning, match=message + r"expected 0\.995"):
+        search_clusters(clusters, max_probes=1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        search_clusters(clusters, max_probes=1, target_recall=0.1)
+
+
+@pytest.mark.parametrize("kind", [np.asarray, csr_array])
+def test_most_similar_other_row(rows, kind):
+    indices = np.array([3, 0, 17])
+    nearest, similarity = most_similar(kind(rows), None, indices, entries_per_block=50)
+    cosines = rows @ rows.T
+    np.fill_diagonal(cosines, -1)
+    assert_array_equal(nearest, cosines.argmax(axis=1)[indices])
+    assert_allclose(similarity, cosines.max(axis=1)[indices], rtol=1e-6)
+
+
+@pytest.mark.parametrize("kind", [np.asarray, csr_array])
+def test_most_similar_row_of_others(kind):
+    rows = kind(np.array([[1.0, 0.0], [0.0, 1.0]], np.float32))
+    others = kind(np.array([[0.6, 0.8], [0.8, 0.6], [0.6, 0.8]], np.float32))
+    nearest, similarity = most_similar(rows, others, np.arange(2))
+    assert nearest.tolist() == [1, 0]  # of equal ones, the first
+    assert_allclose(similarity, [0.8, 0.8], rtol=1e-6)
+
+
+def test_only_row_has_no_similar_one():
+    row = np.ones((1, 1), np.float32)
+    assert most_similar(row, None, np.array([0]))[1].tolist() == [0]
