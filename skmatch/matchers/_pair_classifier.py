@@ -1,4 +1,4 @@
-"""PairClassifierMatcher: retrieve candidates, then let a classifier judge each."""
+"""PairClassifierMatcher: retrieve candidates, then let a classifier decide each."""
 
 from __future__ import annotations
 
@@ -325,7 +325,7 @@ class PairClassifierMatcher(
         encoded = self._model_.describer.encode(titles, _fields(X))
         context = CatalogueContext(encoded, self._catalogue_.described)
         n_threads = effective_n_jobs(self.n_jobs)
-        levels, _ = self._model_.judge(
+        levels, _ = self._model_.score(
             self._model_.describer.describe(context, n_threads)
         )
         graph = levels[-1].of_left.graph

@@ -1,9 +1,9 @@
 """From pairs of titles to match probabilities: candidates, features, stacking.
 
 In: titles and fitted embedders. Out: the probability of each candidate pair, as a score
-graph, and why. Pairs are judged in a context: a gallery, a catalogue, or a pair alone.
+graph, and why. Pairs are scored in a context: a gallery, a catalogue, or a pair alone.
 
-- ``_model.py``: the fitted pair model; read `PairModel.judge` first
+- ``_model.py``: the fitted pair model; read `PairModel.score` first
 - ``_stacking.py``: how it is fitted, out of fold, level by level
 - ``_context.py``: candidates and what is around them, for each of the three contexts
 - ``_text_features.py``: words, quantities, codes, characters, lengths; add yours here

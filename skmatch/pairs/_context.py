@@ -1,4 +1,4 @@
-"""What the pairs of titles are judged in: a gallery, a catalogue, or the pair alone.
+"""What the pairs of titles are scored in: a gallery, a catalogue, or the pair alone.
 
 The three contexts answer the same questions: which pairs are candidates, what words are
 around them, what scores are around a score, and what a stacking level says once its
@@ -54,7 +54,7 @@ class Catalogue(NamedTuple):
 
 
 class Context(Protocol):
-    """Where pairs are judged."""
+    """Where pairs are scored."""
 
     # Whether the pairs are among the scores around their left and their right rows.
     holds_left: ClassVar[bool]
@@ -71,7 +71,7 @@ class Context(Protocol):
         ...
 
     def candidates(self, n_candidates: int, n_threads: int) -> tuple[Indices, Indices]:
-        """Return the pairs to judge, as indices of left and right titles."""
+        """Return the pairs to score, as indices of left and right titles."""
         ...
 
     def parse(

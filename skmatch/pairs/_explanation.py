@@ -44,21 +44,21 @@ def explain_pair(
     """Explain the probability of two titles beside a catalogue, before propagation.
 
     1. Match both titles with the catalogue: what is around each of them.
-    2. Judge the pair in this context.
-    3. For each feature, judge it again with the values of training pairs instead, and
+    2. Score the pair in this context.
+    3. For each feature, score it again with the values of training pairs instead, and
        take the mean of the log-odds: what is missing without the feature's own value.
     """
     describer = model.describer
     encoded = describer.encode(titles, fields)
     against = describer.describe(CatalogueContext(encoded, catalogue), n_threads=1)
-    levels = [level.of_left for level in model.judge(against)[0]]
+    levels = [level.of_left for level in model.score(against)[0]]
     context = PairContext(encoded, catalogue.counts, against.similarities, levels)
     pair = describer.describe(context, n_threads=1)
-    judged, features = model.judge(pair)
-    probability = judged[-1].probabilities
+    levels_of_pair, features = model.score(pair)
+    probability = levels_of_pair[-1].probabilities
     many, added = pair.repeat(len(model.background)), []
     for column in range(features.shape[1]):
-        changed, _ = model.judge(many, (column, model.background[:, column]))
+        changed, _ = model.score(many, (column, model.background[:, column]))
         without = log_odds(changed[-1].probabilities).mean()
         added.append(float(log_odds(probability)[0] - without))
     names, values = model.feature_names(), features[0]

@@ -3,7 +3,7 @@
 1. Encode the titles by each embedder, and their words by hashing.
 2. Describe the candidate pairs of a context by features of their texts and by what
    each similarity is among those of the other candidates.
-3. Judge them level by level: a classifier gives probabilities, which are propagated
+3. Score them level by level: a classifier gives probabilities, which are propagated
    over the match graph; the next level sees what they are among the others.
 """
 
@@ -121,7 +121,7 @@ class PairModel(NamedTuple):
     propagates: bool
     background: NDArray[np.float32]  # features of training pairs, for explanations
 
-    def judge(
+    def score(
         self, pairs: Pairs, replaced: tuple[int, NDArray[np.float32]] | None = None
     ) -> tuple[list[Level], NDArray[np.float32]]:
         """Return what each level says, and the features that the last one sees.
@@ -151,13 +151,13 @@ class PairModel(NamedTuple):
 
     def score_graph(self, titles: Titles, fields: Titles, n_threads: int) -> csr_array:
         """Return the match probabilities of the pairs of a gallery: (n, n)."""
-        return self._judge_gallery(titles, fields, n_threads)[1][-1].of_left.graph
+        return self._score_gallery(titles, fields, n_threads)[1][-1].of_left.graph
 
     def make_catalogue(
         self, titles: Titles, fields: Titles, n_threads: int
     ) -> Catalogue:
-        """Judge the pairs of titles among themselves, to match others with them."""
-        pairs, levels = self._judge_gallery(titles, fields, n_threads)
+        """Score the pairs of titles among themselves, to match others with them."""
+        pairs, levels = self._score_gallery(titles, fields, n_threads)
         return Catalogue(
             pairs.context.left,
             count_words(titles),
@@ -173,12 +173,12 @@ class PairModel(NamedTuple):
             names += graph_feature_names(f"level{n_levels - 1}")
         return names
 
-    def _judge_gallery(
+    def _score_gallery(
         self, titles: Titles, fields: Titles, n_threads: int
     ) -> tuple[Pairs, list[Level]]:
         encoded = self.describer.encode(titles, fields)
         pairs = self.describer.describe(GalleryContext(encoded), n_threads)
-        return pairs, self.judge(pairs)[0]
+        return pairs, self.score(pairs)[0]
 
 
 def match_probability(classifier: Any, features: Any) -> NDArray[np.float32]:

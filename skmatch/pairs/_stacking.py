@@ -58,7 +58,7 @@ class TrainingTitles(NamedTuple):
 
 
 class Fold(NamedTuple):
-    """A gallery of training titles, whose products its judges have not seen."""
+    """A gallery of training titles, whose products what scores it has not seen."""
 
     labels: NDArray[np.intp]  # (n_titles,)
     n_candidates: int  # pairs that are candidates and the same product
