@@ -267,7 +267,7 @@ class AdapterBertEmbedder(TitleEmbedder):
             "params": params,
             "fitted": {name: getattr(self, name) for name in _FITTED},
             "feature_names_in": list(getattr(self, "feature_names_in_", [])),
-            "calibration": self._calibration,
+            "calibration": self._calibration_,
             "backbone": fingerprint(self.module_.backbone),
         }
         write_folder(folder, settings, trained_weights(self.module_))
@@ -314,7 +314,7 @@ class AdapterBertEmbedder(TitleEmbedder):
         if model_name is not None:
             embedder.model_name = model_name
         embedder._check_params()
-        embedder._calibration = calibration
+        embedder._calibration_ = calibration
         for name in _FITTED:
             setattr(embedder, name, fitted[name])
         if names:
@@ -332,7 +332,6 @@ class AdapterBertEmbedder(TitleEmbedder):
         expected = set(trained_weights(module))
         load_weights(module, weights, expected, str(path / file))
         embedder.module_ = module.eval()
-        embedder._n_features_out = embedder.embedding_dim
         return embedder
 
     def _start(self, texts: list[str], seed: int) -> tuple[nn.Module, TextBatches]:
@@ -343,7 +342,7 @@ class AdapterBertEmbedder(TitleEmbedder):
         rng = np.random.default_rng(seed)
         drawn = rng.choice(len(texts), min(len(texts), _TITLES_OF_START), replace=False)
         calibration = drawn[: _TITLES_OF_CALIBRATION - 1]
-        self._calibration = ["", *(texts[index] for index in calibration)]
+        self._calibration_ = ["", *(texts[index] for index in calibration)]
         pooled = self._pool(module, batches.select(drawn))
         _start_projection(module.project, pooled, seed)
         return module, batches
@@ -411,7 +410,7 @@ class AdapterBertEmbedder(TitleEmbedder):
         precision = self.precision
         if precision == "auto":
             precision = str(self._find_dtype(cpu)).removeprefix("torch.")
-        titles = self._read(self._calibration)
+        titles = self._read(self._calibration_)
         parts = titles.split(np.arange(len(titles)))
         samples = [titles.take(part) for part in parts]
         return compile_module(self.module_, samples, precision), cpu, torch.float32

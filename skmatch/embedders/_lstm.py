@@ -200,7 +200,7 @@ class LSTMTitleEmbedder(TitleEmbedder):
             opened = open_word_vectors(self.word_vectors)
             words = sorted({word for sentence in sentences for word in sentence})
             vectors = opened.select(words)
-            self._vector_size = opened.vector_size
+            self._vector_size_ = opened.vector_size
             if not vectors:
                 warnings.warn(
                     "word_vectors knows none of the words of the titles, which are "
@@ -246,10 +246,10 @@ class LSTMTitleEmbedder(TitleEmbedder):
                 stacklevel=5,
             )
             return None
-        if vectors.vector_size != self._vector_size:
+        if vectors.vector_size != self._vector_size_:
             raise ValueError(
                 f"word_vectors={self.word_vectors!r} has {vectors.vector_size} "
-                f"dimensions now; expected {self._vector_size}, as in fit."
+                f"dimensions now; expected {self._vector_size_}, as in fit."
             )
         return vectors
 

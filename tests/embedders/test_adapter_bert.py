@@ -14,6 +14,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from pytorch_metric_learning import losses
 from safetensors.torch import load_file, save_file
 from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.pipeline import FeatureUnion, Pipeline
 
@@ -23,9 +24,11 @@ from skmatch import (
     TunedThresholdMatcherCV,
     rowwise_f1_score,
 )
-from skmatch.embedders import _adapter_bert as bert_embedder
+from skmatch.embedders import _adapter_bert, _training, _weights
 from skmatch.embedders._backbones import fingerprint, load_backbone
-from skmatch.embedders._training import trained_weights
+from skmatch.embedders._batches import TextBatches
+from skmatch.embedders._training import embed, trained_weights
+from skmatch.titles import distinct
 
 
 @pytest.fixture(scope="module")
@@ -57,9 +60,14 @@ def test_unit_rows_that_do_not_depend_on_their_batch(tuned, listings):
     assert_array_equal(embeddings[-2], embeddings[-1])
 
 
-def test_small_passes_change_nothing(tuned, listings, monkeypatch):
-    whole = tuned.transform(listings[0])
-    monkeypatch.setattr(bert_embedder, "_TOKENS_PER_PASS", 40)
+def test_small_passes_change_nothing(tuned, listings):
+    texts = [title.lower() for title in listings[0]]
+    ids = tuned.tokenizer_(texts)["input_ids"]
+    whole, small = (
+        embed(tuned.module_, TextBatches(ids, 0, n_tokens), torch.device("cpu"))
+        for n_tokens in (10**6, 40)
+    )
+    assert_allclose(small, whole, atol=2e-6)
     assert_allclose(tuned.transform(listings[0]), whole, atol=2e-6)
 
 
@@ -92,10 +100,30 @@ def test_training_pays(make, listings):
     assert scores[1] > scores[0] + 0.03
 
 
+def test_fit_tokenises_each_title_once(make, listings, monkeypatch):
+    texts, load = [], _adapter_bert.load_tokenizer
+
+    def load_spy(folder):
+        tokenizer = load(folder)
+
+        class Spy:
+            pad_token_id = tokenizer.pad_token_id
+
+            def __call__(self, titles, **options):
+                texts.append(titles)
+                return tokenizer(titles, **options)
+
+        return Spy()
+
+    monkeypatch.setattr(_adapter_bert, "load_tokenizer", load_spy)
+    make(n_epochs=1).fit(*listings)
+    assert texts == [distinct(listings[0])[0]]
+
+
 def test_starts_from_what_the_language_model_knows(make, listings):
     titles, labels = listings
     made = make(learning_rate=1e-12, n_epochs=1, embedding_dim=16).fit(titles, labels)
-    pooled = made._pool(made.module_, [title.lower() for title in titles])
+    pooled = made._pool(made.module_, made._read([t.lower() for t in titles]))
     pooled -= pooled.mean(axis=0)
     pooled /= np.linalg.norm(pooled, axis=1, keepdims=True)
     embeddings = made.transform(titles)
@@ -128,7 +156,7 @@ def test_history_and_early_stopping(make, listings):
 
 
 def test_gradients_are_cached(make, listings, monkeypatch):
-    monkeypatch.setattr(bert_embedder, "_TOKENS_PER_PASS", 64)
+    monkeypatch.setattr(_adapter_bert, "_TOKENS_PER_PASS", 64)
     few, whole = (
         make(n_epochs=1, cache_gradients=cached).fit(*listings)
         for cached in (True, False)
@@ -167,7 +195,7 @@ def test_bfloat16_is_close(make, listings, tuned):
 
 def test_precision_follows_the_processor(make, monkeypatch):
     for has, expected in ((True, torch.bfloat16), (False, torch.float32)):
-        monkeypatch.setattr(bert_embedder, "_has_bfloat16", lambda has=has: has)
+        monkeypatch.setattr(_adapter_bert, "has_fast_bfloat16", lambda has=has: has)
         found = make(precision="auto")._find_dtype(torch.device("cpu"))
         assert found == expected
 
@@ -243,22 +271,12 @@ def test_failed_save_leaves_the_old_one(
             raise OSError("No space left on device")
         replace(path, content)
 
-    replace = bert_embedder._replace
-    monkeypatch.setattr(bert_embedder, "_replace", fail)
+    replace = _weights._replace
+    monkeypatch.setattr(_weights, "_replace", fail)
     with pytest.raises(OSError, match="No space left"):
         other.save(tmp_path)
     again = AdapterBertEmbedder.load(tmp_path)
     assert_array_equal(again.transform(listings[0]), tuned.transform(listings[0]))
-
-
-def test_write_that_is_cut_leaves_no_file(tmp_path):
-    class Cut(bytes):
-        def __buffer__(self, flags):
-            raise OSError("cut")
-
-    with pytest.raises(TypeError):
-        bert_embedder._replace(tmp_path / "a", object())
-    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.fixture
@@ -355,6 +373,23 @@ def test_failed_fit_leaves_the_old_one(make, listings, tuned):
     assert_array_equal(made.transform(listings[0]), tuned.transform(listings[0]))
 
 
+def test_interrupted_fit_leaves_the_old_one(make, listings, tuned, monkeypatch):
+    made, new = pickle.loads(pickle.dumps(tuned)), make()
+
+    def interrupt(*args, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(_training, "train", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        made.fit(listings[0][:40], listings[1][:40])
+    assert_array_equal(made.transform(listings[0]), tuned.transform(listings[0]))
+    assert made._calibration_ == tuned._calibration_
+    with pytest.raises(KeyboardInterrupt):
+        new.fit(*listings)
+    with pytest.raises(NotFittedError, match="is not fitted yet"):
+        new.transform(listings[0])
+
+
 def test_without_the_extra(listings, monkeypatch):
     monkeypatch.setitem(sys.modules, "transformers", None)
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
@@ -388,7 +423,7 @@ def test_real_weights(listings):
     made.fit(*listings)
     untrained = load_backbone(folder)
     module = type(made.module_)(untrained.eval(), "mean", 8)
-    pooled = made._pool(module, titles)
+    pooled = made._pool(module, made._read(titles))
     pooled /= np.linalg.norm(pooled, axis=1, keepdims=True)
     assert (pooled * peer).sum(axis=1).min() > 0.99999
     matcher = FaissThresholdMatcher().fit(made.transform(titles))

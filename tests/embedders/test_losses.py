@@ -2,7 +2,7 @@ import pytest
 import torch
 from pytorch_metric_learning import losses, miners
 
-from skmatch.embedders._losses import LOSSES, MINERS, make_loss, make_miner
+from skmatch.embedders._losses import LOSSES, MINERS, Objective, make_loss, make_miner
 
 
 @pytest.mark.parametrize("name", sorted(LOSSES))
@@ -58,3 +58,29 @@ def test_losses_that_wrap_others():
     embeddings, labels = torch.eye(6), torch.tensor([0, 0, 1, 1, 2, 2])
     for loss in (memory, both):
         assert make_loss(loss, 3, 6)(embeddings, labels, None).item() > 0
+
+
+# At 0, 60 and 180 degrees: distances 1, 2 and the root of 3.
+POINTS = torch.tensor([[1.0, 0.0], [0.5, 3**0.5 / 2], [-1.0, 0.0]])
+LABELS = torch.tensor([0, 0, 1])
+
+
+def test_means_of_the_loss_and_of_its_nonzero_terms():
+    objective = Objective(losses.TripletMarginLoss(0.9))
+    value = objective(POINTS, LABELS)  # of the triplets 0.9 + 1 - 2 and - root of 3
+    assert value.item() == pytest.approx(1.9 - 3**0.5, abs=1e-6)
+    objective(POINTS[[0, 0, 2]], LABELS)  # both are far enough
+    means = objective.pop_means()
+    assert means["loss"] == pytest.approx((1.9 - 3**0.5) / 2, abs=1e-6)
+    assert means["nonzero_share"] == 1 / 4
+    assert means["empty_batches"] == 1
+    objective(POINTS, LABELS)
+    assert objective.pop_means()["nonzero_share"] == 1 / 2
+
+
+def test_miner_leaves_the_loss_what_it_picks():
+    objective = Objective(
+        losses.TripletMarginLoss(0.9), miners.TripletMarginMiner(margin=-2.0)
+    )
+    assert objective(POINTS, LABELS).item() == 0
+    assert objective.pop_means()["empty_batches"] == 1

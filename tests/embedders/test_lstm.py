@@ -16,7 +16,9 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
 from skmatch import LSTMTitleEmbedder, make_product_titles, rowwise_f1_score
-from skmatch.evaluation._metrics import best_rowwise_f1
+from skmatch.embedders import _lstm, _training
+from skmatch.embedders._validation import best_rowwise_f1
+from skmatch.titles import distinct, tokenize
 
 NEW = ["", "Paper Bag 20 cm", "ÄÖ €€€ ☕", "x" * 500, "kopi hitam 200gr"]
 
@@ -56,13 +58,20 @@ def test_titles_that_differ_in_case_and_spaces_are_one(fitted):
 
 
 def test_equal_titles_are_encoded_once(fitted, monkeypatch):
-    read = []
-    tokenize = fitted.vocabulary_.tokenize
+    encoded = []
+    encode = fitted.vocabulary_.encode
     monkeypatch.setattr(
-        fitted.vocabulary_, "tokenize", lambda t, v: read.append(t) or tokenize(t, v)
+        fitted.vocabulary_, "encode", lambda s, v: encoded.append(s) or encode(s, v)
     )
     fitted.transform(["Tea", "tea", "mug", "TEA "])
-    assert read == [["mug", "tea"]]
+    assert encoded == [[["mug"], ["tea"]]]
+
+
+def test_fit_tokenises_each_title_once(quick, listings, monkeypatch):
+    texts = []
+    monkeypatch.setattr(_lstm, "tokenize", lambda t: texts.append(t) or tokenize(t))
+    quick(n_epochs=1).fit([*listings[0], *listings[0]], [*listings[1], *listings[1]])
+    assert texts == [distinct(listings[0])[0]]
 
 
 def test_equal_seeds_give_equal_results(quick, listings):
@@ -137,17 +146,18 @@ def test_fit_rebuilds_everything(quick, listings):
 
 @pytest.mark.parametrize("params", [{"loss": "hinge"}, {"embedding_dim": 16}])
 def test_fit_that_fails_leaves_the_old_one(quick, listings, monkeypatch, params):
-    import skmatch.embedders._training as training
-
     embedder = quick().fit(*listings)
     before = embedder.transform(NEW)
 
     def interrupt(*args, **params):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(training, "train", interrupt)
+    monkeypatch.setattr(_training, "train", interrupt)
+    embedder.set_params(**params)
+    known = set(vars(embedder))
     with pytest.raises((KeyboardInterrupt, ValueError)):
-        embedder.set_params(**params).fit(["tea", "Tea", "mug", "Mug"], [0, 0, 1, 1])
+        embedder.fit(["tea", "Tea", "mug", "Mug"], [0, 0, 1, 1])
+    assert set(vars(embedder)) == known
     assert_array_equal(embedder.transform(NEW), before)
     new = quick()
     with pytest.raises(KeyboardInterrupt):
@@ -156,7 +166,7 @@ def test_fit_that_fails_leaves_the_old_one(quick, listings, monkeypatch, params)
         new.transform(NEW)
 
 
-def test_fit_forgets_names_of_columns(quick, listings):
+def test_fit_forgets_names_of_fields(quick, listings):
     frame = pd.DataFrame({"title": listings[0]})
     embedder = quick().fit(frame, listings[1])
     assert embedder.feature_names_in_.tolist() == ["title"]
@@ -171,7 +181,7 @@ def test_training_beats_no_training_on_new_products(quick):
         embedder = quick(n_epochs=8, learning_rate=rate, ngram_range=None)
         embedder.fit(titles[~is_new], product_ids[~is_new])
         unit = embedder.transform(titles[is_new])
-        scores.append(best_rowwise_f1(unit, product_ids[is_new])[0])
+        scores.append(best_rowwise_f1(unit, product_ids[is_new]))
     alone = rowwise_f1_score(product_ids[is_new], np.eye(is_new.sum()))
     assert scores[0] + 0.05 < scores[1]
     assert alone < scores[1]
@@ -211,17 +221,15 @@ def test_best_epoch_is_the_one_that_is_kept(quick, listings):
 
 
 def test_validation_products_do_not_train(quick, listings, monkeypatch):
-    import skmatch.embedders._training as training
-
     titles, product_ids = listings
     seen = []
-    train = training.train
+    train = _training.train
 
-    def spy(module, rows, labels, **options):
+    def spy(module, batches, labels, *others, **options):
         seen.append((len(labels), len(set(labels.tolist()))))
-        return train(module, rows, labels, **options)
+        return train(module, batches, labels, *others, **options)
 
-    monkeypatch.setattr(training, "train", spy)
+    monkeypatch.setattr(_training, "train", spy)
     quick(n_epochs=1, validation_fraction=0.25).fit(titles, product_ids)
     quick(n_epochs=1, validation_fraction=0).fit(titles, product_ids)
     assert seen[0][1] == 45
@@ -317,9 +325,10 @@ def test_word_that_only_the_vectors_know(quick, listings, tmp_path):
     again = pickle.loads(pickle.dumps(from_file))
     assert word_count(again, "cup") == 1
     path.unlink()
-    with pytest.warns(
-        UserWarning, match="is not at hand: words that the titles of fit"
-    ):
+    with pytest.warns(UserWarning, match="words that the titles of fit") as told:
+        again.transform(["cup"])
+    assert told[0].filename == __file__
+    with pytest.warns(UserWarning, match="is not at hand"):
         assert word_count(again, "cup") == 0
 
 
@@ -350,8 +359,10 @@ def test_downloader_name(quick, listings, tmp_path, monkeypatch):
 def test_vectors_that_know_no_word_of_the_titles(quick, listings):
     vectors = KeyedVectors(3, count=0)
     vectors.add_vectors(["zzz"], np.ones((1, 3), np.float32))
-    with pytest.warns(UserWarning, match="knows none of the words of the titles"):
+    match = "knows none of the words of the titles"
+    with pytest.warns(UserWarning, match=match) as told:
         embedder = quick(vectors).fit(*listings)
+    assert told[0].filename == __file__
     assert np.isfinite(embedder.transform([*NEW, "zzz"])).all()
 
 
@@ -411,6 +422,11 @@ def test_missing_label_is_named(quick):
             quick().fit(["tea", "tea", "mug"], y)
 
 
+def test_missing_labels_are_told_by_a_public_name(quick):
+    with pytest.raises(TypeError, match=r"^TitleEmbedder\.fit\(\) missing .* 'y'"):
+        quick().fit(["tea", "mug"])
+
+
 def test_labels_that_cannot_train(quick):
     with pytest.raises(ValueError, match="y has 1 class, 'a'; expected at least two"):
         quick().fit(["tea", "mug"], ["a", "a"])
@@ -425,16 +441,18 @@ def test_labels_that_cannot_train(quick):
 
 def test_labels_with_one_title_are_told(quick, listings):
     titles, product_ids = [*listings[0], "mug", "tea"], [*listings[1], 97, 98]
-    with pytest.warns(UserWarning, match="2 of the 62 labels of y have a single title"):
+    match = "2 of the 62 labels of y have a single title"
+    with pytest.warns(UserWarning, match=match) as told:
         quick(n_epochs=1).fit(titles, product_ids)
+    assert told[0].filename == __file__
 
 
 def test_batches_without_a_triplet_are_told(quick, listings):
     loss = losses.TripletMarginLoss(margin=-3.0)
-    with pytest.warns(
-        UserWarning, match="16 of 16 batches had no triplet with a non-zer"
-    ):
+    match = "16 of 16 batches had no triplet with a non-zer"
+    with pytest.warns(UserWarning, match=match) as told:
         quick(loss=loss).fit(*listings)
+    assert told[0].filename == __file__
 
 
 def test_collapse_is_told(quick, listings):

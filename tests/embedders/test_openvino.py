@@ -67,8 +67,8 @@ def test_titles_of_the_calibration_are_saved(copy, listings, tmp_path):
     copy.save(tmp_path)
     again = AdapterBertEmbedder.load(tmp_path)
     assert again.backend == "openvino"
-    assert again._calibration == copy._calibration
-    assert 0 < len(again._calibration) <= 300
+    assert again._calibration_ == copy._calibration_
+    assert 0 < len(again._calibration_) <= 300
     assert_allclose(
         again.transform(listings[0]), copy.transform(listings[0]), atol=1e-6
     )

@@ -11,18 +11,30 @@ from numpy.testing import assert_allclose, assert_array_equal
 from pytorch_metric_learning import losses, miners
 from torch import nn
 
+from skmatch.embedders._losses import Objective
 from skmatch.embedders._training import (
+    TrainingSettings,
     _backward_in_parts,
     _class_batches,
     _Forward,
     _warm_up_and_decay,
-    count_batches,
     embed,
     train,
     trained_weights,
 )
 
 CPU = torch.device("cpu")
+SETTINGS = TrainingSettings(
+    n_epochs=6,
+    batch_size=8,
+    learning_rate=0.1,
+    warm_up=0.3,
+    weight_decay=0.0,
+    cache_gradients=False,
+    patience=2,
+    device=CPU,
+    dtype=torch.float32,
+)
 
 
 class Table(nn.Module):
@@ -37,8 +49,13 @@ class Table(nn.Module):
 
 
 class Titles:
-    def __init__(self, in_parts=1):
-        self.in_parts = in_parts
+    """Titles that are their own indices, in the parts that a test asks for."""
+
+    def __init__(self, n_titles, in_parts=1):
+        self.n_titles, self.in_parts = n_titles, in_parts
+
+    def __len__(self):
+        return self.n_titles
 
     def split(self, rows):
         return np.array_split(rows[::-1].copy(), self.in_parts)
@@ -47,47 +64,35 @@ class Titles:
         return torch.from_numpy(np.asarray(rows))
 
 
-class Progress:
-    n = 0
-
-    def update(self):
-        self.n += 1
-
-
-def fit(labels, *, scores=None, seed=0, in_parts=1, **params):
+def fit(labels, *, loss=None, miner=None, scores=None, seed=0, in_parts=1, **params):
     labels = np.asarray(labels)
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         module = Table(len(labels))
-    rows, progress = [], Progress()
-    states = []
+    rows, states, n_batches = [], [], Counter()
 
     def validate():
         states.append(module.rows.weight.detach().clone())
         return scores[len(states) - 1]
 
-    defaults = {"loss": losses.TripletMarginLoss(0.2), "miner": None, "n_epochs": 6}
-    defaults |= {"batch_size": 8, "learning_rate": 0.1, "patience": 2}
-    defaults |= {"warm_up": 0.3, "weight_decay": 0.0, "cache_gradients": False}
     history, best = train(
         module,
-        Titles(in_parts),
+        Titles(len(labels), in_parts),
         labels,
-        device=CPU,
-        dtype=torch.float32,
-        generator=torch.Generator().manual_seed(seed),
+        Objective(loss or losses.TripletMarginLoss(0.2), miner),
+        SETTINGS._replace(**params),
+        torch.Generator().manual_seed(seed),
         validate=validate if scores else None,
-        report=rows.append,
-        progress=progress,
-        **(defaults | params),
+        on_batch=lambda: n_batches.update(["batches"]),
+        on_epoch=rows.append,
     )
-    return module, history, best, states, rows, progress
+    return module, history, best, states, rows, n_batches["batches"]
 
 
 def test_classes_come_together():
     labels = np.repeat(np.arange(8), 4)
     module, history, best, *_ = fit(labels, n_epochs=20)
-    embeddings = embed(module, Titles(), 32, CPU)
+    embeddings = embed(module, Titles(32), CPU)
     cosines = embeddings @ embeddings.T
     same = np.equal.outer(labels, labels)
     assert cosines[same].min() > cosines[~same].max()
@@ -158,14 +163,31 @@ def test_frozen_weights_stay_and_the_best_of_the_others_return():
         def forward(self, rows):
             return nn.functional.normalize(self.rows(rows) * self.frozen)
 
-    module = Half(4)
+    module, states, scores = Half(4), [], [0.5, 0.4, 0.3]
+
+    def validate():
+        states.append(deepcopy(module.state_dict()))
+        return scores[len(states) - 1]
+
+    train(
+        module,
+        Titles(4),
+        np.array([0, 0, 1, 1]),
+        Objective(losses.TripletMarginLoss(0.2)),
+        SETTINGS,
+        torch.Generator().manual_seed(0),
+        validate=validate,
+    )
     assert list(trained_weights(module)) == ["rows.weight"]
+    assert torch.equal(module.frozen, torch.ones(4))
+    assert torch.equal(module.rows.weight, states[0]["rows.weight"])
+    assert not torch.equal(states[0]["rows.weight"], states[2]["rows.weight"])
 
 
 def test_history_and_reports():
-    module, history, _, _, reported, progress = fit(np.repeat([0, 1, 2], 3))
+    module, history, _, _, reported, n_batches = fit(np.repeat([0, 1, 2], 3))
     assert reported == history
-    assert progress.n == 6 * count_batches(9, 8)
+    assert n_batches == 6 * 8  # an epoch has at least 8 batches
     assert [row["epoch"] for row in history] == [1, 2, 3, 4, 5, 6]
     assert set(history[0]) == {
         "epoch",
@@ -178,6 +200,11 @@ def test_history_and_reports():
     assert np.isnan(history[0]["validation_score"])
     assert history[0]["seconds"] > 0
     assert True in module.modes
+
+
+def test_batches_of_an_epoch():
+    assert SETTINGS.count_batches(9) == 8
+    assert SETTINGS.count_batches(85) == 10
 
 
 def test_share_of_triplets_that_are_not_zero():
@@ -194,7 +221,7 @@ def test_share_of_triplets_that_are_not_zero():
 def test_share_counts_the_triplets_of_a_slow_loop():
     labels = np.repeat(np.arange(3), 2)
     module, history, *_ = fit(labels, n_epochs=1, learning_rate=1e-12)
-    unit = embed(module, Titles(), 6, CPU)
+    unit = embed(module, Titles(6), CPU)
     active = [
         np.linalg.norm(unit[a] - unit[p]) - np.linalg.norm(unit[a] - unit[n]) + 0.2 > 0
         for a in range(6)
@@ -235,7 +262,7 @@ def test_seeds_decide():
 
 def test_embed_keeps_the_order_and_the_mode():
     module = Table(10_000).train()
-    embeddings = embed(module, Titles(), 10_000, CPU)
+    embeddings = embed(module, Titles(10_000), CPU)
     expected = nn.functional.normalize(module.rows.weight.detach())
     assert_array_equal(embeddings, expected)
     assert embeddings.dtype == np.float32

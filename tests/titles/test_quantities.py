@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skmatch.titles._quantities import _UNIT, find_quantities
+from skmatch.titles import find_quantities
+from skmatch.titles._quantities import _UNIT
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,7 @@ import pytest
 from gensim.models import FastText, KeyedVectors, Word2Vec
 from numpy.testing import assert_allclose
 
-from skmatch.titles import _word_vectors
-from skmatch.titles._word_vectors import open_word_vectors, train_word_vectors
+from skmatch.titles import _word_vectors, open_word_vectors, train_word_vectors
 
 WORDS = ["red", "mug", "té", "5kg", "x" * 40]
 
