@@ -183,7 +183,7 @@ def _make_brand(rng: np.random.RandomState) -> str:
 def _draw_product(rng: np.random.RandomState, brands: list[str]) -> _Product:
     """Draw a product at random."""
     category = _CATEGORIES[rng.randint(len(_CATEGORIES))]
-    words = rng.choice(category.words.split(), rng.randint(2, 5), reposition=False)
+    words = rng.choice(category.words.split(), rng.randint(2, 5), replace=False)
     has_model = rng.random_sample() < 0.6
     letters = "".join(rng.choice(list("abcdefghkmprstvx"), 2))
     model = f"{letters}{rng.randint(10, 1000)}" if has_model else ""
@@ -201,8 +201,8 @@ def _change_one_number(rng: np.random.RandomState, product: _Product) -> _Produc
     others = [a for a in product.category.amounts if a != product.amount]
     if product.model and rng.random_sample() < 0.5:
         number = int(product.model[2:]) + rng.randint(1, 10)
-        return product._reposition(model=f"{product.model[:2]}{number}")
-    return product._reposition(amount=int(rng.choice(others)))
+        return product._replace(model=f"{product.model[:2]}{number}")
+    return product._replace(amount=int(rng.choice(others)))
 
 
 def _write_title(rng: np.random.RandomState, product: _Product) -> str:
@@ -215,7 +215,7 @@ def _write_title(rng: np.random.RandomState, product: _Product) -> str:
 
     unit = say(product.category.unit)
     space = " " if rng.random_sample() < 0.5 else ""
-    words = [say(word).reposition("-", " ") for word in product.words]
+    words = [say(word).replace("-", " ") for word in product.words]
     words = [word for word in words if rng.random_sample() < 0.85]
     amount = f"{product.amount}{space}{unit}"
     rng.shuffle(words)
