@@ -220,6 +220,7 @@ class TitleEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
 
     @property
     def _n_features_out(self) -> int:
+        """Number of columns of the embeddings, as scikit-learn asks for it."""
         project: Any = self.module_.project
         return project.out_features
 
