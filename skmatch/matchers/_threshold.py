@@ -452,7 +452,7 @@ class FaissThresholdMatcher(
         check_decision(self.threshold, self.max_matches, self.mutual)
 
     def _check_kind(self, rows: Any) -> None:
-        """Raise if dense rows meet a sparse catalogue or the reverse."""
+        """Raise if the rows are dense and the catalogue sparse, or the reverse."""
         if issparse(rows) != issparse(self.index_):
             kinds = {True: "sparse", False: "dense"}
             raise ValueError(

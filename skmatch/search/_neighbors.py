@@ -41,9 +41,10 @@ def nearest_neighbors(
     2. More others lie in the lists of an inverted file, sqrt(n) of them; a row is
        compared with those in the lists of the nearest centroids.
     3. The number of these is doubled until rows of a sample have found `target_recall`
-       of their true neighbours: time grows about as n ** 1.5.
-    4. Where so many lists are needed that all rows are compared faster, they are. A
-       warning tells if `max_probes` lists are too few.
+       of their true neighbours: while that number stays the same, time grows as
+       n ** 1.5.
+    4. Where so many lists are needed (an eighth of all) that to compare all rows is
+       faster, that is done. A warning tells if `max_probes` lists are too few.
     """
     n_neighbors = min(n_neighbors, others.shape[0])
     if issparse(rows):

@@ -14,7 +14,7 @@ from threadpoolctl import threadpool_limits
 
 from skmatch.search._cells import ROWS_PER_CELL, Cells, Run
 from skmatch.search._faiss_index import clone_index, make_index, tune_index
-from skmatch.search._products import Pairs, join, rounding
+from skmatch.search._products import PAIRS_PER_BLOCK, Pairs, join, rounding
 from skmatch.search._radius import Plan, find_pairs, shorten, sort_by_cell, threads
 from skmatch.search._recall import Recall, calibrate, design_effect
 from skmatch.search._unit_rows import Embeddings, Indices, draw
@@ -28,7 +28,6 @@ _AFFORDABLE = 5e12  # flop of an exact search: about a minute of one core
 # with the threshold; to assign a row to a cell, and to a cell that it probes; to rank a
 # pair again, for each column. Measured on a core of 85 Gflop/s.
 _COMPARE, _ASSIGN, _PROBE, _RERANK = 10, 70, 500, 170
-_PAIRS_PER_BLOCK = 4096
 
 
 def plan_search(
@@ -194,8 +193,8 @@ def _calibrate(
     assert plan.cells is not None
     mine, theirs, _ = pairs
     needed = [np.empty(0, np.float32)]
-    for first in range(0, len(mine), _PAIRS_PER_BLOCK):
-        block = slice(first, first + _PAIRS_PER_BLOCK)
+    for first in range(0, len(mine), PAIRS_PER_BLOCK):
+        block = slice(first, first + PAIRS_PER_BLOCK)
         pair = (sample[mine[block]], other[theirs[block]])
         needed.append(
             plan.cells.margins(*(shorten(rows, plan.directions) for rows in pair))
