@@ -29,8 +29,7 @@ STRANGERS = {
     "embedders/_training": {"sklearn", "faiss", "gensim"},
 }
 MODULES = sorted(
-    path.relative_to(FOLDER).with_suffix("").as_posix()
-    for path in FOLDER.rglob("*.py")
+    path.relative_to(FOLDER).with_suffix("").as_posix() for path in FOLDER.rglob("*.py")
 )
 
 

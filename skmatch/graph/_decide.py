@@ -46,7 +46,8 @@ def decide_matches(
         Needs `max_matches`.
     match_singletons : bool, default=False
         Whether a row without a match shall match the row of its highest score, below
-        the threshold too. Assumes that every product has at least two rows.
+        the threshold too, if it is above 0. Assumes that every product has at least two
+        rows.
 
     Returns
     -------
@@ -129,7 +130,8 @@ def keep_matches(
     if match_singletons:
         row = row_indices(graph)
         n_matches = np.bincount(row[is_match], minlength=graph.shape[0])
-        is_match |= _is_best_of_row(graph, 1) & (n_matches[row] == 0)
+        is_singleton = n_matches[row] == 0
+        is_match |= _is_best_of_row(graph, 1) & is_singleton & (graph.data > 0)
     return keep_entries(graph, is_match)
 
 

@@ -158,5 +158,3 @@ def test_clustered_standard_error_is_the_spread_of_many_draws(rng):
     assert clustered_standard_error(scores, labels) == pytest.approx(
         np.std(means), rel=0.1
     )
-
-

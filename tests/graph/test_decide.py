@@ -65,7 +65,13 @@ def test_stored_zeros_and_negative_scores_that_reach_the_threshold_match():
     graph = csr_array((scores, ([0, 1, 1, 2], [1, 0, 2, 1])), shape=(3, 3))
     assert decide_matches(graph, 0.0).nnz == 3 + 2
     assert decide_matches(graph, -0.5).nnz == 3 + 4
-    assert decide_matches(graph, 0.0, max_matches=3, match_singletons=True).nnz == 6
+    assert decide_matches(graph, 0.0, max_matches=3, match_singletons=True).nnz == 5
+
+
+def test_singleton_that_is_similar_to_none_stays_alone():
+    scores = np.array([[0, 0.2, 0], [0.2, 0, -0.3], [0, -0.3, 0]], np.float32)
+    matches = decide_matches(scores, 0.5, match_singletons=True)
+    assert_array_equal(matches.toarray(), [[1, 1, 0], [1, 1, 0], [0, 0, 1]])
 
 
 @pytest.mark.parametrize("mutual", [False, True])
