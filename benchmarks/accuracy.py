@@ -1,6 +1,7 @@
 """Row-wise F1 of embeddings and one threshold.
 
     python benchmarks/accuracy.py DATA.csv
+    python benchmarks/accuracy.py abt_buy.csv --shuffle-products 0
     python benchmarks/accuracy.py DATA.csv --model MODEL
 
 LSTMTitleEmbedder, its baselines and the settings of the notebook that skmatch began as;

@@ -1,6 +1,7 @@
 """Row-wise F1 and speed of PairClassifierMatcher.
 
     python benchmarks/pair_classifier.py DATA.csv [DATA.csv ...]
+    python benchmarks/pair_classifier.py abt_buy.csv --shuffle-products 0
     python benchmarks/pair_classifier.py DATA.csv --ablation
     python benchmarks/pair_classifier.py DATA.csv --embedders FOLDER [--model MODEL]
     python benchmarks/pair_classifier.py --scale
@@ -211,6 +212,8 @@ def leave_out(
     matcher: PairClassifierMatcher, features: Sequence[str]
 ) -> PairClassifierMatcher:
     """Return a fitted matcher's copy whose classifiers do not see some features."""
+    if not features:
+        raise ValueError("there are no features to leave out; has a name changed?")
     names = matcher.get_pair_feature_names()
     indices = [names.index(name) for name in features]
     classifier = make_pipeline(

@@ -30,8 +30,9 @@ titles that are not part of skmatch.
 A file is split by product: the rows from the 80th percentile of the product numbers on
 are the test gallery, whose titles are matched with one another. As in the notebook that
 skmatch began as, products are numbered in the order of their ids as numbers; where a
-table says "ids as str" it is another split of the same size, and where the order of ids
-means something the products were shuffled. F1 is row-wise, SE its standard error over
+table says "ids as str" (`--ids str`) it is another split of the same size. In
+`abt_buy.csv` and `amazon_google.csv` the order of ids means something: their products
+are to be shuffled (`--shuffle-products 0`). F1 is row-wise, SE its standard error over
 products. "at" is the threshold chosen on training products; "oracle" is the best one
 for the test gallery, which nobody knows in use.
 """
