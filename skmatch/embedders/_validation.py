@@ -15,7 +15,7 @@ from skmatch.evaluation import rank_matches, scores_at
 from skmatch.search import lowest_threshold, similar_pairs
 
 _THRESHOLDS = np.arange(0.1, 1.0, 0.025, dtype=np.float32)
-_MAX_PAIRS = 2**22
+_MAX_PAIRS = 2**19  # that are sorted in a second or less, after each epoch
 _MAX_PAIRS_PER_ROW = 100
 
 
