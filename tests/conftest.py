@@ -58,6 +58,7 @@ def real_split():
 def bert_folder(tmp_path_factory):
     """A random BERT of two layers of width 16, and its vocabulary."""
     transformers = pytest.importorskip("transformers")
+    pytest.importorskip("adapters")
     import torch
 
     folder = tmp_path_factory.mktemp("bert")

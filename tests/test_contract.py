@@ -114,18 +114,19 @@ CASES = {
 }
 
 
-def prepare(name, bert_folder):
+def prepare(name, request):
     case = CASES[name]
     if name != "AdapterBertEmbedder":
         return case
-    estimator = clone(case.estimator).set_params(model_name=str(bert_folder))
+    folder = request.getfixturevalue("bert_folder")  # or skip
+    estimator = clone(case.estimator).set_params(model_name=str(folder))
     return case._replace(estimator=estimator)
 
 
 @pytest.fixture(params=CASES)
-def case(request, bert_folder):
+def case(request):
     """A case whose estimator may be fitted."""
-    case = prepare(request.param, bert_folder)
+    case = prepare(request.param, request)
     return case._replace(estimator=clone(case.estimator))
 
 
@@ -158,8 +159,8 @@ def assert_same(ours, theirs, atol=0.0):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [n for n, case in CASES.items() if case.runs_battery])
-def test_check_battery(name, bert_folder):
-    case = prepare(name, bert_folder)
+def test_check_battery(name, request):
+    case = prepare(name, request)
     results = check_estimator(
         case.estimator,
         expected_failed_checks={**case.expected_failures, **case.may_fail},

@@ -19,7 +19,14 @@ from skmatch.pairs._graph_features import Around
 from skmatch.pairs._parsed_titles import ParsedTitles, WordCounts
 from skmatch.search import nearest_neighbors
 
-Indices = NDArray[np.intp]
+Scores = NDArray[np.float32]  # (n_pairs,)
+
+
+class PairIndices(NamedTuple):
+    """The pairs of a context, as indices of its left and right titles."""
+
+    left: NDArray[np.intp]  # (n_pairs,)
+    right: NDArray[np.intp]  # (n_pairs,)
 
 
 class EncodedTitles(NamedTuple):
@@ -38,8 +45,8 @@ class EncodedTitles(NamedTuple):
 class Level(NamedTuple):
     """What a stacking level says of pairs, and around their left and right rows."""
 
-    probabilities: NDArray[np.float32]  # (n_pairs,)
-    propagated: NDArray[np.float32]  # (n_pairs,)
+    probabilities: Scores
+    propagated: Scores
     of_left: Propagation
     of_right: Propagation
 
@@ -70,29 +77,22 @@ class Context(Protocol):
         """The titles of the right sides."""
         ...
 
-    def candidates(self, n_candidates: int, n_threads: int) -> tuple[Indices, Indices]:
-        """Return the pairs to score, as indices of left and right titles."""
+    def candidates(self, n_candidates: int, n_threads: int) -> PairIndices:
+        """Return the pairs to score."""
         ...
 
     def parse(
-        self, known: WordCounts, left: Indices, right: Indices
-    ) -> tuple[ParsedTitles, Indices, Indices]:
-        """Return the titles of pairs, parsed, and the indices of both sides in them."""
+        self, known: WordCounts, pairs: PairIndices
+    ) -> tuple[ParsedTitles, PairIndices]:
+        """Return the titles of pairs, parsed, and the indices of the pairs in them."""
         ...
 
-    def around(
-        self, embedder: int, scores: NDArray[np.float32], left: Indices, right: Indices
-    ) -> Around:
+    def around(self, embedder: int, scores: Scores, pairs: PairIndices) -> Around:
         """Return the similarities by an embedder around pairs of these scores."""
         ...
 
     def propagate(
-        self,
-        level: int,
-        probabilities: NDArray[np.float32],
-        left: Indices,
-        right: Indices,
-        propagates: bool,
+        self, level: int, probabilities: Scores, pairs: PairIndices, propagates: bool
     ) -> Level:
         """Return what a stacking level, from 0, says with these probabilities."""
         ...
@@ -111,7 +111,7 @@ class GalleryContext:
         """The titles, too."""
         return self.left
 
-    def candidates(self, n_candidates: int, n_threads: int) -> tuple[Indices, Indices]:
+    def candidates(self, n_candidates: int, n_threads: int) -> PairIndices:
         """Pair each title with its nearest ones; a pair comes once."""
         n_titles = len(self.left)
         keys = [np.empty(0, np.intp)]
@@ -120,35 +120,26 @@ class GalleryContext:
             a, b = nearest_neighbors(X, X, n_candidates + 1, n_threads)
             small, large = np.minimum(a, b), np.maximum(a, b)
             keys.append((small * n_titles + large)[small != large])
-        left, right = np.divmod(np.unique(np.concatenate(keys)), n_titles)
-        return left, right
+        return PairIndices(*np.divmod(np.unique(np.concatenate(keys)), n_titles))
 
     def parse(
-        self, known: WordCounts, left: Indices, right: Indices
-    ) -> tuple[ParsedTitles, Indices, Indices]:
+        self, known: WordCounts, pairs: PairIndices
+    ) -> tuple[ParsedTitles, PairIndices]:
         """Parse all titles; they are the gallery whose words count."""
-        titles = ParsedTitles(self.left.titles, self.left.fields, known)
-        return titles, left, right
+        return ParsedTitles(self.left.titles, self.left.fields, known), pairs
 
-    def around(
-        self, embedder: int, scores: NDArray[np.float32], left: Indices, right: Indices
-    ) -> Around:
+    def around(self, embedder: int, scores: Scores, pairs: PairIndices) -> Around:
         """Put the scores of the pairs around them."""
-        known = Neighbourhoods(symmetrize(scores, left, right, len(self.left)))
+        known = Neighbourhoods(symmetrize(scores, *pairs, len(self.left)))
         return Around(known, known, self.holds_left, self.holds_right)
 
     def propagate(
-        self,
-        level: int,
-        probabilities: NDArray[np.float32],
-        left: Indices,
-        right: Indices,
-        propagates: bool,
+        self, level: int, probabilities: Scores, pairs: PairIndices, propagates: bool
     ) -> Level:
         """Propagate the probabilities over the matches of the titles."""
-        graph = symmetrize(probabilities, left, right, len(self.left))
+        graph = symmetrize(probabilities, *pairs, len(self.left))
         known = Propagation(graph, propagates=propagates)
-        return Level(probabilities, known.at(left, right), known, known)
+        return Level(probabilities, known.at(*pairs), known, known)
 
 
 @dataclass(frozen=True)
@@ -165,55 +156,46 @@ class CatalogueContext:
         """The titles of the catalogue."""
         return self.catalogue.encoded
 
-    def candidates(self, n_candidates: int, n_threads: int) -> tuple[Indices, Indices]:
+    def candidates(self, n_candidates: int, n_threads: int) -> PairIndices:
         """Pair each title with the nearest ones of the catalogue."""
-        keys = [np.empty(0, np.intp)]
+        found = [np.empty(0, np.intp)]
         for X, others in zip(self.left.embeddings, self.right.embeddings, strict=True):
             a, b = nearest_neighbors(X, others, n_candidates, n_threads)
-            keys.append(a * len(self.right) + b)
-        left, right = np.divmod(np.unique(np.concatenate(keys)), len(self.right))
-        return left, right
+            found.append(a * len(self.right) + b)
+        keys = np.unique(np.concatenate(found))
+        return PairIndices(*np.divmod(keys, len(self.right)))
 
     def parse(
-        self, known: WordCounts, left: Indices, right: Indices
-    ) -> tuple[ParsedTitles, Indices, Indices]:
+        self, known: WordCounts, pairs: PairIndices
+    ) -> tuple[ParsedTitles, PairIndices]:
         """Parse the titles and their candidates; the words of the catalogue count."""
-        used, position = np.unique(right, return_inverse=True)
+        used, position = np.unique(pairs.right, return_inverse=True)
         titles = ParsedTitles(
             np.concatenate([self.right.titles[used], self.left.titles]),
             np.concatenate([self.right.fields[used], self.left.fields]),
             known,
             self.catalogue.counts,
         )
-        return titles, left + len(used), position
+        return titles, PairIndices(pairs.left + len(used), position)
 
-    def around(
-        self, embedder: int, scores: NDArray[np.float32], left: Indices, right: Indices
-    ) -> Around:
+    def around(self, embedder: int, scores: Scores, pairs: PairIndices) -> Around:
         """Put the scores around the titles, and what is known around the catalogue."""
-        own = Neighbourhoods(self._graph(scores, left, right))
+        own = Neighbourhoods(self._graph(scores, pairs))
         known = self.catalogue.similarities[embedder]
         return Around(own, known, self.holds_left, self.holds_right)
 
     def propagate(
-        self,
-        level: int,
-        probabilities: NDArray[np.float32],
-        left: Indices,
-        right: Indices,
-        propagates: bool,
+        self, level: int, probabilities: Scores, pairs: PairIndices, propagates: bool
     ) -> Level:
         """Propagate each title's probabilities over those of the catalogue."""
         known = self.catalogue.levels[level]
-        own = Propagation(self._graph(probabilities, left, right), known, propagates)
-        return Level(probabilities, own.at(left, right), own, known)
+        own = Propagation(self._graph(probabilities, pairs), known, propagates)
+        return Level(probabilities, own.at(*pairs), own, known)
 
-    def _graph(
-        self, scores: NDArray[np.float32], left: Indices, right: Indices
-    ) -> csr_array:
+    def _graph(self, scores: Scores, pairs: PairIndices) -> csr_array:
         """Return the scores of pairs, (n_titles, n_catalogue)."""
         shape = len(self.left), len(self.right)
-        graph = csr_array((scores, (left, right)), shape=shape)
+        graph = csr_array((scores, tuple(pairs)), shape=shape)
         graph.sort_indices()
         return graph
 
@@ -234,33 +216,26 @@ class PairContext:
         """The two titles, too."""
         return self.left
 
-    def candidates(self, n_candidates: int, n_threads: int) -> tuple[Indices, Indices]:
+    def candidates(self, n_candidates: int, n_threads: int) -> PairIndices:
         """Return the one pair."""
-        return np.array([0]), np.array([1])
+        return PairIndices(np.array([0]), np.array([1]))
 
     def parse(
-        self, known: WordCounts, left: Indices, right: Indices
-    ) -> tuple[ParsedTitles, Indices, Indices]:
+        self, known: WordCounts, pairs: PairIndices
+    ) -> tuple[ParsedTitles, PairIndices]:
         """Parse the two titles; the words of the catalogue count."""
         titles = ParsedTitles(self.left.titles, self.left.fields, known, self.counts)
-        return titles, left, right
+        return titles, pairs
 
-    def around(
-        self, embedder: int, scores: NDArray[np.float32], left: Indices, right: Indices
-    ) -> Around:
+    def around(self, embedder: int, scores: Scores, pairs: PairIndices) -> Around:
         """Return what is known of both titles."""
         known = self.similarities[embedder]
         return Around(known, known, self.holds_left, self.holds_right)
 
     def propagate(
-        self,
-        level: int,
-        probabilities: NDArray[np.float32],
-        left: Indices,
-        right: Indices,
-        propagates: bool,
+        self, level: int, probabilities: Scores, pairs: PairIndices, propagates: bool
     ) -> Level:
         """Propagate the probability over what both titles match in the catalogue."""
         known = self.levels[level]
-        propagated = known.between(probabilities, left, right)
+        propagated = known.between(probabilities, *pairs)
         return Level(probabilities, propagated, known, known)

@@ -23,6 +23,7 @@ from skmatch.pairs._context import (
     EncodedTitles,
     GalleryContext,
     Level,
+    PairIndices,
 )
 from skmatch.pairs._graph_features import (
     Around,
@@ -42,17 +43,16 @@ class Pairs(NamedTuple):
     """Candidate pairs in their context, and what describes them."""
 
     context: Context
-    left: NDArray[np.intp]  # (n_pairs,)
-    right: NDArray[np.intp]  # (n_pairs,)
+    indices: PairIndices
     features: NDArray[np.float32]  # (n_pairs, n_features), before the first level
     similarities: list[Neighbourhoods]  # of each embedder, around the left rows
 
     def compare_words(self) -> Iterator[csr_array]:
         """Yield which words both titles have and which one alone, by blocks."""
         of_left, of_right = self.context.left.words, self.context.right.words
-        for start in range(0, max(1, len(self.left)), _PAIRS_PER_BLOCK):
-            block = slice(start, start + _PAIRS_PER_BLOCK)
-            yield compare_hashed(of_left[self.left[block]], of_right[self.right[block]])
+        for start in range(0, max(1, len(self.features)), _PAIRS_PER_BLOCK):
+            a, b = (side[start : start + _PAIRS_PER_BLOCK] for side in self.indices)
+            yield compare_hashed(of_left[a], of_right[b])
 
     def add_level(
         self, features: NDArray[np.float32], level: Level
@@ -64,16 +64,13 @@ class Pairs(NamedTuple):
             self.context.holds_left,
             self.context.holds_right,
         )
-        columns = compare_neighbourhoods(
-            level.propagated, self.left, self.right, around
-        )
+        columns = compare_neighbourhoods(level.propagated, *self.indices, around)
         return np.column_stack([features, *columns])
 
     def repeat(self, n_times: int) -> Pairs:
         """Return each pair many times."""
         return self._replace(
-            left=np.repeat(self.left, n_times),
-            right=np.repeat(self.right, n_times),
+            indices=PairIndices(*(np.repeat(side, n_times) for side in self.indices)),
             features=np.repeat(self.features, n_times, axis=0),
         )
 
@@ -92,17 +89,17 @@ class PairDescriber(NamedTuple):
 
     def describe(self, context: Context, n_threads: int) -> Pairs:
         """Find the candidate pairs of a context, and describe them."""
-        left, right = context.candidates(self.n_candidates, n_threads)
-        parsed = context.parse(self.text_features.counts, left, right)
-        columns = [self.text_features.transform(*parsed, n_threads)]
+        pairs = context.candidates(self.n_candidates, n_threads)
+        titles, of_titles = context.parse(self.text_features.counts, pairs)
+        columns = [self.text_features.transform(titles, *of_titles, n_threads)]
         similarities = []
         sides = zip(context.left.embeddings, context.right.embeddings, strict=True)
         for embedder, (X, others) in enumerate(sides):
-            scores = inner_products(X, others, left, right)
-            around = context.around(embedder, scores, left, right)
-            columns += compare_neighbourhoods(scores, left, right, around)
+            scores = inner_products(X, others, *pairs)
+            around = context.around(embedder, scores, pairs)
+            columns += compare_neighbourhoods(scores, *pairs, around)
             similarities.append(around.left)
-        return Pairs(context, left, right, np.column_stack(columns), similarities)
+        return Pairs(context, pairs, np.column_stack(columns), similarities)
 
     def feature_names(self) -> list[str]:
         """Return the names of the features before the first level."""
@@ -138,14 +135,9 @@ class PairModel(NamedTuple):
             if replaced is not None and replaced[0] < features.shape[1]:
                 features = features.copy()
                 features[:, replaced[0]] = replaced[1]
+            p = match_probability(classifier, features)
             levels.append(
-                pairs.context.propagate(
-                    number,
-                    match_probability(classifier, features),
-                    pairs.left,
-                    pairs.right,
-                    self.propagates,
-                )
+                pairs.context.propagate(number, p, pairs.indices, self.propagates)
             )
         return levels, features
 

@@ -86,7 +86,7 @@ def fit_pair_model(
         own = data.labels[test]
         galleries.append(pairs)
         labels.append(own)
-        is_match.append(own[pairs.left] == own[pairs.right])
+        is_match.append(own[pairs.indices.left] == own[pairs.indices.right])
     word_weights, classifiers, levels, features = _fit_levels(
         galleries, is_match, settings
     )
@@ -149,9 +149,7 @@ def _fit_levels(
         )
         classifiers.append(fitted)
         levels = [
-            pairs.context.propagate(
-                number, p, pairs.left, pairs.right, settings.propagates
-            )
+            pairs.context.propagate(number, p, pairs.indices, settings.propagates)
             for pairs, p in zip(galleries, probabilities, strict=True)
         ]
     return word_weights, classifiers, levels, np.concatenate(features)

@@ -9,10 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from adapters import LoRAConfig
 from numpy.testing import assert_allclose, assert_array_equal
 from pytorch_metric_learning import losses
-from safetensors.torch import load_file, save_file
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.feature_extraction.text import TfidfVectorizer
@@ -29,6 +27,10 @@ from skmatch.embedders._backbones import fingerprint, load_backbone
 from skmatch.embedders._batches import TextBatches
 from skmatch.embedders._training import embed, trained_weights
 from skmatch.titles import distinct
+
+LoRAConfig = pytest.importorskip("adapters").LoRAConfig
+files = pytest.importorskip("safetensors.torch")
+load_file, save_file = files.load_file, files.save_file
 
 
 @pytest.fixture(scope="module")

@@ -32,6 +32,7 @@ def test_model_of_a_folder(bert_folder):
 
 
 def test_model_that_is_nowhere(monkeypatch):
+    pytest.importorskip("huggingface_hub")
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     with pytest.raises(ValueError, match="model_name='no/such' is neither a folder"):
         find_backbone("no/such", local_files_only=True)

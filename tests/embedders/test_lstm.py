@@ -260,10 +260,11 @@ def test_verbose_shows_a_bar(quick, listings, capsys):
 
 
 def test_log_dir_holds_the_history(quick, listings, tmp_path):
+    events = pytest.importorskip(
+        "tensorboard.backend.event_processing.event_accumulator"
+    )
     embedder = quick(log_dir=tmp_path / "log").fit(*listings)
-    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-
-    log = EventAccumulator(str(tmp_path / "log")).Reload()
+    log = events.EventAccumulator(str(tmp_path / "log")).Reload()
     logged = [event.value for event in log.Scalars("loss")]
     assert_allclose(logged, [row["loss"] for row in embedder.history_], rtol=1e-6)
 

@@ -5,7 +5,6 @@ import json
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file
 from torch import nn
 
 from skmatch.embedders._weights import (
@@ -15,6 +14,8 @@ from skmatch.embedders._weights import (
     read_weights,
     write_folder,
 )
+
+load_file = pytest.importorskip("safetensors.torch").load_file
 
 
 def test_what_is_written_is_read(tmp_path):

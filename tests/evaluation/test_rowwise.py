@@ -106,7 +106,7 @@ def test_sample_weight():
         (["tea", "mug"], [[1, 0], [0, 1]], "not both str; .* or a numpy array"),
         ([1.0, np.nan], np.eye(2), "row 1 of y_true is nan"),
         (["a", None], np.eye(2), "row 1 of y_true is None"),
-        (pd.Series(["a", pd.NA]), np.eye(2), "row 1 of y_true is nan"),
+        (pd.Series(["a", pd.NA]), np.eye(2), "row 1 of y_true is (nan|<NA>)"),
         ([1, "a"], np.eye(2), r"types \['int', 'str'\]; expected all int or all str"),
     ],
 )

@@ -12,6 +12,7 @@ from skmatch.pairs._context import (
     EncodedTitles,
     GalleryContext,
     PairContext,
+    PairIndices,
 )
 from skmatch.pairs._parsed_titles import count_words
 from skmatch.pairs._word_weights import hash_words
@@ -62,7 +63,9 @@ def test_candidates_against_a_catalogue(queries, catalogue):
 
 def test_the_words_of_the_catalogue_count(queries, catalogue):
     context = CatalogueContext(queries, catalogue)
-    titles, left, right = context.parse(KNOWN, np.array([1]), np.array([3]))
+    titles, (left, right) = context.parse(
+        KNOWN, PairIndices(np.array([1]), np.array([3]))
+    )
     assert titles.texts[left[0]] == "tea green"
     assert titles.texts[right[0]] == "green tea"
     assert titles.texts == ["green tea", "cup", "tea green"]  # none that is not needed
@@ -71,35 +74,35 @@ def test_the_words_of_the_catalogue_count(queries, catalogue):
 
 
 def test_scores_around_a_pair(gallery, catalogue, queries):
-    left, right = np.array([0, 0, 1]), np.array([0, 1, 3])
+    pairs = PairIndices(np.array([0, 0, 1]), np.array([0, 1, 3]))
     scores = np.array([0.5, 0.4, 0.7], np.float32)
-    around = CatalogueContext(queries, catalogue).around(0, scores, left, right)
+    around = CatalogueContext(queries, catalogue).around(0, scores, pairs)
     assert (around.holds_left, around.holds_right) == (True, False)
     assert_allclose(around.left.graph.toarray(), [[0.5, 0.4, 0, 0], [0, 0, 0, 0.7]])
     assert around.right is catalogue.similarities[0]
-    pairs = np.array([0]), np.array([1])
-    among = GalleryContext(gallery).around(0, scores[:1], *pairs)
+    pair = PairIndices(np.array([0]), np.array([1]))
+    among = GalleryContext(gallery).around(0, scores[:1], pair)
     assert (among.holds_left, among.holds_right) == (True, True)
     assert among.left is among.right
 
 
 def test_propagation_in_a_gallery(gallery):
-    left, right = np.array([0, 1]), np.array([1, 2])
+    pairs = PairIndices(np.array([0, 1]), np.array([1, 2]))
     probabilities = np.array([0.9, 0.6], np.float32)
-    level = GalleryContext(gallery).propagate(0, probabilities, left, right, True)
-    graph = symmetrize(probabilities, left, right, 4)
-    assert_array_equal(level.propagated, Propagation(graph).at(left, right))
+    level = GalleryContext(gallery).propagate(0, probabilities, pairs, True)
+    graph = symmetrize(probabilities, *pairs, 4)
+    assert_array_equal(level.propagated, Propagation(graph).at(*pairs))
     assert level.of_left is level.of_right
-    raw = GalleryContext(gallery).propagate(0, probabilities, left, right, False)
+    raw = GalleryContext(gallery).propagate(0, probabilities, pairs, False)
     assert_array_equal(raw.propagated, probabilities)
 
 
 def test_propagation_against_a_catalogue(queries, catalogue):
-    left, right = np.array([1]), np.array([3])
+    pairs = PairIndices(np.array([1]), np.array([3]))
     probabilities = np.array([0.9], np.float32)
     context = CatalogueContext(queries, catalogue)
-    level = context.propagate(0, probabilities, left, right, True)
-    graph = csr_array((probabilities, (left, right)), shape=(2, 4))
+    level = context.propagate(0, probabilities, pairs, True)
+    graph = csr_array((probabilities, tuple(pairs)), shape=(2, 4))
     expected = Propagation(graph, catalogue.levels[0])
     assert_array_equal(level.of_left.graph.toarray(), expected.graph.toarray())
     assert level.of_right is catalogue.levels[0]
@@ -109,12 +112,12 @@ def test_a_pair_alone_is_known_by_what_both_are_in_the_catalogue(queries, catalo
     graph = csr_array(np.array([[0.9, 0, 0, 0], [0.8, 0, 0, 0]], np.float32))
     known = Propagation(graph, catalogue.levels[0])
     context = PairContext(queries, catalogue.counts, [Neighbourhoods(graph)], [known])
-    left, right = context.candidates(20, 1)
-    assert (left.tolist(), right.tolist()) == ([0], [1])
-    assert context.parse(KNOWN, left, right)[0].texts == ["cup", "tea green"]
-    around = context.around(0, np.array([0.1], np.float32), left, right)
+    pair = context.candidates(20, 1)
+    assert (pair.left.tolist(), pair.right.tolist()) == ([0], [1])
+    assert context.parse(KNOWN, pair)[0].texts == ["cup", "tea green"]
+    around = context.around(0, np.array([0.1], np.float32), pair)
     assert (around.holds_left, around.holds_right) == (False, False)
     probabilities = np.array([0.2], np.float32)
-    level = context.propagate(0, probabilities, left, right, True)
-    assert_array_equal(level.propagated, known.between(probabilities, left, right))
+    level = context.propagate(0, probabilities, pair, True)
+    assert_array_equal(level.propagated, known.between(probabilities, *pair))
     assert level.propagated[0] > 0.2  # both match the same title
