@@ -36,7 +36,7 @@ from skmatch import (
     rowwise_f1_score,
 )
 
-MEASURES = ("skmatch/graph", "skmatch/search", "skmatch/matchers/_threshold.py")
+MEASURES = ("skmatch/graph", "skmatch/search", "skmatch/matchers/_faiss_threshold.py")
 GROUP_GRID = np.arange(0.22, 0.92, 0.04).round(2)
 MATCH_GRID = GROUP_GRID[GROUP_GRID >= 0.3][::2]
 GROUPINGS = ("components", "average", "complete", "louvain")

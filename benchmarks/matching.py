@@ -47,7 +47,7 @@ from sklearn.preprocessing import normalize
 
 from skmatch import FaissThresholdMatcher
 
-MEASURES = ("skmatch/search", "skmatch/matchers/_threshold.py")
+MEASURES = ("skmatch/search", "skmatch/matchers/_faiss_threshold.py")
 SIZES = [20_000, 100_000, 1_000_000, 2_000_000]
 N_SAMPLE = 2000
 N_REPEATED = 500_000

@@ -39,7 +39,7 @@ from skmatch.evaluation import rank_matches, scores_at
 
 MEASURES = (
     "skmatch/matchers/_tuned_threshold.py",
-    "skmatch/matchers/_threshold.py",
+    "skmatch/matchers/_faiss_threshold.py",
     "skmatch/search",
     "skmatch/evaluation",
 )

@@ -4,7 +4,7 @@ titles -> embeddings (``embedders``) -> score graph (``search``, ``pairs``)
        -> matches -> groups (``graph``) -> score (``evaluation``)
 
 ``matchers`` holds the estimators that match; each of the packages says what comes in,
-what goes out and which of its files does what.
+what goes out and which of its files does what. ``_fitting.py`` makes every fit atomic.
 """
 
 from skmatch.datasets import make_product_titles

@@ -86,10 +86,10 @@ def _id_sets(rows: Iterable[Any], name: str) -> list[frozenset[Any]]:
             "or labels as y_true and a matrix as y_pred, or both as sequences of ids."
         )
     sets = []
-    for number, row in enumerate(rows):
+    for index, row in enumerate(rows):
         if not isinstance(row, Iterable):
             raise ValueError(
-                f"row {number} of {name} is {row!r}; expected a set of ids or a string "
+                f"row {index} of {name} is {row!r}; expected a set of ids or a string "
                 "of space-separated ids (labels go with a match matrix as y_pred)."
             )
         sets.append(frozenset(row.split() if isinstance(row, str) else row))

@@ -2,8 +2,8 @@
 
 1. Rank: the entries of a score graph in falling order of their score. What matches at
    a threshold are the first entries, those whose score reaches it.
-2. Count, at each entry, the matches of its row so far and the right ones among them.
-3. Add up what each entry changes: n entries give the scores of the first 0, 1, ..., n.
+2. Count, at each entry, the matches of its row so far, and the correct ones of these.
+3. Add up what each entry changes: the scores of the first 0, 1, 2, ... entries.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from sklearn.utils import check_scalar
 
-# scoring(row, is_right, n_true) -> scores of the first 0, 1, 2, ... entries.
+# scoring(row, is_correct, n_true) -> scores of the first 0, 1, 2, ... entries.
 Scoring = Callable[
     [NDArray[np.intp], NDArray[np.bool_], NDArray[np.intp]], NDArray[np.float64]
 ]
@@ -26,18 +26,18 @@ Scoring = Callable[
 class RankedMatches(NamedTuple):
     """The entries of a score graph in falling order, and what is right.
 
-    With `fallback`, a row that has no entry yet matches one other row all the same, as
-    with ``match_singletons=True``.
+    With `singleton_match`, a row that has no entry yet matches one other row all the
+    same, as with ``match_singletons=True``.
     """
 
     row: NDArray[np.intp]  # (n_entries,)
     column: NDArray[np.intp]  # (n_entries,)
     score: NDArray[np.float32]  # (n_entries,), falling
     labels: NDArray[np.intp]  # (n_rows,)
-    fallback: NDArray[np.intp] | None = None  # (n_rows,) other row; -1 is none
+    singleton_match: NDArray[np.intp] | None = None  # (n_rows,) other row; -1 is none
 
     @property
-    def is_right(self) -> NDArray[np.bool_]:
+    def is_correct(self) -> NDArray[np.bool_]:
         """Whether both rows of an entry are the same product, (n_entries,)."""
         return self.labels[self.row] == self.labels[self.column]
 
@@ -48,22 +48,22 @@ class RankedMatches(NamedTuple):
 
 
 def rank_matches(
-    graph: csr_array, labels: NDArray[np.intp], fallback: csr_array | None = None
+    graph: csr_array, labels: NDArray[np.intp], singleton_match: csr_array | None = None
 ) -> RankedMatches:
     """Sort the entries of a score graph; `labels` are codes 0, 1, ... of its rows.
 
-    `fallback` is a graph of at most one match for each row, which it has while it has
-    no other.
+    `singleton_match` is a graph of at most one match for each row, which the row has
+    while it has no other.
     """
     entries = graph.tocoo()
     order = np.argsort(-entries.data, kind="stable")
     row, column = (ends[order].astype(np.intp) for ends in entries.coords)
-    spare = None
-    if fallback is not None:
-        spare = np.full(graph.shape[0], -1, np.intp)
-        at_row, at_column = fallback.tocoo().coords
-        spare[at_row] = at_column
-    return RankedMatches(row, column, entries.data[order], labels, spare)
+    other_of_row = None
+    if singleton_match is not None:
+        other_of_row = np.full(graph.shape[0], -1, np.intp)
+        at_row, at_column = singleton_match.tocoo().coords
+        other_of_row[at_row] = at_column
+    return RankedMatches(row, column, entries.data[order], labels, other_of_row)
 
 
 def score_curve(
@@ -77,12 +77,12 @@ def score_curve(
     """
     shape = (len(ranked.row) + 1,)
     if callable(scoring):
-        if ranked.fallback is not None:
+        if ranked.singleton_match is not None:
             raise ValueError(
                 "A scoring of your own knows nothing of match_singletons=True; "
                 "expected a scoring by name."
             )
-        scores = np.asarray(scoring(ranked.row, ranked.is_right, ranked.n_true))
+        scores = np.asarray(scoring(ranked.row, ranked.is_correct, ranked.n_true))
         if scores.shape != shape:
             raise ValueError(
                 f"scoring returned shape {scores.shape}; expected {shape}, a score for "
@@ -146,103 +146,111 @@ def check_scoring(scoring: Any) -> None:
 
 
 class _Counts(NamedTuple):
-    """The matches of an entry's row before it and with it, and the right ones.
+    """At each entry: matches of its row without and with it, and the correct ones.
 
-    The row itself is one of them, and right. `alone` is the same before any entry.
+    The row itself is one of them, and correct. "At start" is before any entry.
     """
 
-    found_before: NDArray[np.intp]  # (n_entries,)
-    right_before: NDArray[np.intp]
-    found: NDArray[np.intp]
-    right: NDArray[np.intp]
+    matched_before: NDArray[np.intp]  # (n_entries,)
+    correct_before: NDArray[np.intp]
+    matched: NDArray[np.intp]
+    correct: NDArray[np.intp]
     true: NDArray[np.intp]  # (n_entries,), rows of the product
-    found_alone: NDArray[np.intp]  # (n_rows,)
-    right_alone: NDArray[np.intp]
-    true_alone: NDArray[np.intp]
+    matched_at_start: NDArray[np.intp]  # (n_rows,)
+    correct_at_start: NDArray[np.intp]
+    true_at_start: NDArray[np.intp]
 
 
 def _count(ranked: RankedMatches) -> _Counts:
-    row, is_right, n_true = ranked.row, ranked.is_right, ranked.n_true
-    by_row = np.argsort(row, kind="stable")
-    first = np.searchsorted(row[by_row], row[by_row])  # of the row's entries
+    row, is_correct, n_true = ranked.row, ranked.is_correct, ranked.n_true
+    n_entries = np.bincount(row, minlength=len(n_true))
+    # Of the smallest type that holds the rows: integers of 16 bits are sorted faster.
+    by_row = np.argsort(row.astype(np.min_scalar_type(len(n_true))), kind="stable")
+    first = (n_entries.cumsum() - n_entries)[row[by_row]]  # of the row's entries
     position = np.arange(len(row))
-    n_right = np.append(0, is_right[by_row].cumsum())
-    found, right = np.empty_like(row), np.empty_like(row)
-    found[by_row] = position - first + 2
-    right[by_row] = n_right[position + 1] - n_right[first] + 1
-    found_before, right_before = found - 1, right - is_right
-    found_alone = np.ones(len(n_true), np.intp)
-    right_alone = found_alone.copy()
-    if ranked.fallback is not None:
-        has_one = ranked.fallback >= 0
-        found_alone += has_one
-        right_alone += has_one & (ranked.labels[ranked.fallback] == ranked.labels)
-        is_first = found_before == 1
-        found_before[is_first] = found_alone[row[is_first]]
-        right_before[is_first] = right_alone[row[is_first]]
+    n_correct = np.append(0, is_correct[by_row].cumsum())
+    matched, correct = np.empty_like(row), np.empty_like(row)
+    matched[by_row] = position - first + 2
+    correct[by_row] = n_correct[position + 1] - n_correct[first] + 1
+    matched_before, correct_before = matched - 1, correct - is_correct
+    matched_at_start = np.ones(len(n_true), np.intp)
+    correct_at_start = matched_at_start.copy()
+    other = ranked.singleton_match
+    if other is not None:
+        has_one = other >= 0
+        matched_at_start += has_one
+        correct_at_start += has_one & (ranked.labels[other] == ranked.labels)
+        is_first = matched_before == 1
+        matched_before[is_first] = matched_at_start[row[is_first]]
+        correct_before[is_first] = correct_at_start[row[is_first]]
     return _Counts(
-        found_before, right_before, found, right, n_true[row],
-        found_alone, right_alone, n_true,
+        matched_before, correct_before, matched, correct, n_true[row],
+        matched_at_start, correct_at_start, n_true,
     )  # fmt: skip
 
 
 def _accumulate(
-    before: NDArray[Any], after: NDArray[Any], alone: NDArray[Any]
+    before: NDArray[Any], after: NDArray[Any], at_start: NDArray[Any]
 ) -> NDArray[np.float64]:
     """Return the sum over the rows as entries change the value of their row."""
-    start = alone.sum(dtype=np.float64)
-    return np.append(start, start + (after - before).cumsum(dtype=np.float64))
+    total = at_start.sum(dtype=np.float64)
+    return np.append(total, total + (after - before).cumsum(dtype=np.float64))
 
 
-def _rowwise_f1(n: _Counts) -> NDArray[np.float64]:
+def _rowwise_f1(counts: _Counts) -> NDArray[np.float64]:
     """Mean over the rows of ``2 |T ∩ P| / (|T| + |P|)``."""
     total = _accumulate(
-        2 * n.right_before / (n.found_before + n.true),
-        2 * n.right / (n.found + n.true),
-        2 * n.right_alone / (n.found_alone + n.true_alone),
+        2 * counts.correct_before / (counts.matched_before + counts.true),
+        2 * counts.correct / (counts.matched + counts.true),
+        2 * counts.correct_at_start / (counts.matched_at_start + counts.true_at_start),
     )
-    return total / len(n.true_alone)
+    return total / len(counts.true_at_start)
 
 
-def _bcubed_f1(n: _Counts) -> NDArray[np.float64]:
+def _bcubed_f1(counts: _Counts) -> NDArray[np.float64]:
     """F1 of the means over the rows of precision and recall."""
-    n_rows = len(n.true_alone)
+    n_rows = len(counts.true_at_start)
     precision, recall = (
-        _accumulate(before, after, alone) / n_rows
-        for before, after, alone in (
+        _accumulate(before, after, at_start) / n_rows
+        for before, after, at_start in (
             (
-                n.right_before / n.found_before,
-                n.right / n.found,
-                n.right_alone / n.found_alone,
+                counts.correct_before / counts.matched_before,
+                counts.correct / counts.matched,
+                counts.correct_at_start / counts.matched_at_start,
             ),
             (
-                n.right_before / n.true,
-                n.right / n.true,
-                n.right_alone / n.true_alone,
+                counts.correct_before / counts.true,
+                counts.correct / counts.true,
+                counts.correct_at_start / counts.true_at_start,
             ),
         )
     )
     return 2 * precision * recall / (precision + recall)
 
 
-def _pairs(n: _Counts) -> tuple[NDArray[np.float64], NDArray[np.float64], int]:
-    """Return the pairs found and the right ones, and how many there are to find."""
-    found = _accumulate(n.found_before, n.found, n.found_alone - 1)
-    right = _accumulate(n.right_before, n.right, n.right_alone - 1)
-    return found, right, int((n.true_alone - 1).sum())
+def _pairs(counts: _Counts) -> tuple[NDArray[np.float64], NDArray[np.float64], int]:
+    """Return the pairs that match and the correct ones, and how many there are."""
+    matched, correct = (
+        _accumulate(before, after, at_start - 1)
+        for before, after, at_start in (
+            (counts.matched_before, counts.matched, counts.matched_at_start),
+            (counts.correct_before, counts.correct, counts.correct_at_start),
+        )
+    )
+    return matched, correct, int((counts.true_at_start - 1).sum())
 
 
-def _pair_fbeta(n: _Counts, beta: float) -> NDArray[np.float64]:
-    """``(1 + beta²) right / (beta² true + found)`` of the pairs."""
-    found, right, n_true = _pairs(n)
-    weighted = beta**2 * n_true + found
-    scores = (1 + beta**2) * right / np.maximum(weighted, 1e-12)
-    return np.where(weighted > 0, scores, 1.0)  # none is right, and none was found
+def _pair_fbeta(counts: _Counts, beta: float) -> NDArray[np.float64]:
+    """``(1 + beta²) correct / (beta² true + matched)`` of the pairs."""
+    matched, correct, n_true = _pairs(counts)
+    weighted = beta**2 * n_true + matched
+    scores = (1 + beta**2) * correct / np.maximum(weighted, 1e-12)
+    return np.where(weighted > 0, scores, 1.0)  # there is none, and none matches
 
 
-def _recall_at_precision(n: _Counts, least: float) -> NDArray[np.float64]:
+def _recall_at_precision(counts: _Counts, least: float) -> NDArray[np.float64]:
     """Recall of the pairs where their precision is at least `least`, and else 0."""
-    found, right, n_true = _pairs(n)
-    precision = np.where(found > 0, right / np.maximum(found, 1), 1.0)
-    recall = right / n_true if n_true else np.ones(len(right))
+    matched, correct, n_true = _pairs(counts)
+    precision = np.where(matched > 0, correct / np.maximum(matched, 1), 1.0)
+    recall = correct / n_true if n_true else np.ones(len(correct))
     return np.where(precision >= least, recall, 0.0)

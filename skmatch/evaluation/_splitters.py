@@ -61,7 +61,7 @@ class ClassDisjointKFold(BaseCrossValidator):
     def split(
         self, X: Any, y: ArrayLike | None = None, groups: object = None
     ) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
-        """Generate the row numbers of the training and the test part of each fold.
+        """Generate the row indices of the training and the test part of each fold.
 
         Parameters
         ----------
@@ -75,9 +75,9 @@ class ClassDisjointKFold(BaseCrossValidator):
         Yields
         ------
         train : ndarray of shape (n_train,), dtype intp
-            Row numbers of the training part.
+            Row indices of the training part.
         test : ndarray of shape (n_test,), dtype intp
-            Row numbers of the test part.
+            Row indices of the test part.
 
         Raises
         ------

@@ -167,7 +167,7 @@ def _is_best_of_column(graph: csr_array, n_best: int) -> NDArray[np.bool_]:
 
 
 def _thresholds_of_expected_f1(graph: csr_array) -> NDArray[np.float32]:
-    """Return for each entry the least probability that its row should match by.
+    """Return for each entry the threshold of its row that maximises its expected F1.
 
     The expected F1 of a row with its k most probable matches is about
     ``2 (1 + their sum) / (1 + k + 1 + the sum of all)``; it always matches itself.
@@ -176,10 +176,10 @@ def _thresholds_of_expected_f1(graph: csr_array) -> NDArray[np.float32]:
     falling = np.lexsort((-graph.data, row))
     probability = graph.data[falling].astype(np.float64)
     total = np.asarray(graph.sum(axis=1), np.float64).ravel()
-    right = np.cumsum(probability)
-    right -= np.append(0, right)[graph.indptr[row]]
+    n_correct = np.cumsum(probability)  # expected
+    n_correct -= np.append(0, n_correct)[graph.indptr[row]]
     n_matches = np.arange(graph.nnz) - graph.indptr[row] + 1
-    score = 2 * (1 + right) / (2 + n_matches + total[row])
+    score = 2 * (1 + n_correct) / (2 + n_matches + total[row])
     best = 2 / (2 + total)  # without a match
     least = np.full(graph.shape[0], np.inf)
     np.maximum.at(best, row, score)

@@ -37,9 +37,9 @@ _ROWS_PER_BLOCK = 2**10
 class Propagation:
     """Probabilities of rows against a catalogue, or among one another, propagated.
 
-    Against a catalogue, each row is averaged by itself, whatever the other rows are: it
-    is like itself and like its matches in the catalogue. The catalogue's rows are like
-    those that they were already like, and like the row if it matches them.
+    Against a catalogue, each row i is averaged by itself, whatever the other rows are.
+    Row i of W weighs i itself and its matches in the catalogue. Row j of the W of the
+    catalogue gains the weight P[i, j]⁴ for i, and is scaled again.
 
     Parameters
     ----------
@@ -112,8 +112,9 @@ class Propagation:
     ) -> NDArray[np.float32]:
         """Propagate probabilities of two rows each, which the catalogue does not hold.
 
-        Both rows are averaged by what they are against the catalogue; each is also like
-        the other one.
+        ``w_a (P + I) w_bᵀ``, where ``w_a`` weighs row a, its matches in the catalogue
+        and, by P[a, b]⁴, row b; ``w_b`` likewise. `apart` is the sum without that last
+        weight, and `echo` what the last weight of either side adds.
         """
         p = np.where(probabilities < LOWEST_KEPT, 0, probabilities)
         a, b = self.self_weights[left], self.self_weights[right]

@@ -31,7 +31,7 @@ from skmatch.evaluation import (
     rowwise_f1_score,
 )
 from skmatch.graph import check_decision, decide_matches, keep_matches
-from skmatch.matchers._thresholding import Refinements, rank_decisions, warn_if_far
+from skmatch.matchers._ranked_decisions import Refinements, rank_decisions, warn_if_far
 from skmatch.pairs import (
     Catalogue,
     CatalogueContext,
@@ -75,8 +75,8 @@ class PairClassifierMatcher(
         Any scikit-learn classifier with ``predict_proba``. None is a
         :class:`~sklearn.ensemble.HistGradientBoostingClassifier`.
     n_candidates : int, default=20
-        Number of candidates that each embedder finds for a title. Other pairs can match
-        only by way of common matches, with `propagation`.
+        Number of nearest titles that each embedder proposes for a title. Other pairs
+        can match only by way of common matches, with `propagation`.
     n_levels : int, default=2
         Number of stacking levels: of classifiers, which from the second one on see the
         probabilities of the one before.
@@ -96,7 +96,7 @@ class PairClassifierMatcher(
     pair_features : sequence of callables, default=()
         Features of your own. Each is called with two arrays, the rows of `X` of the one
         and of the other title of all pairs, of shape (n_pairs,) or, where `X` has
-        several columns, (n_pairs, n_columns), dtype object. It returns a number for
+        several columns, (n_pairs, n_fields), dtype object. It returns a number for
         each pair; it is called from both sides, and the mean is taken.
     max_matches : int or None, default=None
         Largest number of matches of a title with other ones. Assumes that no product
@@ -210,8 +210,8 @@ class PairClassifierMatcher(
 
         Parameters
         ----------
-        X : array-like of str of shape (n_samples,) or (n_samples, n_columns)
-            Titles; columns are joined by a space.
+        X : array-like of str of shape (n_samples,) or (n_samples, n_fields)
+            Titles; fields are joined by a space.
         y : array-like of shape (n_samples,)
             Product labels, int or str. A product with one title is legal.
 
@@ -239,7 +239,7 @@ class PairClassifierMatcher(
                 "None: the product label of each row."
             )
         titles, y = check_titles(self, X, y, reset=True)
-        data = TrainingTitles(titles, _fields(X), y, encode_labels(y, "y"))
+        training = TrainingTitles(titles, _fields(X), y, encode_labels(y, "y"))
         rng = check_random_state(self.random_state)
         seed = int(rng.randint(2**31 - 1))
         settings = PairSettings(
@@ -252,20 +252,20 @@ class PairClassifierMatcher(
             seed=seed,
             n_threads=effective_n_jobs(self.n_jobs),
         )
-        model, folds = fit_pair_model(data, self._split(data, seed), settings)
-        self._choose_threshold(_Galleries(folds))
+        model, folds = fit_pair_model(training, self._split(training, seed), settings)
+        self._choose_threshold(_FoldScores(folds))
         self.embedders_ = model.describer.embedders
         self.classifiers_ = model.classifiers
         self.n_samples_fit_ = len(titles)
         self._model_ = model
-        self._catalogue_ = _LazyCatalogue(model, titles, data.fields, self.n_jobs)
+        self._catalogue_ = _LazyCatalogue(model, titles, training.fields, self.n_jobs)
 
     def predict(self, X: Any) -> csr_array:
         """Match titles with one another: :meth:`score_graph`, then decide.
 
         Parameters
         ----------
-        X : array-like of str of shape (n_samples,) or (n_samples, n_columns)
+        X : array-like of str of shape (n_samples,) or (n_samples, n_fields)
             Titles. The catalogue of :meth:`fit` plays no part.
 
         Returns
@@ -286,7 +286,7 @@ class PairClassifierMatcher(
 
         Parameters
         ----------
-        X : array-like of str of shape (n_samples,) or (n_samples, n_columns)
+        X : array-like of str of shape (n_samples,) or (n_samples, n_fields)
             Titles, matched with one another.
 
         Returns
@@ -308,7 +308,7 @@ class PairClassifierMatcher(
 
         Parameters
         ----------
-        X : array-like of str of shape (n_samples,) or (n_samples, n_columns)
+        X : array-like of str of shape (n_samples,) or (n_samples, n_fields)
             Titles. The probabilities of each depend on no other one.
 
         Returns
@@ -336,13 +336,14 @@ class PairClassifierMatcher(
 
         Parameters
         ----------
-        title_a, title_b : str or array-like of shape (n_columns,)
+        title_a, title_b : str or array-like of shape (n_fields,)
             A row of `X` each, in any order.
 
         Returns
         -------
         explanation : PairExplanation
-            The probability that the last classifier gives, before it is propagated, and
+            The probability that the last classifier gives, before it is propagated (it
+            differs from that of :meth:`score_graph`), and
             for each feature its name, its value and what it adds: the change of the
             log-odds against the mean over training pairs whose value of this feature,
             and nothing else, is taken instead. As a str it is a table.
@@ -363,10 +364,10 @@ class PairClassifierMatcher(
         for name, row in zip(("title_a", "title_b"), rows, strict=True):
             if len(row) != self.n_features_in_:
                 raise ValueError(
-                    f"{name} has {len(row)} columns; expected {self.n_features_in_}, "
+                    f"{name} has {len(row)} fields; expected {self.n_features_in_}, "
                     "as X in fit."
                 )
-        titles = np.array([" ".join(map(str, row)) for row in rows], dtype=object)
+        titles, _ = check_titles(self, rows, reset=False)
         catalogue = self._catalogue_.described
         return explain_pair(self._model_, catalogue, titles, _fields(rows))
 
@@ -381,20 +382,20 @@ class PairClassifierMatcher(
         check_is_fitted(self)
         return self._model_.feature_names()
 
-    def _choose_threshold(self, galleries: _Galleries) -> None:
+    def _choose_threshold(self, folds: _FoldScores) -> None:
         """Set the threshold, and what the folds say of it and of the candidates."""
         refinements = Refinements.of(self)
         if self.threshold == "tuned":
-            self.threshold_, self.best_score_ = galleries.best(refinements)
+            self.threshold_, self.best_score_ = folds.best(refinements)
         else:
             is_rule = isinstance(self.threshold, str)
             self.threshold_ = np.nan if is_rule else float(self.threshold)
-            self.best_score_ = galleries.score(self.threshold, refinements)
-        self.candidate_recall_ = galleries.candidate_recall
-        self.gallery_size_ = galleries.mean_size
-        self._check_assumptions(galleries)
+            self.best_score_ = folds.score(self.threshold, refinements)
+        self.candidate_recall_ = folds.candidate_recall
+        self.gallery_size_ = folds.mean_size
+        self._check_assumptions(folds)
 
-    def _check_assumptions(self, galleries: _Galleries) -> None:
+    def _check_assumptions(self, folds: _FoldScores) -> None:
         """Warn where a choice assumes what the training titles do not show."""
 
         def warn(what: str) -> None:
@@ -408,10 +409,10 @@ class PairClassifierMatcher(
                 )
 
         asked = Refinements.of(self)
-        _, best = galleries.best(asked)
+        _, best = folds.best(asked)
         if self.propagation:
             warn_if_harmful(
-                galleries.best(asked, propagated=False)[1] - best,
+                folds.best(asked, propagated=False)[1] - best,
                 "propagation=True assumes that the matches of a title's matches are "
                 "its own",
             )
@@ -420,8 +421,8 @@ class PairClassifierMatcher(
                 best - self.best_score_,
                 "threshold='expected_f1' assumes calibrated probabilities",
             )
-        n_rows = np.bincount(galleries.labels)[galleries.labels]  # of each product
-        is_single = float((n_rows == 1).mean())
+        product_sizes = np.bincount(folds.labels)[folds.labels]  # of each title
+        is_single = float((product_sizes == 1).mean())
         if self.match_singletons and is_single > 0.01:
             warn(
                 "match_singletons=True assumes that every product has at least two "
@@ -430,28 +431,28 @@ class PairClassifierMatcher(
             )
         if self.max_matches is None:
             return
-        too_many = float((n_rows - 1 > self.max_matches).mean())
+        too_many = float((product_sizes - 1 > self.max_matches).mean())
         unlimited = Refinements(None, False, self.match_singletons)
         warn_if_harmful(
-            galleries.best(unlimited)[1] - self.best_score_,
+            folds.best(unlimited)[1] - self.best_score_,
             f"max_matches={self.max_matches} with mutual={self.mutual} assumes that no "
             f"title has more matches, but {too_many:.1%} of the titles have",
         )
 
-    def _split(self, data: TrainingTitles, seed: int) -> Iterator[Any]:
+    def _split(self, training: TrainingTitles, seed: int) -> Iterator[Any]:
         """Part the training titles by product."""
-        labels = data.labels
+        labels = training.labels
         n_products = len(np.unique(labels))
         if n_products < 2:
             raise ValueError(
                 f"y has {n_products} class, a single product; PairClassifierMatcher "
-                "needs at least 2 to learn what parts them."
+                "needs at least 2 to learn what tells products apart."
             )
         cv: Any = self.cv
         if isinstance(cv, Integral):
             n_folds = min(int(cv), n_products)
             cv = ClassDisjointKFold(n_folds, shuffle=True, random_state=seed)
-        for train, test in cv.split(data.titles, labels):
+        for train, test in cv.split(training.titles, labels):
             common = np.intersect1d(labels[train], labels[test])
             if common.size:
                 raise ValueError(
@@ -501,7 +502,7 @@ class PairClassifierMatcher(
         return tags
 
 
-class _Galleries:
+class _FoldScores:
     """The folds of a fit, as one graph in which no title meets those of others."""
 
     def __init__(self, folds: list[Fold]) -> None:
@@ -511,8 +512,8 @@ class _Galleries:
         labels = [fold.labels + i * n_labels for i, fold in enumerate(folds)]
         self.labels = np.unique(np.concatenate(labels), return_inverse=True)[1]
         n_true = sum(fold.n_true for fold in folds)
-        n_candidates = sum(fold.n_candidates for fold in folds)
-        self.candidate_recall = n_candidates / n_true if n_true else 1.0
+        n_reached = sum(fold.n_true_candidates for fold in folds)
+        self.candidate_recall = n_reached / n_true if n_true else 1.0
         self.mean_size = float(np.mean([len(fold.labels) for fold in folds]))
 
     def best(
@@ -603,6 +604,6 @@ def _make_embedders(embedders: Any, seed: int) -> list[Any]:
 
 
 def _fields(X: Any) -> Titles:
-    """Return the rows of X as they were given: of shape (n,) or (n, n_columns)."""
+    """Return the rows of X as they were given: of shape (n,) or (n, n_fields)."""
     fields = np.asarray(X, dtype=object)
     return fields[:, 0] if fields.ndim == 2 and fields.shape[1] == 1 else fields

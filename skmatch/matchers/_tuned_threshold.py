@@ -29,11 +29,11 @@ from skmatch.evaluation import (
     encode_labels,
     scores_at,
 )
-from skmatch.matchers._threshold import FaissThresholdMatcher
-from skmatch.matchers._thresholding import Refinements, rank_decisions, warn_if_far
+from skmatch.matchers._faiss_threshold import FaissThresholdMatcher
+from skmatch.matchers._ranked_decisions import Refinements, rank_decisions, warn_if_far
 from skmatch.search import lowest_threshold
 
-_N_LEVELS = 400  # thresholds at which sub-galleries are scored
+_N_THRESHOLDS = 400  # thresholds at which sub-galleries are scored
 _SMALLEST_GALLERY = 64
 
 
@@ -67,9 +67,9 @@ class TunedThresholdMatcherCV(
           more.
         - ("recall_at_precision", precision): recall of the pairs where their precision
           reaches a value in ``(0, 1]``, and 0 where it does not.
-        - a callable ``scoring(row, is_right, n_true)``. The entries of the first two,
+        - a callable ``scoring(row, is_correct, n_true)``. The entries of the first two,
           of shape (n_entries,), are the matches in falling order of score, each pair
-          once from either side: the row of each, and whether it is right;
+          once from either side: the row of each, and whether it is correct;
           `n_true`, of shape (n_rows,), counts the rows of each row's product, itself
           included. It returns n_entries + 1 scores: those of the first 0, 1, 2, ...
           entries.
@@ -289,14 +289,15 @@ class TunedThresholdMatcherCV(
         Returns
         -------
         threshold : float
-            `best_threshold_`, or with `adapt_to_gallery` that of the line, in
-            ``[-1, 1]``.
+            `best_threshold_`, or with `adapt_to_gallery` that of the line, at most 1
+            and at least 0 or the lowest threshold that was tried.
         """
         check_is_fitted(self, "best_threshold_")
         if not self.adapt_to_gallery:
             return self.best_threshold_
         line = self.intercept_ + self.slope_ * np.log(max(1, n_rows))
-        return max(-1.0, min(1.0, float(line)))
+        lowest = min(0.0, float(self.cv_results_["threshold"].min()))
+        return max(lowest, min(1.0, float(line)))
 
     def _prepare(self, X: Any) -> tuple[Any, Any]:
         """Return what the matcher takes, and a copy of the matcher."""
@@ -333,8 +334,8 @@ class TunedThresholdMatcherCV(
             "mean_test_score": mean,
             "std_test_score": scores.std(axis=0),
         }
-        for number, row in enumerate(scores):
-            self.cv_results_[f"split{number}_test_score"] = row
+        for fold, scores_of_fold in enumerate(scores):
+            self.cv_results_[f"split{fold}_test_score"] = scores_of_fold
         best = int(mean.argmax())
         self.best_threshold_ = float(thresholds[best])
         self.best_score_ = float(mean[best])
@@ -345,10 +346,10 @@ class TunedThresholdMatcherCV(
     ) -> None:
         """Fit a line in log(rows) to the best thresholds of sub-galleries."""
         rng = check_random_state(self.random_state)
-        levels = np.unique(
-            np.quantile(thresholds, np.linspace(0, 1, _N_LEVELS), method="nearest")
+        grid = np.unique(
+            np.quantile(thresholds, np.linspace(0, 1, _N_THRESHOLDS), method="nearest")
         )
-        levels = np.union1d(levels, np.linspace(levels[0], levels[-1], _N_LEVELS))
+        grid = np.union1d(grid, np.linspace(grid[0], grid[-1], _N_THRESHOLDS))
         sizes: list[float] = []
         best: list[float] = []
         n_rows = min(len(gallery.labels) for gallery in galleries)
@@ -359,10 +360,10 @@ class TunedThresholdMatcherCV(
                 for gallery in galleries
                 for _ in range(n_turns)
             ]
-            scores = [scores_at(part, levels, self.scoring) for part in parts]
+            scores = [scores_at(part, grid, self.scoring) for part in parts]
             mean = np.mean(scores, axis=0)
             # The middle of all that is nearly best moves less than the best one does.
-            near = levels[mean >= mean.max() - 0.002]
+            near = grid[mean >= mean.max() - 0.002]
             sizes.append(float(np.mean([len(part.labels) for part in parts])))
             best.append(float(near[0] + near[-1]) / 2)
             n_rows //= 2
@@ -387,7 +388,7 @@ class TunedThresholdMatcherCV(
         return tags
 
 
-class _Gallery(NamedTuple):
+class _ScoredGallery(NamedTuple):
     """The ranked pairs of a gallery, and the threshold down to which they are all."""
 
     ranked: RankedMatches
@@ -402,7 +403,7 @@ def _fit_and_score(
     train: NDArray[np.intp],
     test: NDArray[np.intp],
     floor: float | None,
-) -> _Gallery:
+) -> _ScoredGallery:
     """Fit an estimator on a fold's training rows and score its test rows."""
     fresh = clone(estimator)
     if not isinstance(_matcher(fresh).threshold, Real):
@@ -413,19 +414,17 @@ def _fit_and_score(
 
 def _score_gallery(
     estimator: Any, X: Any, labels: NDArray[np.intp], floor: float | None
-) -> _Gallery:
+) -> _ScoredGallery:
     """Rank all pairs of a gallery at or above a floor."""
     X, matcher = _before_matcher(estimator, X), copy(_matcher(estimator))
-    if isinstance(matcher, FaissThresholdMatcher):
-        if floor is None:
-            rows = X if hasattr(X, "shape") else np.asarray(X)
-            floor = lowest_threshold(rows, matcher.max_pairs)
-        matcher.set_params(threshold=floor)
-    graph = matcher.score_graph(X)
-    if floor is None:
-        floor = float(graph.data.min(initial=1.0))
+    if floor is None and isinstance(matcher, FaissThresholdMatcher):
+        rows = X if hasattr(X, "shape") else np.asarray(X)
+        floor = lowest_threshold(rows, matcher.max_pairs)
+    elif floor is None:
+        floor = 0.0
+    graph = matcher.set_params(threshold=floor).score_graph(X)
     codes = np.unique(labels, return_inverse=True)[1]
-    return _Gallery(rank_decisions(graph, codes, Refinements.of(matcher)), floor)
+    return _ScoredGallery(rank_decisions(graph, codes, Refinements.of(matcher)), floor)
 
 
 def _draw_products(
@@ -437,17 +436,17 @@ def _draw_products(
     stays = np.isin(gallery.labels, drawn)
     position = stays.cumsum() - 1
     both = stays[gallery.row] & stays[gallery.column]
-    fallback = None
-    if gallery.fallback is not None:
-        other = gallery.fallback[stays]
+    singleton_match = None
+    if gallery.singleton_match is not None:
+        other = gallery.singleton_match[stays]
         is_there = (other >= 0) & stays[other]
-        fallback = np.where(is_there, position[other], -1)
+        singleton_match = np.where(is_there, position[other], -1)
     return RankedMatches(
         position[gallery.row[both]],
         position[gallery.column[both]],
         gallery.score[both],
         np.unique(gallery.labels[stays], return_inverse=True)[1],
-        fallback,
+        singleton_match,
     )
 
 

@@ -1,7 +1,8 @@
 """From pairs of titles to match probabilities: candidates, features, stacking.
 
 In: titles and fitted embedders. Out: the probability of each candidate pair, as a score
-graph, and why. Pairs are scored in a context: a gallery, a catalogue, or a pair alone.
+graph, and why. Pairs are scored in a context: a gallery, a catalogue, or a
+pair beside a catalogue.
 
 - ``_model.py``: the fitted pair model; read `PairModel.score` first
 - ``_stacking.py``: how it is fitted, out of fold, level by level

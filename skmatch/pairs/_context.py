@@ -1,4 +1,4 @@
-"""What the pairs of titles are scored in: a gallery, a catalogue, or the pair alone.
+"""What pairs of titles are scored in: a gallery, a catalogue, or a pair beside one.
 
 The three contexts answer the same questions: which pairs are candidates, what words are
 around them, what scores are around a score, and what a stacking level says once its
@@ -82,7 +82,7 @@ class Context(Protocol):
         ...
 
     def parse(
-        self, known: WordCounts, pairs: PairIndices
+        self, counts_of_fit: WordCounts, pairs: PairIndices
     ) -> tuple[ParsedTitles, PairIndices]:
         """Return the titles of pairs, parsed, and the indices of the pairs in them."""
         ...
@@ -123,23 +123,23 @@ class GalleryContext:
         return PairIndices(*np.divmod(np.unique(np.concatenate(keys)), n_titles))
 
     def parse(
-        self, known: WordCounts, pairs: PairIndices
+        self, counts_of_fit: WordCounts, pairs: PairIndices
     ) -> tuple[ParsedTitles, PairIndices]:
         """Parse all titles; they are the gallery whose words count."""
-        return ParsedTitles(self.left.titles, self.left.fields, known), pairs
+        return ParsedTitles(self.left.titles, self.left.fields, counts_of_fit), pairs
 
     def around(self, embedder: int, scores: Scores, pairs: PairIndices) -> Around:
         """Put the scores of the pairs around them."""
-        known = Neighbourhoods(symmetrize(scores, *pairs, len(self.left)))
-        return Around(known, known, self.holds_left, self.holds_right)
+        near = Neighbourhoods(symmetrize(scores, *pairs, len(self.left)))
+        return Around(near, near, self.holds_left, self.holds_right)
 
     def propagate(
         self, level: int, probabilities: Scores, pairs: PairIndices, propagates: bool
     ) -> Level:
         """Propagate the probabilities over the matches of the titles."""
         graph = symmetrize(probabilities, *pairs, len(self.left))
-        known = Propagation(graph, propagates=propagates)
-        return Level(probabilities, known.at(*pairs), known, known)
+        among = Propagation(graph, propagates=propagates)
+        return Level(probabilities, among.at(*pairs), among, among)
 
 
 @dataclass(frozen=True)
@@ -166,31 +166,31 @@ class CatalogueContext:
         return PairIndices(*np.divmod(keys, len(self.right)))
 
     def parse(
-        self, known: WordCounts, pairs: PairIndices
+        self, counts_of_fit: WordCounts, pairs: PairIndices
     ) -> tuple[ParsedTitles, PairIndices]:
         """Parse the titles and their candidates; the words of the catalogue count."""
         used, position = np.unique(pairs.right, return_inverse=True)
         titles = ParsedTitles(
             np.concatenate([self.right.titles[used], self.left.titles]),
             np.concatenate([self.right.fields[used], self.left.fields]),
-            known,
+            counts_of_fit,
             self.catalogue.counts,
         )
         return titles, PairIndices(pairs.left + len(used), position)
 
     def around(self, embedder: int, scores: Scores, pairs: PairIndices) -> Around:
         """Put the scores around the titles, and what is known around the catalogue."""
-        own = Neighbourhoods(self._graph(scores, pairs))
-        known = self.catalogue.similarities[embedder]
-        return Around(own, known, self.holds_left, self.holds_right)
+        near = Neighbourhoods(self._graph(scores, pairs))
+        of_catalogue = self.catalogue.similarities[embedder]
+        return Around(near, of_catalogue, self.holds_left, self.holds_right)
 
     def propagate(
         self, level: int, probabilities: Scores, pairs: PairIndices, propagates: bool
     ) -> Level:
         """Propagate each title's probabilities over those of the catalogue."""
-        known = self.catalogue.levels[level]
-        own = Propagation(self._graph(probabilities, pairs), known, propagates)
-        return Level(probabilities, own.at(*pairs), own, known)
+        among = self.catalogue.levels[level]
+        against = Propagation(self._graph(probabilities, pairs), among, propagates)
+        return Level(probabilities, against.at(*pairs), against, among)
 
     def _graph(self, scores: Scores, pairs: PairIndices) -> csr_array:
         """Return the scores of pairs, (n_titles, n_catalogue)."""
@@ -221,21 +221,23 @@ class PairContext:
         return PairIndices(np.array([0]), np.array([1]))
 
     def parse(
-        self, known: WordCounts, pairs: PairIndices
+        self, counts_of_fit: WordCounts, pairs: PairIndices
     ) -> tuple[ParsedTitles, PairIndices]:
         """Parse the two titles; the words of the catalogue count."""
-        titles = ParsedTitles(self.left.titles, self.left.fields, known, self.counts)
+        titles = ParsedTitles(
+            self.left.titles, self.left.fields, counts_of_fit, self.counts
+        )
         return titles, pairs
 
     def around(self, embedder: int, scores: Scores, pairs: PairIndices) -> Around:
         """Return what is known of both titles."""
-        known = self.similarities[embedder]
-        return Around(known, known, self.holds_left, self.holds_right)
+        near = self.similarities[embedder]
+        return Around(near, near, self.holds_left, self.holds_right)
 
     def propagate(
         self, level: int, probabilities: Scores, pairs: PairIndices, propagates: bool
     ) -> Level:
         """Propagate the probability over what both titles match in the catalogue."""
-        known = self.levels[level]
-        propagated = known.between(probabilities, *pairs)
-        return Level(probabilities, propagated, known, known)
+        against = self.levels[level]
+        propagated = against.between(probabilities, *pairs)
+        return Level(probabilities, propagated, against, against)

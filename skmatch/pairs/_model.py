@@ -39,7 +39,7 @@ Titles = NDArray[np.object_]
 _PAIRS_PER_BLOCK = 2**17
 
 
-class Pairs(NamedTuple):
+class DescribedPairs(NamedTuple):
     """Candidate pairs in their context, and what describes them."""
 
     context: Context
@@ -67,7 +67,7 @@ class Pairs(NamedTuple):
         columns = compare_neighbourhoods(level.propagated, *self.indices, around)
         return np.column_stack([features, *columns])
 
-    def repeat(self, n_times: int) -> Pairs:
+    def repeat(self, n_times: int) -> DescribedPairs:
         """Return each pair many times."""
         return self._replace(
             indices=PairIndices(*(np.repeat(side, n_times) for side in self.indices)),
@@ -87,7 +87,7 @@ class PairDescriber(NamedTuple):
         embeddings = [unit_rows(e.transform(titles)) for e in self.embedders]
         return EncodedTitles(titles, fields, embeddings, hash_words(titles))
 
-    def describe(self, context: Context, n_threads: int) -> Pairs:
+    def describe(self, context: Context, n_threads: int) -> DescribedPairs:
         """Find the candidate pairs of a context, and describe them."""
         pairs = context.candidates(self.n_candidates, n_threads)
         titles, of_titles = context.parse(self.text_features.counts, pairs)
@@ -99,13 +99,13 @@ class PairDescriber(NamedTuple):
             around = context.around(embedder, scores, pairs)
             columns += compare_neighbourhoods(scores, *pairs, around)
             similarities.append(around.left)
-        return Pairs(context, pairs, np.column_stack(columns), similarities)
+        return DescribedPairs(context, pairs, np.column_stack(columns), similarities)
 
     def feature_names(self) -> list[str]:
         """Return the names of the features before the first level."""
         names = self.text_features.names
-        for number, embedder in enumerate(self.embedders):
-            names += graph_feature_names(f"{type(embedder).__name__.lower()}{number}")
+        for index, embedder in enumerate(self.embedders):
+            names += graph_feature_names(f"{type(embedder).__name__.lower()}{index}")
         return names
 
 
@@ -119,7 +119,9 @@ class PairModel(NamedTuple):
     background: NDArray[np.float32]  # features of training pairs, for explanations
 
     def score(
-        self, pairs: Pairs, replaced: tuple[int, NDArray[np.float32]] | None = None
+        self,
+        pairs: DescribedPairs,
+        replaced: tuple[int, NDArray[np.float32]] | None = None,
     ) -> tuple[list[Level], NDArray[np.float32]]:
         """Return what each level says, and the features that the last one sees.
 
@@ -129,15 +131,17 @@ class PairModel(NamedTuple):
         weights = weigh_words(self.word_weights, pairs)
         described = features = np.column_stack([pairs.features, weights])
         levels: list[Level] = []
-        for number, classifier in enumerate(self.classifiers):
-            if number:
+        for level, classifier in enumerate(self.classifiers):
+            if level:
                 features = pairs.add_level(described, levels[-1])
             if replaced is not None and replaced[0] < features.shape[1]:
                 features = features.copy()
                 features[:, replaced[0]] = replaced[1]
-            p = match_probability(classifier, features)
+            probabilities = match_probability(classifier, features)
             levels.append(
-                pairs.context.propagate(number, p, pairs.indices, self.propagates)
+                pairs.context.propagate(
+                    level, probabilities, pairs.indices, self.propagates
+                )
             )
         return levels, features
 
@@ -167,7 +171,7 @@ class PairModel(NamedTuple):
 
     def _score_gallery(
         self, titles: Titles, fields: Titles, n_threads: int
-    ) -> tuple[Pairs, list[Level]]:
+    ) -> tuple[DescribedPairs, list[Level]]:
         encoded = self.describer.encode(titles, fields)
         pairs = self.describer.describe(GalleryContext(encoded), n_threads)
         return pairs, self.score(pairs)[0]
@@ -182,7 +186,7 @@ def match_probability(classifier: Any, features: Any) -> NDArray[np.float32]:
     return classifier.predict_proba(features)[:, column].astype(np.float32)
 
 
-def weigh_words(classifier: Any, pairs: Pairs) -> NDArray[np.float32]:
+def weigh_words(classifier: Any, pairs: DescribedPairs) -> NDArray[np.float32]:
     """Return the log-odds of a match that the words of each pair have."""
     blocks = [match_probability(classifier, block) for block in pairs.compare_words()]
     return log_odds(np.concatenate(blocks))

@@ -22,9 +22,9 @@ from sklearn.dummy import DummyClassifier
 
 from skmatch.pairs._context import GalleryContext, Level
 from skmatch.pairs._model import (
+    DescribedPairs,
     PairDescriber,
     PairModel,
-    Pairs,
     log_odds,
     match_probability,
 )
@@ -58,10 +58,10 @@ class TrainingTitles(NamedTuple):
 
 
 class Fold(NamedTuple):
-    """A gallery of training titles, whose products what scores it has not seen."""
+    """Training titles, scored by models that saw none of their products."""
 
     labels: NDArray[np.intp]  # (n_titles,)
-    n_candidates: int  # pairs that are candidates and the same product
+    n_true_candidates: int  # pairs that are candidates and the same product
     level: Level  # what the last level says, out of fold
 
     @property
@@ -72,18 +72,18 @@ class Fold(NamedTuple):
 
 
 def fit_pair_model(
-    data: TrainingTitles,
+    training: TrainingTitles,
     splits: Iterable[tuple[NDArray[np.intp], NDArray[np.intp]]],
     settings: PairSettings,
 ) -> tuple[PairModel, list[Fold]]:
     """Fit a pair model; return it, and what it says of the folds of `splits`."""
-    galleries: list[Pairs] = []
+    galleries: list[DescribedPairs] = []
     labels, is_match = [], []
     for train, test in splits:
-        describer = _fit_describer(data, train, settings)
-        encoded = describer.encode(data.titles[test], data.fields[test])
+        describer = _fit_describer(training, train, settings)
+        encoded = describer.encode(training.titles[test], training.fields[test])
         pairs = describer.describe(GalleryContext(encoded), settings.n_threads)
-        own = data.labels[test]
+        own = training.labels[test]
         galleries.append(pairs)
         labels.append(own)
         is_match.append(own[pairs.indices.left] == own[pairs.indices.right])
@@ -93,7 +93,7 @@ def fit_pair_model(
     rng = np.random.default_rng(settings.seed)
     n_drawn = min(_N_BACKGROUND, len(features))
     model = PairModel(
-        _fit_describer(data, slice(None), settings),
+        _fit_describer(training, slice(None), settings),
         word_weights,
         classifiers,
         settings.propagates,
@@ -107,10 +107,10 @@ def fit_pair_model(
 
 
 def _fit_describer(
-    data: TrainingTitles, rows: Any, settings: PairSettings
+    training: TrainingTitles, rows: Any, settings: PairSettings
 ) -> PairDescriber:
     """Fit embedders and count the words of some titles."""
-    titles, y = data.titles[rows], data.y[rows]
+    titles, y = training.titles[rows], training.y[rows]
     return PairDescriber(
         [clone(embedder).fit(titles, y) for embedder in settings.embedders],
         TextFeatures(count_words(titles), settings.pair_features),
@@ -119,7 +119,9 @@ def _fit_describer(
 
 
 def _fit_levels(
-    galleries: list[Pairs], is_match: list[NDArray[np.bool_]], settings: PairSettings
+    galleries: list[DescribedPairs],
+    is_match: list[NDArray[np.bool_]],
+    settings: PairSettings,
 ) -> tuple[Any, list[Any], list[Level], NDArray[np.float32]]:
     """Fit the weights of words and the classifiers of all levels.
 
@@ -138,18 +140,18 @@ def _fit_levels(
     features = described
     levels: list[Level] = []
     classifiers: list[Any] = []
-    for number in range(settings.n_levels):
-        if number:
+    for level in range(settings.n_levels):
+        if level:
             features = [
-                pairs.add_level(own, level)
-                for pairs, own, level in zip(galleries, described, levels, strict=True)
+                pairs.add_level(own, before)
+                for pairs, own, before in zip(galleries, described, levels, strict=True)
             ]
         probabilities, fitted = _cross_fit(
             settings.classifier, features, is_match, np.concatenate
         )
         classifiers.append(fitted)
         levels = [
-            pairs.context.propagate(number, p, pairs.indices, settings.propagates)
+            pairs.context.propagate(level, p, pairs.indices, settings.propagates)
             for pairs, p in zip(galleries, probabilities, strict=True)
         ]
     return word_weights, classifiers, levels, np.concatenate(features)

@@ -1,17 +1,17 @@
-"""From embeddings to pairs of similar rows: every product of embeddings is made here.
+"""From embeddings to pairs of similar rows: all similarities are computed here.
 
 In: embeddings, dense or sparse, which ``_unit_rows.py`` scales. Out: pairs, as arrays
 (row, column, similarity); of nearest neighbours (row, column). What decides between
 exact and approximate search is ``_planner.py``.
 
-- ``_radius.py``: all pairs above a threshold, as a plan says: by products, in cells, or
-  in a faiss index
+- ``_radius.py``: all pairs above a threshold, as a plan says: all compared, in cells,
+  or in a faiss index
 - ``_planner.py``: what each way costs, and which one is taken, with its recall
 - ``_neighbors.py``: the nearest neighbours of each row: candidates
 - ``_cells.py``: an inverted file whose probing rule can lose no pair
 - ``_faiss_index.py``: rows in an index that faiss makes of a factory string
 - ``_sparse.py``: both searches of sparse rows
-- ``_products.py``: products of given pairs and of blocks; exact re-ranking in float64
+- ``_similarities.py``: those of given pairs and of blocks; exact re-ranking in float64
 - ``_recall.py``: the share of the pairs that is found, from a sample
 - ``_estimates.py``: how many pairs a threshold gives, from a sample
 """
@@ -20,9 +20,9 @@ from skmatch.search._estimates import lowest_threshold, refuse_too_many
 from skmatch.search._faiss_index import flat_index, rows_of
 from skmatch.search._neighbors import most_similar, nearest_neighbors
 from skmatch.search._planner import plan_search, uses_factory
-from skmatch.search._products import Pairs, inner_products, similar_pairs
 from skmatch.search._radius import Plan, search_pairs
 from skmatch.search._recall import SearchReport
+from skmatch.search._similarities import Pairs, inner_products, similar_pairs
 from skmatch.search._unit_rows import draw, unit_rows
 
 __all__ = [

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csc_array, csr_array
 
-from skmatch.search._products import (
+from skmatch.search._similarities import (
     ENTRIES_PER_BLOCK,
     PAIRS_PER_BLOCK,
     pairs_above,

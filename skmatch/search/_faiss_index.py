@@ -9,8 +9,8 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
-from skmatch.search._products import Pairs, join, rerank, rounding
 from skmatch.search._recall import Recall, interval
+from skmatch.search._similarities import Pairs, join, rerank, rounding
 from skmatch.search._unit_rows import Embeddings
 
 # faiss leaves BLAS for batches with rows * dimensions < 128,000, and is 6 times slower.

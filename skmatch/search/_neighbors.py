@@ -12,14 +12,14 @@ from scipy.sparse import issparse
 from threadpoolctl import threadpool_limits
 
 from skmatch.search._faiss_index import flat_index
-from skmatch.search._products import cosines, rounding
+from skmatch.search._similarities import cosines, rounding
 from skmatch.search._sparse import sparse_neighbors
 from skmatch.search._unit_rows import Embeddings, Indices, draw
 
 _LARGEST_FLAT = 20_000  # rows that are all compared
-_ROWS_PER_LIST = 50  # that train its centroid
+_ROWS_PER_CELL = 50  # that train its centroid
 _N_SAMPLE = 2048  # rows whose true neighbours are known
-# A scan of lists runs at an eighth of the speed of BLAS, which compares all rows.
+# A scan of cells runs at an eighth of the speed of BLAS, which compares all rows.
 _SLOWDOWN = 8
 
 
@@ -38,13 +38,13 @@ def nearest_neighbors(
     Sparse rows that share no column are not near, however few are nearer. Dense rows:
 
     1. Up to `largest_flat` others are all compared with each row.
-    2. More others lie in the lists of an inverted file, sqrt(n) of them; a row is
-       compared with those in the lists of the nearest centroids.
+    2. More others lie in the cells of an inverted file, sqrt(n) of them; a row is
+       compared with those in the cells of the nearest centroids.
     3. The number of these is doubled until rows of a sample have found `target_recall`
        of their true neighbours: while that number stays the same, time grows as
        n ** 1.5.
-    4. Where so many lists are needed (an eighth of all) that to compare all rows is
-       faster, that is done. A warning tells if `max_probes` lists are too few.
+    4. Where so many cells are needed (an eighth of all) that to compare all rows is
+       faster, that is done. A warning tells if `max_probes` cells are too few.
     """
     n_neighbors = min(n_neighbors, others.shape[0])
     if issparse(rows):
@@ -70,11 +70,11 @@ def _inverted_file(
     max_probes: int,
 ) -> Any:
     """Return an inverted file of this recall, or `flat` where that is faster."""
-    n_lists = round(np.sqrt(len(others)))
+    n_cells = round(np.sqrt(len(others)))
     index: Any = faiss.index_factory(
-        others.shape[1], f"IVF{n_lists},Flat", faiss.METRIC_INNER_PRODUCT
+        others.shape[1], f"IVF{n_cells},Flat", faiss.METRIC_INNER_PRODUCT
     )
-    index.train(others[draw(len(others), _ROWS_PER_LIST * n_lists)])
+    index.train(others[draw(len(others), _ROWS_PER_CELL * n_cells)])
     index.add(others)
     sample = rows[draw(len(rows), _N_SAMPLE, seed=1)]
     # Of equally similar neighbours any will do.
@@ -84,14 +84,14 @@ def _inverted_file(
         recall = float((index.search(sample, n_neighbors)[0] >= least).mean())
         if recall >= target_recall:
             return index
-        if _SLOWDOWN * index.nprobe >= n_lists:
+        if _SLOWDOWN * index.nprobe >= n_cells:
             return flat
         if index.nprobe >= max_probes:
             break
         index.nprobe *= 2
     warnings.warn(
         f"The search of candidates found {recall:.4f} of the {n_neighbors} nearest "
-        f"neighbours of a sample of rows in {index.nprobe} of {n_lists} lists; "
+        f"neighbours of a sample of rows in {index.nprobe} of {n_cells} cells; "
         f"expected {target_recall}.",
         UserWarning,
         stacklevel=3,

@@ -14,9 +14,9 @@ from threadpoolctl import threadpool_limits
 
 from skmatch.search._cells import ROWS_PER_CELL, Cells, Run
 from skmatch.search._faiss_index import clone_index, make_index, tune_index
-from skmatch.search._products import PAIRS_PER_BLOCK, Pairs, join, rounding
 from skmatch.search._radius import Plan, find_pairs, shorten, sort_by_cell, threads
 from skmatch.search._recall import Recall, calibrate, design_effect
+from skmatch.search._similarities import PAIRS_PER_BLOCK, Pairs, join, rounding
 from skmatch.search._unit_rows import Embeddings, Indices, draw
 
 _OWN = ("auto", "exact", "cells")  # any other index is a faiss factory string
@@ -53,7 +53,7 @@ def plan_search(
             other, threshold, index, target_recall, n_threads, search_index
         )
     with threads(n_threads) as run:
-        return plan_products(
+        return plan_dense(
             left, right, threshold, index=index, target_recall=target_recall, run=run
         )
 
@@ -81,7 +81,7 @@ def plan_index(
     return Plan(recall=recall, index=index, factory=factory)
 
 
-def plan_products(
+def plan_dense(
     left: Embeddings,
     right: Embeddings | None,
     threshold: float,
@@ -123,7 +123,7 @@ def plan_products(
         return best
     is_best = exact is best
     exact = exact._replace(sorted_right=sort_by_cell(other, exact, run))
-    # Where cells of this margin are of no use, they are none for the sample either.
+    # The sample is searched in these cells only if they are the quickest exact way.
     of_sample = exact._replace(margin=2 * widest, one_sided=True) if is_best else None
     most = len(left) // 20 if index == "auto" else len(left)  # no more than pays
     sample = exact_sample(left, right, threshold, target_recall, run, of_sample, most)

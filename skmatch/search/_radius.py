@@ -14,8 +14,8 @@ from threadpoolctl import threadpool_limits
 
 from skmatch.search._cells import Cells, Run, SortedRows
 from skmatch.search._faiss_index import search_index
-from skmatch.search._products import Pairs, join, pairs_above, rerank, rounding
 from skmatch.search._recall import EXACT, Recall, SearchReport
+from skmatch.search._similarities import Pairs, join, pairs_above, rerank, rounding
 from skmatch.search._sparse import sparse_pairs
 from skmatch.search._unit_rows import Embeddings, Indices
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array, csr_matrix
 
-from skmatch.search._products import Pairs
+from skmatch.search._similarities import Pairs
 from skmatch.search._unit_rows import Indices
 
 _WORK_PER_ROW = 100_000  # products of entries, that is rows that share a column

@@ -72,8 +72,10 @@ def test_score_at_each_threshold_is_that_of_its_matches(scoring, seed):
 def test_singletons_have_their_best_match(scoring, max_matches, seed, mutual):
     graph, labels = draw(seed)
     limits = {"max_matches": max_matches, "mutual": mutual and max_matches is not None}
-    fallback = keep_matches(graph, np.inf, match_singletons=True)
-    ranked = rank_matches(keep_matches(graph, -np.inf, **limits), labels, fallback)
+    singleton_match = keep_matches(graph, np.inf, match_singletons=True)
+    ranked = rank_matches(
+        keep_matches(graph, -np.inf, **limits), labels, singleton_match
+    )
     found = scores_at(ranked, THRESHOLDS, scoring)
     expected = [
         SCORES[scoring](
@@ -117,18 +119,18 @@ def test_scoring_of_the_user():
     graph, labels = draw(3)
     ranked = rank_matches(graph, labels)
 
-    def share_of_right(row, is_right, n_true):
-        assert row.shape == is_right.shape == (graph.nnz,)
+    def share_of_correct(row, is_correct, n_true):
+        assert row.shape == is_correct.shape == (graph.nnz,)
         assert_allclose(n_true, np.bincount(labels)[labels])
-        return np.append(0, is_right.cumsum()) / len(n_true)
+        return np.append(0, is_correct.cumsum()) / len(n_true)
 
-    curve = score_curve(ranked, share_of_right)
+    curve = score_curve(ranked, share_of_correct)
     same = np.equal.outer(labels, labels) & (graph.toarray() > 0)
     assert curve[-1] == same.sum() / 25
     with pytest.raises(ValueError, match=r"scoring returned shape \(3,\); expected"):
         score_curve(ranked, lambda *a: np.ones(3))
     with pytest.raises(ValueError, match="knows nothing of match_singletons=True"):
-        score_curve(rank_matches(graph, labels, graph), share_of_right)
+        score_curve(rank_matches(graph, labels, graph), share_of_correct)
 
 
 @pytest.mark.parametrize(

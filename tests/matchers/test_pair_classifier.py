@@ -275,6 +275,13 @@ def test_columns_join_the_title_and_reach_own_features(split):
     assert matcher.explain(rows[0], rows[1]).probability >= 0
 
 
+def test_explanation_of_a_missing_title_is_refused(split, fitted):
+    with pytest.raises(ValueError, match="row 1 of X holds None"):
+        fitted.explain(split[0][0], [None])
+    with pytest.raises(ValueError, match="title_b has 2 fields; expected 1"):
+        fitted.explain(split[0][0], ["tea", "red"])
+
+
 def test_explanation_names_what_speaks_for_a_match(split, fitted):
     titles, labels = split[:2]
     label = np.flatnonzero(np.bincount(labels) > 1)[0]

@@ -229,9 +229,9 @@ def test_gallery_without_a_pair(scoring, scorer):
 
 
 def test_curve_by_a_callable(pipe, made):
-    def fewest(row, is_right, n_true):
-        assert row.shape == is_right.shape
-        assert is_right.dtype == bool
+    def fewest(row, is_correct, n_true):
+        assert row.shape == is_correct.shape
+        assert is_correct.dtype == bool
         return -np.arange(len(row) + 1.0)
 
     tuned = TunedThresholdMatcherCV(pipe, scoring=fewest).fit(*made)

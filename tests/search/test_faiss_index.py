@@ -10,8 +10,8 @@ from skmatch.search._faiss_index import (
     tune_index,
 )
 from skmatch.search._planner import exact_sample
-from skmatch.search._products import join
 from skmatch.search._radius import Plan, find_pairs, threads
+from skmatch.search._similarities import join
 
 
 @pytest.fixture

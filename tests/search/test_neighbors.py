@@ -99,8 +99,8 @@ def test_rows_without_structure_are_all_compared(rng, probes):
     assert probes[-1][0] == 2048  # of the sample; all rows went elsewhere
 
 
-def test_too_few_lists_give_a_warning(clusters):
-    message = r"found 0\.\d{4} of the 10 nearest neighbours .* in 1 of 55 lists; "
+def test_too_few_cells_give_a_warning(clusters):
+    message = r"found 0\.\d{4} of the 10 nearest neighbours .* in 1 of 55 cells; "
     with pytest.warns(UserWarning, match=message + r"expected 0\.995"):
         search_clusters(clusters, max_probes=1)
     with warnings.catch_warnings():

@@ -6,8 +6,8 @@ from skmatch.search import search_pairs
 from skmatch.search._cells import Cells
 from skmatch.search._faiss_index import make_index
 from skmatch.search._planner import _measure_prefixes, _widest_margin
-from skmatch.search._products import join
 from skmatch.search._radius import Plan, find_pairs, shorten, threads
+from skmatch.search._similarities import join
 
 
 def clustered(rng, n_rows, n_features=40, spread=0.05):

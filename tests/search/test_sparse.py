@@ -4,7 +4,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.sparse import csr_array, hstack, random_array
 
 from skmatch.search import unit_rows
-from skmatch.search._products import join
+from skmatch.search._similarities import join
 from skmatch.search._sparse import _keep_rarest, sparse_neighbors, sparse_pairs
 
 

@@ -40,16 +40,16 @@ def rank_decisions(
     The best matches of a row are those above a threshold, too: to limit the graph first
     and to lower the threshold then is the same as to limit the matches above each.
     """
-    fallback = None
+    singleton_match = None
     if refinements.match_singletons:
-        fallback = keep_matches(graph, np.inf, match_singletons=True)
+        singleton_match = keep_matches(graph, np.inf, match_singletons=True)
     limited = keep_matches(
         graph,
         -np.inf,
         max_matches=refinements.max_matches,
         mutual=refinements.mutual,
     )
-    return rank_matches(limited, labels, fallback)
+    return rank_matches(limited, labels, singleton_match)
 
 
 def warn_if_far(n_rows: int, gallery_size: float, parameter: str) -> None:

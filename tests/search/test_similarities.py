@@ -4,7 +4,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.sparse import csr_array
 
 from skmatch.search import inner_products, similar_pairs, unit_rows
-from skmatch.search._products import join, pairs_above, rerank, rounding
+from skmatch.search._similarities import join, pairs_above, rerank, rounding
 
 
 @pytest.fixture
