@@ -31,6 +31,7 @@ from skmatch.matchers import (
     TunedThresholdMatcherCV,
 )
 from skmatch.pairs import PairExplanation
+from skmatch.search import SearchReport
 
 __version__ = "0.1.0"
 
@@ -41,6 +42,7 @@ __all__ = [
     "LSTMTitleEmbedder",
     "PairClassifierMatcher",
     "PairExplanation",
+    "SearchReport",
     "TunedThresholdMatcherCV",
     "bcubed_f1_scorer",
     "bcubed_precision_recall_f1",
