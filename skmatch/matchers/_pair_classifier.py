@@ -367,7 +367,8 @@ class PairClassifierMatcher(
                     f"{name} has {len(row)} fields; expected {self.n_features_in_}, "
                     "as X in fit."
                 )
-        titles, _ = check_titles(self, rows, reset=False)
+        # Of another estimator: these rows have no names, even if those of fit had.
+        titles, _ = check_titles(BaseEstimator(), rows, reset=True)
         catalogue = self._catalogue_.described
         return explain_pair(self._model_, catalogue, titles, _fields(rows))
 
