@@ -57,6 +57,7 @@ ACCURACY_HEADLINES = (
         "accuracy-shopee-all-MiniLM-L6-v2",
         "AdapterBertEmbedder(MODEL)",
     ),
+    ("TF-IDF char_wb(2,4), one threshold", "pair_classifier-shopee", "TF-IDF"),
     ("PairClassifierMatcher", "pair_classifier-shopee", "PairClassifierMatcher()"),
     (
         "PairClassifierMatcher with AdapterBertEmbedder",
@@ -136,23 +137,22 @@ def describe_origin(result: Result, age: str) -> str:
     )
 
 
-def find_row(result: Result, method: str) -> tuple[Table, dict[str, Any]] | None:
-    """Return the first row of a method, and its table."""
+def find_rows(result: Result, method: str) -> list[tuple[Table, dict[str, Any]]]:
+    """Return the rows of a method, each with its table, one for each table."""
+    found = []
     for table in result["tables"]:
-        for row in table["rows"]:
-            if row.get("method", "").startswith(method):
-                return table, row
-    return None
+        rows = [row for row in table["rows"] if row["method"].startswith(method)]
+        found += [(table, row) for row in rows[:1]]
+    return found
 
 
 def render_headlines(results: dict[str, Result], ages: dict[str, str]) -> str:
     """Write the headlines of accuracy and of speed."""
     rows = []
     for title, name, method in ACCURACY_HEADLINES:
-        found = find_row(results[name], method) if name in results else None
-        if found is not None:
-            split = found[0]["title"].partition("; ")[2]
-            rows.append(found[1] | {"method": title, "split": split})
+        for table, row in find_rows(results[name], method) if name in results else []:
+            split = table["title"].partition("; ")[2]
+            rows.append(row | {"method": title, "split": split})
             rows[-1]["measured"] = ages[name].removeprefix("measured on ")
     parts = ["## Headlines\n"]
     if rows:
