@@ -7,6 +7,9 @@ matches among them; `transform`, the scores of matches with the fitted catalogue
 - ``_pair_classifier.py``: PairClassifierMatcher, probabilities of pairs of titles
 - ``_tuned_threshold.py``: TunedThresholdMatcherCV, the best threshold of either
 - ``_ranked_decisions.py``: score graphs, ranked to choose a threshold for a matcher
+
+The threshold is chosen in ``fit`` of the last two estimators, by the score at every
+threshold, which ``evaluation/_curve.py`` computes.
 """
 
 from skmatch.matchers._faiss_threshold import FaissThresholdMatcher
