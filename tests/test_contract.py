@@ -331,6 +331,15 @@ def test_threads_agree_with_one(fitted, case):
         assert_same(result, expected, atol=1e-6)
 
 
+def filters():
+    """Return the warning filters; scikit-learn's threads compile the text of some."""
+    return [
+        (action, getattr(text, "pattern", text), category,
+         getattr(module, "pattern", module), line)
+        for action, text, category, module, line in warnings.filters
+    ]  # fmt: skip
+
+
 def state():
     """Return all that is global and could be touched."""
     return (
@@ -339,7 +348,7 @@ def state():
         torch.get_rng_state().tolist(),
         torch.get_default_dtype(),
         torch.is_grad_enabled(),
-        warnings.filters[:],
+        filters(),
         sorted((pool["filepath"], pool["num_threads"]) for pool in threadpool_info()),
     )
 
