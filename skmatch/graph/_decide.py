@@ -90,6 +90,9 @@ def decide_matches(
             f"score_graph has shape {graph.shape}; expected a square matrix."
         )
     check_decision(threshold, max_matches, mutual)
+    # Float32, as the threshold that scores may equal; the diagonal is no candidate.
+    graph = graph.astype(np.float32, copy=False)
+    graph = keep_entries(graph, row_indices(graph) != graph.indices)
     kept = keep_matches(
         graph,
         threshold,

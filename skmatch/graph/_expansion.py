@@ -57,4 +57,5 @@ def expand_queries(embeddings: Any, score_graph: Any) -> Any:
             f"{(X.shape[0], X.shape[0])}."
         )
     others = keep_entries(graph, row_indices(graph) != graph.indices)
-    return unit_rows(X + others @ X, sparse_dtype=X.dtype)
+    dtype = X.dtype if X.dtype == np.float32 else np.float64
+    return unit_rows(X + others @ X, sparse_dtype=dtype)

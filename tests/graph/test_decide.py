@@ -140,3 +140,12 @@ def test_bad_input_is_named(arguments, message):
 def test_threshold_of_another_type():
     with pytest.raises(TypeError, match="threshold must be an instance of"):
         decide_matches(csr_array((2, 2)), "high")
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, bool])
+def test_scores_of_any_type_and_a_stored_diagonal(dtype):
+    scores = np.array([[1, 0.8, 0], [0.8, 1, 0], [0, 0, 1]]).astype(dtype)
+    expected = [[1, 1, 0], [1, 1, 0], [0, 0, 1]]
+    for refinements in ({}, {"max_matches": 1}, {"match_singletons": True}):
+        matches = decide_matches(scores, 0.8, **refinements)
+        assert_array_equal(matches.toarray(), expected)
