@@ -133,8 +133,8 @@ def keep_matches(
     if match_singletons:
         row = row_indices(graph)
         n_matches = np.bincount(row[is_match], minlength=graph.shape[0])
-        is_singleton = n_matches[row] == 0
-        is_match |= _is_best_of_row(graph, 1) & is_singleton & (graph.data > 0)
+        of_singleton = (n_matches[row] == 0) & (graph.data > 0)
+        is_match[of_singleton] = _is_best_of_row(keep_entries(graph, of_singleton), 1)
     return keep_entries(graph, is_match)
 
 
