@@ -4,7 +4,8 @@ titles -> embeddings (``embedders``) -> score graph (``search``, ``pairs``)
        -> matches -> groups (``graph``) -> score (``evaluation``)
 
 ``matchers`` holds the estimators that match; each of the packages says what comes in,
-what goes out and which of its files does what. ``_fitting.py`` makes every fit atomic.
+what goes out and which of its files does what. ``_fitting.py`` makes every fit atomic,
+and ``persistence`` saves every estimator.
 """
 
 from skmatch.datasets import make_product_titles
@@ -31,6 +32,7 @@ from skmatch.matchers import (
     TunedThresholdMatcherCV,
 )
 from skmatch.pairs import PairExplanation
+from skmatch.persistence import load, save
 from skmatch.search import SearchReport
 
 __version__ = "0.1.0"
@@ -51,9 +53,11 @@ __all__ = [
     "expand_queries",
     "group_matches",
     "link_catalogues",
+    "load",
     "make_product_titles",
     "pairwise_f1_scorer",
     "pairwise_precision_recall_f1",
     "rowwise_f1_score",
     "rowwise_f1_scorer",
+    "save",
 ]

@@ -1,3 +1,5 @@
+import hashlib
+import json
 import os
 import shutil
 from pathlib import Path
@@ -86,3 +88,35 @@ def bert_folder(tmp_path_factory):
 def bert_copy(bert_folder, tmp_path):
     """A copy of the same that a test may spoil."""
     return Path(shutil.copytree(bert_folder, tmp_path / "bert"))
+
+
+@pytest.fixture(scope="session")
+def forge():
+    """Change the settings of a save as one who makes the hash right could."""
+    from skmatch.persistence._folder import MANIFEST, _digest, to_json
+
+    def forge(folder, change):
+        path = folder / MANIFEST
+        content = json.loads(path.read_bytes())
+        del content["sha256"]
+        change(content)
+        path.write_bytes(to_json(content | {"sha256": _digest(content)}))
+
+    return forge
+
+
+@pytest.fixture(scope="session")
+def forge_file(forge):
+    """Replace what a file of a save holds, with a name and a hash that fit it."""
+
+    def forge_file(folder, path, new):
+        digest = hashlib.sha256(new).hexdigest()
+        name = f"{digest[:32]}{path.suffix}"
+        path.unlink()
+        (folder / name).write_bytes(new)
+        manifest = folder / "skmatch.json"
+        manifest.write_text(manifest.read_text().replace(path.name, name))
+        entry = {"bytes": len(new), "sha256": digest}
+        forge(folder, lambda content: content["files"].update({name: entry}))
+
+    return forge_file

@@ -16,7 +16,8 @@ LEVELS = [
     {"matchers"},
     {"pairs"},
     {"graph", "embedders"},
-    {"search", "titles", "evaluation", "datasets", "_fitting"},
+    {"search", "titles", "evaluation", "datasets"},
+    {"persistence", "_fitting"},
 ]
 STRANGERS = {
     "search": {"torch", "pytorch_metric_learning", "gensim"},
@@ -24,6 +25,7 @@ STRANGERS = {
     "titles": {"torch", "faiss"},
     "pairs": {"torch", "faiss"},
     "evaluation": {"torch", "faiss", "gensim"},
+    "persistence": {"faiss", "nltk"},
     "matchers": {"torch", "gensim"},
     "embedders/_networks": {"sklearn", "numpy", "faiss"},
     "embedders/_training": {"sklearn", "faiss", "gensim"},

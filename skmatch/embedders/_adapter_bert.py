@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from importlib.metadata import version
 from numbers import Integral, Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -12,25 +11,22 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 from sklearn.utils import check_scalar
-from sklearn.utils.validation import check_is_fitted
 
 from skmatch.embedders._backbones import (
     add_adapter,
+    check_settings,
+    check_sizes,
     find_backbone,
     fingerprint,
     load_backbone,
     load_tokenizer,
     make_backbone,
+    read_tokenizer,
+    write_tokenizer,
 )
 from skmatch.embedders._base import TitleEmbedder
 from skmatch.embedders._device import find_device, has_fast_bfloat16
-from skmatch.embedders._weights import (
-    SETTINGS,
-    load_weights,
-    read_settings,
-    read_weights,
-    write_folder,
-)
+from skmatch.persistence import load, savable, save
 
 if TYPE_CHECKING:
     import torch
@@ -48,9 +44,9 @@ _TITLES_OF_CALIBRATION = 300
 _TITLES_OF_START = 4000  # whose principal directions the projection starts with
 _TOKENS_PER_PASS = 1024  # what is computed of them stays in the cache
 _TOKENS_PER_PASS_OF_GPU = 32768
-_FITTED = ("history_", "best_epoch_", "n_features_in_", "adapter_config_")
 
 
+@savable
 class AdapterBertEmbedder(TitleEmbedder):
     r"""Embed titles by a frozen BERT with a trained adapter and a projection.
 
@@ -120,10 +116,16 @@ class AdapterBertEmbedder(TitleEmbedder):
         ``pip install 'skmatch[openvino]'``. The network is compiled at the first call,
         and a RuntimeError tells if its embeddings are not those of torch.
     store_backbone : bool, default=True
-        Whether a pickle holds the frozen weights, too. Without them it is a few MB, and
-        finds the language model again by `model_name`.
+        Whether a save or a pickle holds the frozen weights, too. Without them it is a
+        few MB, and finds the language model again by `model_name`.
     log_dir : str, path-like or None, default=None
         Folder for a TensorBoard log of `history_`; needs ``skmatch[tensorboard]``.
+    checkpoint_dir : str, path-like or None, default=None
+        Folder in which each epoch leaves what it takes to go on from there. A fit that
+        was killed is resumed by the same fit: equal parameters, titles and labels, and
+        versions of skmatch and torch; on a CPU its result is that of an unbroken one,
+        bit for bit. A folder of its own for each training is deleted at its end, so
+        several may share `checkpoint_dir`, as in a grid search.
     random_state : int, RandomState instance or None, default=None
         Seed of everything random, as in :class:`LSTMTitleEmbedder`.
     verbose : bool, default=False
@@ -160,7 +162,7 @@ class AdapterBertEmbedder(TitleEmbedder):
 
     Files of a model are data: only JSON and safetensors are read, a configuration that
     names code is refused, and ``trust_remote_code`` is never set. A pickle of the
-    embedder can run code; a folder written by :meth:`save` cannot.
+    embedder can run code; a folder that :func:`skmatch.save` wrote cannot.
 
     References
     ----------
@@ -206,6 +208,7 @@ class AdapterBertEmbedder(TitleEmbedder):
         backend: str = "torch",
         store_backbone: bool = True,
         log_dir: str | os.PathLike[str] | None = None,
+        checkpoint_dir: str | os.PathLike[str] | None = None,
         random_state: int | np.random.RandomState | None = None,
         verbose: bool = False,
     ) -> None:
@@ -232,51 +235,25 @@ class AdapterBertEmbedder(TitleEmbedder):
         self.backend = backend
         self.store_backbone = store_backbone
         self.log_dir = log_dir
+        self.checkpoint_dir = checkpoint_dir
         self.random_state = random_state
         self.verbose = verbose
 
     def save(self, folder: str | os.PathLike[str]) -> None:
-        """Write what was trained: a few MB, without the language model.
-
-        The folder holds ``settings.json``, with up to 300 titles of :meth:`fit` to
-        calibrate ``precision="int8"``, and a safetensors file of the weights of the
-        adapter and the projection. If writing fails, what was there before is whole.
+        """Write the embedder to a folder, as :func:`skmatch.save`.
 
         Parameters
         ----------
         folder : str or path-like
             Folder to write to; it is made if need be.
-
-        Raises
-        ------
-        ValueError
-            If `model_name` is not one that :meth:`load` could find again, or a
-            parameter cannot be written as JSON.
         """
-        check_is_fitted(self)
-        from skmatch.embedders._training import trained_weights
-
-        params = self.get_params(deep=False) | {"random_state": None, "log_dir": None}
-        params["adapter"] = self.adapter_config_
-        params["model_name"] = os.fspath(self.model_name)
-        for name in ("loss", "miner"):  # of training only
-            if not isinstance(params[name], (str, type(None))):
-                params[name] = type(self)().get_params()[name]
-        settings = {
-            "skmatch": version("skmatch"),
-            "params": params,
-            "fitted": {name: getattr(self, name) for name in _FITTED},
-            "feature_names_in": list(getattr(self, "feature_names_in_", [])),
-            "calibration": self._calibration_,
-            "backbone": fingerprint(self.module_.backbone),
-        }
-        write_folder(folder, settings, trained_weights(self.module_))
+        save(self, folder)
 
     @classmethod
     def load(
         cls, folder: str | os.PathLike[str], *, model_name: str | None = None
     ) -> Self:
-        """Read what :meth:`save` wrote. No code in the files is run.
+        """Read what :meth:`save` wrote, as :func:`skmatch.load`.
 
         Parameters
         ----------
@@ -289,55 +266,22 @@ class AdapterBertEmbedder(TitleEmbedder):
         -------
         embedder : AdapterBertEmbedder
             The fitted embedder.
-
-        Raises
-        ------
-        ValueError
-            If a file is missing or broken, the language model is another one, or the
-            weights do not fit it.
         """
-        from skmatch.embedders._training import trained_weights
-
-        path = Path(folder)
-        settings = read_settings(path)
-        try:
-            params = dict(settings["params"])
-            fitted, names = settings["fitted"], settings["feature_names_in"]
-            calibration = [str(title) for title in settings["calibration"]]
-            backbone_hash, file = settings["backbone"], str(settings["weights"])
-            embedder = cls(**params)
-        except (KeyError, TypeError, ValueError) as error:
+        embedder = load(folder, model_name=model_name)
+        if not isinstance(embedder, cls):
             raise ValueError(
-                f"{path / SETTINGS} is not one that AdapterBertEmbedder.save wrote: "
-                f"{error!r}"
-            ) from error
-        if model_name is not None:
-            embedder.model_name = model_name
-        embedder._check_params()
-        embedder._calibration_ = calibration
-        for name in _FITTED:
-            setattr(embedder, name, fitted[name])
-        if names:
-            embedder.feature_names_in_ = np.array(names, dtype=object)
-        found = embedder._find_backbone()
-        embedder.tokenizer_ = load_tokenizer(found)
-        module = embedder._make_module(load_backbone(found))
-        if fingerprint(module.backbone) != backbone_hash:
-            raise ValueError(
-                f"model_name={embedder.model_name!r} is another language model than "
-                f"the one that the adapter in {path} was trained in; expected weights "
-                f"of the hash {backbone_hash}."
+                f"{folder} holds a {type(embedder).__name__}; expected a "
+                f"{cls.__name__}."
             )
-        weights = read_weights(path, file)
-        expected = set(trained_weights(module))
-        load_weights(module, weights, expected, str(path / file))
-        embedder.module_ = module.eval()
         return embedder
 
     def _start(self, texts: list[str], seed: int) -> tuple[nn.Module, TextBatches]:
         found = self._find_backbone()
         self.tokenizer_ = load_tokenizer(found)
-        module = self._make_module(load_backbone(found))
+        backbone = load_backbone(found, self.pooling == "pooler")
+        module = self._make_module(
+            backbone, self.adapter, self.pooling, self.embedding_dim
+        )
         batches = self._read(texts)
         rng = np.random.default_rng(seed)
         drawn = rng.choice(len(texts), min(len(texts), _TITLES_OF_START), replace=False)
@@ -355,11 +299,15 @@ class AdapterBertEmbedder(TitleEmbedder):
             local_files_only=self.local_files_only,
         )
 
-    def _make_module(self, backbone: Any) -> AdapterBert:
+    def _make_module(
+        self, backbone: Any, adapter: Any, pooling: str, embedding_dim: int
+    ) -> AdapterBert:
         """Put the adapter and the projection on a language model."""
         from skmatch.embedders._networks import AdapterBert
 
-        if self.pooling == "pooler" and getattr(backbone, "pooler", None) is None:
+        if pooling != "pooler":
+            backbone.pooler = None  # many a model comes without its weights
+        elif getattr(backbone, "pooler", None) is None:
             raise ValueError(
                 f"pooling='pooler', but a {type(backbone).__name__} has no pooler; "
                 "expected 'mean' or 'cls'."
@@ -370,10 +318,8 @@ class AdapterBertEmbedder(TitleEmbedder):
                 f"max_length == {self.max_length}, must be <= {most}, the number of "
                 f"positions of {self.model_name!r}."
             )
-        self.adapter_config_ = add_adapter(
-            backbone, self.adapter, self.reduction_factor
-        )
-        return AdapterBert(backbone, self.pooling, self.embedding_dim)
+        self.adapter_config_ = add_adapter(backbone, adapter, self.reduction_factor)
+        return AdapterBert(backbone, pooling, embedding_dim)
 
     def _pool(self, module: AdapterBert, titles: TextBatches) -> NDArray[np.float32]:
         """Return the pooled states of titles: float32 (n_titles, hidden_size)."""
@@ -446,44 +392,68 @@ class AdapterBertEmbedder(TitleEmbedder):
                 "backend='openvino'."
             )
 
-    def __getstate__(self) -> dict[str, Any]:
+    def _pack(self) -> dict[str, Any]:
         from skmatch.embedders._training import trained_weights
+        from skmatch.embedders._weights import all_weights
 
-        state = dict(super().__getstate__())
-        module = state.pop("module_", None)
-        if module is None:
-            return state
         # The class of a model with an adapter is made at run time: it has no pickle.
-        weights = trained_weights(module)
-        if self.store_backbone:
-            weights = module.state_dict()
-            state["_config"] = module.backbone.config.to_dict()
-        state["_weights"] = {
-            name: weight.detach().numpy() for name, weight in weights.items()
+        module: Any = self.module_
+        whole = self.store_backbone
+        return {
+            "pooling": module.pooling,
+            "embedding_dim": module.project.out_features,
+            "config": module.backbone.config.to_dict() if whole else None,
+            "hash": fingerprint(module.backbone),
+            "weights": all_weights(module) if whole else trained_weights(module),
         }
-        return state
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
+    def _unpack(self, packed: dict[str, Any]) -> nn.Module:
         import torch
 
         from skmatch.embedders._training import trained_weights
+        from skmatch.embedders._weights import load_weights, make_module
 
-        state = dict(state)
-        weights, config = state.pop("_weights", None), state.pop("_config", None)
-        super().__setstate__(state)
-        if weights is None:
-            return
+        self._check_params()
+        check_settings(self.adapter_config_, "the saved adapter")
+        if not isinstance(self.adapter_config_, dict):  # a name could be of the hub
+            raise ValueError(
+                f"adapter_config_={self.adapter_config_!r} in a save; expected a dict."
+            )
+        where, weights = "a saved AdapterBertEmbedder", packed["weights"]
+        pooling, config = packed["pooling"], packed["config"]
+
+        def put_on(backbone: Any) -> AdapterBert:
+            return self._make_module(
+                backbone, self.adapter_config_, pooling, packed["embedding_dim"]
+            )
+
+        if config is not None:
+            check_sizes(config, len(weights))
+            return make_module(lambda: put_on(make_backbone(config)), weights, where)
+        backbone = load_backbone(self._find_backbone(), pooling == "pooler")
         with torch.random.fork_rng(devices=[]):  # the new weights are random at first
-            if config is None:
-                backbone = load_backbone(self._find_backbone())
-            else:
-                backbone = make_backbone(config)
-            module = self._make_module(backbone)
-        tensors = {name: torch.from_numpy(w.copy()) for name, w in weights.items()}
-        is_whole = config is not None
-        expected = module.state_dict() if is_whole else trained_weights(module)
-        load_weights(module, tensors, set(expected), "the pickle")
-        self.module_ = module.eval()
+            module = put_on(backbone)
+        if fingerprint(module.backbone) != packed["hash"]:
+            raise ValueError(
+                f"model_name={self.model_name!r} is another language model than the "
+                f"one that the adapter was trained in; expected weights of the hash "
+                f"{packed['hash']}."
+            )
+        load_weights(module, weights, set(trained_weights(module)), where)
+        return module
+
+    def _state_to_save(self) -> dict[str, Any]:
+        state = super()._state_to_save()
+        if "module_" in state:
+            state["tokenizer_"] = write_tokenizer(self.tokenizer_)
+        if not isinstance(self.adapter, (str, dict)):
+            state["adapter"] = self.adapter.to_dict()
+        return state
+
+    def _restore(self, state: dict[str, Any]) -> None:
+        if "tokenizer_" in state:
+            state["tokenizer_"] = read_tokenizer(state["tokenizer_"])
+        self.__setstate__(state)
 
 
 def _start_projection(project: nn.Linear, pooled: NDArray[Any], seed: int) -> None:

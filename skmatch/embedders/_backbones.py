@@ -10,11 +10,25 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 NEEDED = "AdapterBertEmbedder needs transformers and adapters: pip install "
 NEEDED += "'skmatch[bert]'"
 _FILES = ["*.json", "*.safetensors", "*.txt", "*.model"]  # no code and no pickle
 _ATTENTIONS = (None, "eager", "sdpa", "flash_attention_2", "flex_attention")
 _ADAPTER = "skmatch"
+_WEIGHTS = "model.safetensors"
+_ENDS_OF_WEIGHTS = (".weight", ".bias", ".gamma", ".beta")
+_LARGEST_SIZE = 10**7  # of a vocabulary, say
+_ROLES = (
+    "bos_token",
+    "eos_token",
+    "unk_token",
+    "sep_token",
+    "pad_token",
+    "cls_token",
+    "mask_token",
+)
 _BOTTLENECKS = ("houlsby", "pfeiffer", "parallel", "bn")
 
 
@@ -44,19 +58,40 @@ def find_backbone(
     for file in ("config.json", "tokenizer_config.json"):
         if (folder / file).exists() or file == "config.json":
             check_settings(read_json(folder / file), str(folder / file))
-    if not any(folder.glob("*.safetensors")):
-        raise ValueError(
-            f"{folder} holds no *.safetensors file; expected one. Weights in other "
-            "formats are pickles, which can run code, and are not read."
-        )
+    weight_files(folder)
     return folder
+
+
+def weight_files(folder: Path) -> list[Path]:
+    """Return the files of weights of a model, all of them safetensors in its folder."""
+    index = folder / f"{_WEIGHTS}.index.json"
+    names = [_WEIGHTS]
+    if not (folder / _WEIGHTS).exists() and index.exists():
+        content = read_json(index)
+        weight_map = content.get("weight_map") if isinstance(content, dict) else None
+        if not isinstance(weight_map, dict) or not weight_map:
+            raise ValueError(f"{index} has no 'weight_map'; expected one.")
+        names = sorted({str(name) for name in weight_map.values()})
+    for name in names:
+        if Path(name).name != name or not name.endswith(".safetensors"):
+            raise ValueError(
+                f"{index} names {name!r}; expected *.safetensors files of its folder. "
+                "Weights in other formats are pickles, which can run code."
+            )
+        if not (folder / name).is_file():
+            raise ValueError(
+                f"{folder} holds no {name}; expected the weights of the model as "
+                "safetensors. Other formats are pickles, which can run code, and are "
+                "not read."
+            )
+    return [folder / name for name in names]
 
 
 def read_json(path: Path) -> Any:
     """Read a file of settings."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ValueError(f"{path} cannot be read as JSON: {error}") from error
 
 
@@ -88,27 +123,87 @@ def load_tokenizer(folder: Path) -> Any:
         from transformers import AutoTokenizer
     except ImportError as error:
         raise ImportError(NEEDED) from error
-    tokenizer = AutoTokenizer.from_pretrained(
-        folder, trust_remote_code=False, local_files_only=True, use_fast=True
-    )
+    with named_errors(f"{folder} has no tokenizer that can be read"):
+        tokenizer = AutoTokenizer.from_pretrained(
+            folder, trust_remote_code=False, local_files_only=True, use_fast=True
+        )
     if not tokenizer.is_fast:
         raise ValueError(f"{folder} has no fast tokenizer; expected a tokenizer.json.")
     return tokenizer
 
 
-def load_backbone(folder: Path) -> Any:
-    """Load the model of a checked folder, in float32."""
+def write_tokenizer(tokenizer: Any) -> dict[str, Any]:
+    """Return a tokenizer as data: its own JSON, and what is said beside it."""
+    content = tokenizer.backend_tokenizer.to_str().encode()
+    return {
+        "json": np.frombuffer(content, np.uint8),
+        "settings": {
+            "model_max_length": tokenizer.model_max_length,
+            "padding_side": tokenizer.padding_side,
+            "truncation_side": tokenizer.truncation_side,
+            "model_input_names": list(tokenizer.model_input_names),
+            **{k: str(v) for k, v in tokenizer.special_tokens_map.items() if k in _ROLES},
+        },
+    }
+
+
+def read_tokenizer(stored: dict[str, Any]) -> Any:
+    """Make the tokenizer that `write_tokenizer` wrote."""
     try:
-        from transformers import AutoModel
+        from tokenizers import Tokenizer
+        from transformers import PreTrainedTokenizerFast
     except ImportError as error:
         raise ImportError(NEEDED) from error
-    model = AutoModel.from_pretrained(
-        folder,
-        trust_remote_code=False,
-        local_files_only=True,
-        use_safetensors=True,
-        attn_implementation="eager",  # of short titles it is the quickest to train
-    )
+    with named_errors("The saved tokenizer cannot be read"):
+        made = Tokenizer.from_str(stored["json"].tobytes().decode())
+        return PreTrainedTokenizerFast(tokenizer_object=made, **stored["settings"])
+
+
+def load_backbone(folder: Path, with_pooler: bool = True) -> Any:
+    """Load the model of a checked folder, in float32; raise unless it is all there."""
+    try:
+        from safetensors.torch import load_file
+        from transformers import AutoConfig, AutoModel
+    except ImportError as error:
+        raise ImportError(NEEDED) from error
+    import torch
+
+    files = weight_files(folder)
+    with named_errors(f"{folder} holds weights that cannot be read"):
+        weights = {k: v for path in files for k, v in load_file(path).items()}
+    for name, weight in weights.items():
+        if not weight.dtype.is_floating_point and name.endswith(_ENDS_OF_WEIGHTS):
+            raise ValueError(
+                f"{folder} has weights {name!r} of type {weight.dtype}; expected "
+                "floating point numbers."
+            )
+        if not torch.isfinite(weight).all():
+            raise ValueError(f"{folder} has NaN or inf in the weights {name!r}.")
+    check_sizes(read_json(folder / "config.json"), len(weights))
+    with named_errors(f"{folder} holds no model that transformers can make"):
+        config = AutoConfig.from_pretrained(
+            folder, trust_remote_code=False, local_files_only=True
+        )
+        with torch.device("meta"):
+            empty = AutoModel.from_config(config, trust_remote_code=False)
+        model, report = type(empty).from_pretrained(
+            None,  # nothing but what was read and checked above
+            config=config,
+            state_dict=weights,
+            ignore_mismatched_sizes=True,
+            output_loading_info=True,
+            attn_implementation="eager",  # of short titles it is the quickest to train
+        )
+    for name, found, wanted in report["mismatched_keys"]:
+        raise ValueError(
+            f"{folder} has weights {name!r} of shape {tuple(found)}; config.json says "
+            f"{tuple(wanted)}."
+        )
+    missing = set(report["missing_keys"])
+    if not with_pooler:  # many a model was published without one
+        missing = {name for name in missing if not name.startswith("pooler.")}
+    if missing:
+        raise ValueError(f"{folder} lacks the weights {min(missing)!r} of its model.")
     return model.float().eval()
 
 
@@ -119,10 +214,38 @@ def make_backbone(settings: dict[str, Any]) -> Any:
         from transformers import AutoConfig, AutoModel
     except ImportError as error:
         raise ImportError(NEEDED) from error
-    config = AutoConfig.for_model(**settings)
-    return AutoModel.from_config(
-        config, trust_remote_code=False, attn_implementation="eager"
-    )
+    with named_errors("The stored config is of no model that transformers can make"):
+        config = AutoConfig.for_model(**settings)
+        return AutoModel.from_config(
+            config, trust_remote_code=False, attn_implementation="eager"
+        )
+
+
+def check_sizes(settings: Any, n_weights: int) -> None:
+    """Raise if a config asks for more layers than there are weights, or huge ones."""
+    for key, value in settings.items() if isinstance(settings, dict) else ():
+        if isinstance(value, bool) or not isinstance(value, int):
+            continue
+        most = n_weights if "layers" in key else _LARGEST_SIZE
+        if value > most:
+            raise ValueError(
+                f"The config of the model has {key}={value}; expected at most {most}."
+            )
+
+
+@contextmanager
+def named_errors(what: str) -> Iterator[None]:
+    """Turn whatever a file may cause in another library into a ValueError."""
+    try:
+        yield
+    except (ImportError, MemoryError):
+        raise
+    except Exception as error:
+        raise ValueError(f"{what}: {error!r:.500}") from error
+    except BaseException as error:
+        if type(error).__name__ != "PanicException":  # of Rust
+            raise
+        raise ValueError(f"{what}: {error!r:.500}") from error
 
 
 def add_adapter(backbone: Any, adapter: Any, reduction_factor: float) -> Any:

@@ -22,6 +22,7 @@ from skmatch._fitting import fitting
 from skmatch.embedders._device import find_device, seeded
 from skmatch.embedders._progress import show_progress
 from skmatch.evaluation import encode_labels
+from skmatch.persistence import Checkpoint
 from skmatch.titles import check_titles, distinct
 
 if TYPE_CHECKING:
@@ -90,6 +91,10 @@ class TitleEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
         device = find_device(self.device)
         settings = self._training_settings(device)
         seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
+        checkpoint = self._find_checkpoint(titles, labels)
+        start_from = None if checkpoint is None else checkpoint.load()
+        if start_from is not None:
+            seed = int(start_from["seed"])
         generator = torch.Generator().manual_seed(seed)
         validates = draw_validation(labels, self.validation_fraction, generator)
         classes, train_labels = np.unique(labels[~validates], return_inverse=True)
@@ -120,11 +125,15 @@ class TitleEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
                 validate=validate,
                 on_batch=on_batch,
                 on_epoch=on_epoch,
+                start_from=start_from,
+                on_state=checkpoint and (lambda s: checkpoint.save(s | {"seed": seed})),
             )
         _warn_of_empty_batches(history, n_batches)
         _warn_of_collapse(module, train_titles)
         self.module_ = module
         self.history_, self.best_epoch_ = history, best_epoch
+        if checkpoint is not None:
+            checkpoint.delete()
 
     def transform(self, X: Any) -> NDArray[np.float32]:
         """Embed titles.
@@ -165,6 +174,50 @@ class TitleEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
     @abstractmethod
     def _read(self, texts: list[str]) -> TitleBatches:
         """Return distinct texts as batches for the fitted module, a row for each."""
+
+    @abstractmethod
+    def _pack(self) -> dict[str, Any]:
+        """Return the module as weights and what else it takes to make it again."""
+
+    @abstractmethod
+    def _unpack(self, packed: dict[str, Any]) -> nn.Module:
+        """Make the module of what `_pack` returned."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = dict(super().__getstate__())
+        if "module_" in state:
+            state["module_"] = self._pack()
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        if "module_" in state:
+            self.module_ = self._unpack(state["module_"]).eval()
+
+    def _state_to_save(self) -> dict[str, Any]:
+        """Return what :func:`skmatch.save` keeps: objects of the training are not."""
+        state = TitleEmbedder.__getstate__(self)
+        if "module_" not in state:
+            return state
+        defaults = type(self)().get_params(deep=False)
+        for name in ("loss", "miner"):
+            if not isinstance(state[name], (str, type(None))):
+                state[name] = defaults[name]
+        return state
+
+    def _find_checkpoint(
+        self, titles: NDArray[np.object_], labels: NDArray[np.int64]
+    ) -> Checkpoint | None:
+        """Return where the state of this training is kept, if it shall be."""
+        if self.checkpoint_dir is None:
+            return None
+        params = self.get_params(deep=False)
+        for name in ("checkpoint_dir", "log_dir", "verbose"):
+            del params[name]
+        if not isinstance(self.random_state, Integral):
+            del params["random_state"]  # the seed that was drawn is in the state
+        of = [type(self).__name__, *params.values(), titles.tolist(), labels]
+        return Checkpoint(self.checkpoint_dir, of)
 
     def _prepare(self) -> tuple[nn.Module, torch.device, torch.dtype]:
         """Return the module where it is to embed, that device, and the type."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import warnings
-from copy import copy
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, Self
 
@@ -12,6 +11,7 @@ import numpy as np
 from sklearn.utils import check_scalar
 
 from skmatch.embedders._base import TitleEmbedder
+from skmatch.persistence import savable
 from skmatch.titles import (
     Vocabulary,
     WordVectors,
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from skmatch.embedders._batches import TokenBatches
 
 
+@savable
 class LSTMTitleEmbedder(TitleEmbedder):
     """Embed titles by a word LSTM, a character LSTM and hashed character n-grams.
 
@@ -88,6 +89,12 @@ class LSTMTitleEmbedder(TitleEmbedder):
         a GPU if there is one. On a GPU the network computes in bfloat16.
     log_dir : str, path-like or None, default=None
         Folder for a TensorBoard log of `history_`; needs ``skmatch[tensorboard]``.
+    checkpoint_dir : str, path-like or None, default=None
+        Folder in which each epoch leaves what it takes to go on from there. A fit that
+        was killed is resumed by the same fit: equal parameters, titles and labels, and
+        versions of skmatch and torch; on a CPU its result is that of an unbroken one,
+        bit for bit. A folder of its own for each training is deleted at its end, so
+        several may share `checkpoint_dir`, as in a grid search.
     random_state : int, RandomState instance or None, default=None
         Seed of everything random. With an int, equal seeds give equal results, and no
         global random state is used or changed; None draws a seed from numpy's global
@@ -168,6 +175,7 @@ class LSTMTitleEmbedder(TitleEmbedder):
         patience: int = 5,
         device: str = "auto",
         log_dir: str | os.PathLike[str] | None = None,
+        checkpoint_dir: str | os.PathLike[str] | None = None,
         random_state: int | np.random.RandomState | None = None,
         verbose: bool = False,
     ) -> None:
@@ -186,6 +194,7 @@ class LSTMTitleEmbedder(TitleEmbedder):
         self.patience = patience
         self.device = device
         self.log_dir = log_dir
+        self.checkpoint_dir = checkpoint_dir
         self.random_state = random_state
         self.verbose = verbose
 
@@ -275,16 +284,34 @@ class LSTMTitleEmbedder(TitleEmbedder):
 
     def __sklearn_clone__(self) -> Self:
         # Frozen vectors are shared: a copy of a million rows would help nobody.
-        light = copy(self)
-        light.word_vectors = None
+        light = type(self)(**(self.get_params(deep=False) | {"word_vectors": None}))
         clone = super(LSTMTitleEmbedder, light).__sklearn_clone__()
         return clone.set_params(word_vectors=self.word_vectors)
 
     def __getstate__(self) -> dict[str, Any]:
-        state = dict(super().__getstate__())
+        state = super().__getstate__()
         if hasattr(self, "vocabulary_") and hasattr(self.word_vectors, "key_to_index"):
             state["word_vectors"] = _keep_words(self.word_vectors, self.vocabulary_)
         return state
+
+    def _pack(self) -> dict[str, Any]:
+        module: Any = self.module_
+        return {"settings": module.settings, "weights": dict(module.state_dict())}
+
+    def _unpack(self, packed: dict[str, Any]) -> nn.Module:
+        from skmatch.embedders._networks import TitleLSTM
+        from skmatch.embedders._weights import make_module
+
+        if packed["settings"]["n_layers"] > len(packed["weights"]):
+            raise ValueError(
+                f"n_layers={packed['settings']['n_layers']}, but there are weights of "
+                f"{len(packed['weights'])} names only."
+            )
+        return make_module(
+            lambda: TitleLSTM(**packed["settings"]),
+            packed["weights"],
+            "a saved LSTMTitleEmbedder",
+        )
 
 
 def _keep_words(vectors: Any, vocabulary: Vocabulary) -> Any:

@@ -49,6 +49,15 @@ class TitleLSTM(nn.Module):
         has_ngrams: bool,
     ) -> None:
         super().__init__()
+        self.settings = {
+            "vector_size": vector_size,
+            "n_characters": n_characters,
+            "hidden_size": hidden_size,
+            "n_layers": n_layers,
+            "embedding_dim": embedding_dim,
+            "dropout": dropout,
+            "has_ngrams": has_ngrams,
+        }
         self.words = _Branch(vector_size + 1, hidden_size, n_layers, dropout)
         self.spelling = nn.Embedding(n_characters + 1, 32)
         self.characters = _Branch(32, hidden_size, n_layers, dropout)

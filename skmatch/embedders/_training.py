@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from copy import deepcopy
 from functools import partial
 from typing import Any, NamedTuple
@@ -70,6 +70,8 @@ def train(
     validate: Callable[[], float] | None = None,
     on_batch: Callable[[], object] = lambda: None,
     on_epoch: Callable[[dict[str, float]], object] = lambda row: None,
+    start_from: dict[str, Any] | None = None,
+    on_state: Callable[[dict[str, Any]], object] | None = None,
 ) -> tuple[History, int]:
     """Train what is not frozen in a module, and leave it in its best epoch.
 
@@ -78,8 +80,10 @@ def train(
     3. After each epoch, validate, and stop if `patience` epochs were not better.
 
     `labels` are 0, 1, ... `on_batch` is called after each batch, `on_epoch` with each
-    row of the history. Returns the history and the number of the best epoch, from 1:
-    the one with the highest result of `validate`, or the last where there is none.
+    row of the history, and `on_state` with all that it takes to go on from there: given
+    as `start_from`, it makes this training the same as one that was not interrupted.
+    Returns the history and the number of the best epoch, from 1: the one with the
+    highest result of `validate`, or the last where there is none.
     """
     module.to(settings.device).train()
     objective.to(settings.device)
@@ -92,10 +96,23 @@ def train(
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimizer, lambda step: _warm_up_and_decay(step, n_steps, settings.warm_up)
     )
-    batches = _class_batches(labels, settings.batch_size, generator)
+    batches = _ClassBatches(labels, settings.batch_size, generator)
     history: History = []
     best_epoch, best_score, best_weights = 0, -math.inf, {}
-    for epoch in range(1, settings.n_epochs + 1):
+    if start_from is not None:
+        module.load_state_dict(start_from["weights"], strict=False)
+        objective.loss.load_state_dict(start_from["objective"])
+        optimizer.load_state_dict(start_from["optimizer"])
+        schedule.load_state_dict(start_from["schedule"])
+        batches.queue = start_from["queue"]
+        history, best_weights = start_from["history"], start_from["best_weights"]
+        best_epoch, best_score = start_from["best_epoch"], start_from["best_score"]
+        generator.set_state(start_from["generator"])
+        for _ in range(n_batches * len(history)):
+            on_batch()
+    for epoch in range(len(history) + 1, settings.n_epochs + 1):
+        if validate is not None and epoch - 1 - best_epoch >= settings.patience:
+            break
         began = time.perf_counter()
         for _ in range(n_batches):
             parts = titles.split(next(batches))
@@ -123,8 +140,21 @@ def train(
         if validate is None or row["validation_score"] > best_score:
             best_epoch, best_score = epoch, row["validation_score"]
             best_weights = deepcopy(trained_weights(module)) if validate else {}
-        elif epoch - best_epoch >= settings.patience:
-            break
+        if on_state is not None:
+            on_state(
+                {
+                    "weights": trained_weights(module),
+                    "objective": dict(objective.loss.state_dict()),
+                    "optimizer": optimizer.state_dict(),
+                    "schedule": schedule.state_dict(),
+                    "queue": batches.queue,
+                    "history": history,
+                    "best_weights": best_weights,
+                    "best_epoch": best_epoch,
+                    "best_score": best_score,
+                    "generator": generator.get_state(),
+                }
+            )
     if best_weights:
         module.load_state_dict(best_weights, strict=False)
     module.cpu().eval()
@@ -195,28 +225,36 @@ def _warm_up_and_decay(step: int, n_steps: int, share: float) -> float:
     return 0.5 * (1 + math.cos(math.pi * (step - warm_up) / max(1, n_steps - warm_up)))
 
 
-def _class_batches(
-    labels: NDArray[np.intp], batch_size: int, generator: torch.Generator
-) -> Iterator[NDArray[np.intp]]:
-    """Yield batches, without end, with two rows of each of batch_size / 2 classes.
+class _ClassBatches:
+    """Batches, without end, with two rows of each of batch_size / 2 classes.
 
     Every class comes once before any comes again; one with a single row comes with it.
     """
-    by_class = np.argsort(labels, kind="stable")
-    n_rows = np.bincount(labels)
-    first = n_rows.cumsum() - n_rows
-    n_classes = min(batch_size // 2, len(n_rows))
-    queue = np.empty(0, np.int64)
-    while True:
-        if len(queue) < n_classes:
+
+    def __init__(
+        self, labels: NDArray[np.intp], batch_size: int, generator: torch.Generator
+    ) -> None:
+        self._by_class = np.argsort(labels, kind="stable")
+        self._n_rows = np.bincount(labels)
+        self._first = self._n_rows.cumsum() - self._n_rows
+        self._n_classes = min(batch_size // 2, len(self._n_rows))
+        self._generator = generator
+        self.queue = np.empty(0, np.int64)  # classes whose turn is next
+
+    def __next__(self) -> NDArray[np.intp]:
+        """Draw the rows of a batch."""
+        n_rows, generator = self._n_rows, self._generator
+        if len(self.queue) < self._n_classes:
             deal = torch.randperm(len(n_rows), generator=generator).numpy()
-            waits = np.isin(deal, queue)  # no class may stand in a batch twice
-            queue = np.concatenate([queue, deal[~waits], deal[waits]])
-        classes, queue = queue[:n_classes], queue[n_classes:]
+            waits = np.isin(deal, self.queue)  # no class may stand in a batch twice
+            self.queue = np.concatenate([self.queue, deal[~waits], deal[waits]])
+        classes = self.queue[: self._n_classes]
+        self.queue = self.queue[self._n_classes :]
         draw = torch.rand(2, len(classes), generator=generator).numpy()
         one = (draw[0] * n_rows[classes]).astype(np.int64)
         other = (draw[1] * (n_rows[classes] - 1)).astype(np.int64)
         other += other >= one  # any row of the class but the first one
         has_two = n_rows[classes] > 1
-        drawn = [first[classes] + one, (first[classes] + other)[has_two]]
-        yield by_class[np.concatenate(drawn)]
+        first = self._first[classes]
+        drawn = [first + one, (first + other)[has_two]]
+        return self._by_class[np.concatenate(drawn)]

@@ -14,11 +14,13 @@ from sklearn.decomposition import PCA
 from sklearn.feature_extraction.text import HashingVectorizer
 from sklearn.preprocessing import normalize
 
+from skmatch.persistence import savable
 from skmatch.titles._word_vectors import Vectors, WordVectors
 
 _TOKEN_DROPOUT = 0.15  # share of the tokens that is left out in training
 
 
+@savable
 class Vocabulary:
     """The words and characters of the titles of fit; it turns tokens into indices.
 
@@ -52,6 +54,13 @@ class Vocabulary:
             dtype=np.float32,
         )
         self._grams = self._hash(words)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {k: v for k, v in vars(self).items() if k != "_grams"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._grams = self._hash(list(self.index_of))
 
     def encode(
         self, sentences: list[list[str]], live_vectors: WordVectors | None = None

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from copy import deepcopy
-from itertools import islice
 
 import numpy as np
 import pytest
@@ -15,7 +14,7 @@ from skmatch.embedders._losses import Objective
 from skmatch.embedders._training import (
     TrainingSettings,
     _backward_in_parts,
-    _class_batches,
+    _ClassBatches,
     _Forward,
     _warm_up_and_decay,
     embed,
@@ -272,7 +271,8 @@ def test_embed_keeps_the_order_and_the_mode():
 
 def batches(labels, batch_size, n, seed=0):
     generator = torch.Generator().manual_seed(seed)
-    return list(islice(_class_batches(np.array(labels), batch_size, generator), n))
+    drawn = _ClassBatches(np.array(labels), batch_size, generator)
+    return [next(drawn) for _ in range(n)]
 
 
 def test_batches_hold_two_rows_of_each_class():
