@@ -10,8 +10,10 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.model_selection import BaseCrossValidator, GroupKFold
 
 from skmatch.evaluation._labels import encode_labels
+from skmatch.persistence import savable
 
 
+@savable
 class ClassDisjointKFold(BaseCrossValidator):
     """K-fold cross-validation that keeps every product in one fold.
 

@@ -26,6 +26,7 @@ from skmatch.graph import (
     keep_matches,
     symmetrize,
 )
+from skmatch.persistence import savable
 from skmatch.search import (
     Pairs,
     Plan,
@@ -41,6 +42,7 @@ from skmatch.search import (
 )
 
 
+@savable
 class FaissThresholdMatcher(
     ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
 ):

@@ -43,12 +43,14 @@ from skmatch.pairs import (
     explain_pair,
     fit_pair_model,
 )
+from skmatch.persistence import savable
 from skmatch.titles import check_titles
 
 Titles = NDArray[np.object_]
 _HARM = 0.002  # F1 that an assumption may cost on the training titles before a warning
 
 
+@savable
 class PairClassifierMatcher(
     ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
 ):
@@ -540,6 +542,7 @@ class _FoldScores:
         )
 
 
+@savable
 class _LazyCatalogue:
     """The titles of a fit, matched among themselves when they are first needed."""
 

@@ -31,12 +31,14 @@ from skmatch.evaluation import (
 )
 from skmatch.matchers._faiss_threshold import FaissThresholdMatcher
 from skmatch.matchers._ranked_decisions import Refinements, rank_decisions, warn_if_far
+from skmatch.persistence import savable
 from skmatch.search import lowest_threshold
 
 _N_THRESHOLDS = 400  # thresholds at which sub-galleries are scored
 _SMALLEST_GALLERY = 64
 
 
+@savable
 class TunedThresholdMatcherCV(
     ClassNamePrefixFeaturesOutMixin, MetaEstimatorMixin, TransformerMixin, BaseEstimator
 ):

@@ -33,6 +33,7 @@ from skmatch.pairs._graph_features import (
 from skmatch.pairs._parsed_titles import count_words
 from skmatch.pairs._text_features import TextFeatures
 from skmatch.pairs._word_weights import compare_hashed, hash_words
+from skmatch.persistence import savable
 from skmatch.search import inner_products, unit_rows
 
 Titles = NDArray[np.object_]
@@ -75,6 +76,7 @@ class DescribedPairs(NamedTuple):
         )
 
 
+@savable
 class PairDescriber(NamedTuple):
     """Fitted embedders and counts of words: what finds and describes candidates."""
 
@@ -109,6 +111,7 @@ class PairDescriber(NamedTuple):
         return names
 
 
+@savable
 class PairModel(NamedTuple):
     """All that a fit has learned of pairs; nothing in it changes."""
 

@@ -12,12 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from skmatch.persistence import savable
 from skmatch.titles import UNITS, find_quantities
 
 Titles = Sequence[str] | NDArray[np.object_]
 _WORD = re.compile(r"\w+")
 
 
+@savable
 class WordCounts(NamedTuple):
     """In how many titles each word is, and how many titles have the same words."""
 

@@ -17,6 +17,7 @@ from scipy.sparse import csr_array
 
 from skmatch.graph import ratio
 from skmatch.pairs._parsed_titles import ParsedTitles, WordCounts
+from skmatch.persistence import savable
 from skmatch.search import inner_products
 
 Indices = NDArray[np.intp]
@@ -81,6 +82,7 @@ class LengthFeatures(NamedTuple):
     lengths_same_max: Values
 
 
+@savable
 class TextFeatures:
     """The features of the texts of pairs, and those of functions of the user.
 
