@@ -7,6 +7,7 @@ from these texts, tokens, word vectors, quantities and model codes.
 - ``_tokens.py``: distinct texts (lower case, single spaces) and their tokens
 - ``_vocabulary.py``: the words and characters of the titles of fit, tokens as indices
 - ``_word_vectors.py``: word vectors from a file, an object, a name, or trained here
+- ``_gensim_save.py``: a save of KeyedVectors, read without pickle
 - ``_quantities.py``: quantities with their units, and model codes
 """
 

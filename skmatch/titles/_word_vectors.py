@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import gzip
+import math
 import mmap
 import os
-import pickle
 import zlib
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
@@ -15,7 +15,14 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from skmatch.titles._gensim_save import read_array, read_gensim_save
+
 Vectors = dict[str, NDArray[np.float32]]
+# A .gz file may unpack to so many times its size, or to so many bytes. Vectors have a
+# ratio of 1 to 10; that of zeros is 1000.
+_LARGEST_RATIO = 100
+_SMALLEST_BOUND = 2**24
+_LONGEST_LINE = 2**20  # bytes of a word and its vector as text
 
 
 class WordVectors(Protocol):
@@ -93,14 +100,27 @@ def _open_file(path: Path, modified: int) -> WordVectors:
     with path.open("rb") as file:
         start = file.read(2)
     if start[:1] == b"\x80":  # the first byte of every pickle since protocol 2
-        return _load_gensim_save(path)
+        return _open_gensim_save(path)
     if start == b"\x1f\x8b":
-        with gzip.open(path) as file:
-            return _VectorFile(file.read(), path)
+        return _VectorFile(_unpack(path), path)
     if not start:
         raise ValueError(f"word_vectors={str(path)!r} is an empty file.")
-    with path.open("rb") as file:
-        return _VectorFile(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), path)
+    return _VectorFile(_map(path), path)
+
+
+def _unpack(path: Path) -> bytearray:
+    """Unpack a .gz file into memory, unless it is far larger than vectors would be."""
+    most = max(_SMALLEST_BOUND, _LARGEST_RATIO * path.stat().st_size)
+    content = bytearray()
+    with gzip.open(path) as file:
+        while part := file.read(2**20):
+            content += part
+            if len(content) > most:
+                raise OverflowError(
+                    f"it unpacks to more than {most} bytes: {_LARGEST_RATIO} times its "
+                    f"size, or {_SMALLEST_BOUND} if that is more"
+                )
+    return content
 
 
 class _VectorTable:
@@ -127,15 +147,22 @@ class _VectorFile:
 
     def __init__(self, content: Any, path: Path) -> None:
         self._content, self._path = content, path
-        body = content.find(b"\n") + 1
+        body = content.find(b"\n", 0, _LONGEST_LINE) + 1
         header = bytes(content[:body]).split()
-        has_header = len(header) == 2 and all(field.isdigit() for field in header)
+        has_header = len(header) == 2 and all(
+            field.isdigit() and len(field) < 20 for field in header
+        )
+        n_words = int(header[0]) if has_header else 0
         if has_header:
             self.vector_size = int(header[1])
         else:  # GloVe's own files: text without a header
             self.vector_size, body = len(header) - 1, 0
-        if self.vector_size > len(content):
-            raise OverflowError(f"its vectors cannot have {self.vector_size} numbers")
+        # A number takes two bytes or more, as text with a space.
+        if max(n_words, 1) * 2 * self.vector_size > len(content):
+            raise OverflowError(
+                f"{len(content)} bytes cannot hold {max(n_words, 1)} vectors of "
+                f"{self.vector_size} numbers"
+            )
         self._is_text = self._parse_text(body) is not None
         is_binary = has_header and content.find(b" ", body) >= 0
         if self.vector_size < 1 or not (self._is_text or is_binary):
@@ -145,10 +172,10 @@ class _VectorFile:
             )
         find_offsets = self._text_offsets if self._is_text else self._binary_offsets
         hashes, starts = find_offsets(body)
-        if has_header and len(hashes) < int(header[0]):
+        if len(hashes) < n_words:
             raise EOFError(
-                f"it is cut off: {int(header[0])} words in its header, "
-                f"{len(hashes)} in the file"
+                f"it is cut off: {n_words} words in its header, {len(hashes)} in the "
+                "file"
             )
         # Stable: of a word that stands twice, the first one counts, as in gensim.
         order = np.argsort(hashes, kind="stable")
@@ -188,8 +215,9 @@ class _VectorFile:
 
     def _parse_text(self, start: int) -> NDArray[np.float32] | None:
         """Read the line at `start` as a word and its vector; None if it is not one."""
-        end = self._content.find(b"\n", start)
-        line = bytes(self._content[start : end if end >= 0 else len(self._content)])
+        longest = start + _LONGEST_LINE
+        end = self._content.find(b"\n", start, longest)
+        line = bytes(self._content[start : end if end >= 0 else longest])
         try:
             vector = np.array(line.partition(b" ")[2].split(), dtype=np.float32)
         except ValueError:
@@ -226,58 +254,58 @@ class _VectorFile:
         return np.array(hashes, np.int64), np.array(starts, np.int64)
 
 
-def _load_gensim_save(path: Path) -> WordVectors:
-    """Read ``KeyedVectors.save``, a pickle, without running any code that it names."""
-    with path.open("rb") as file:
-        try:
-            saved = vars(_VectorUnpickler(file).load())
-        except (pickle.UnpicklingError, TypeError, ValueError, EOFError) as error:
-            raise ValueError(
-                f"word_vectors={str(path)!r} is not a save of gensim KeyedVectors: "
-                f"{error}"
-            ) from error
+def _open_gensim_save(path: Path) -> WordVectors:
+    """Open what ``KeyedVectors.save`` wrote; nothing in it can run."""
+    try:
+        saved = read_gensim_save(_map(path))
+        vectors = read_array(saved.get("vectors"))
+        if vectors is None and "vectors" in saved.get("__numpys", ()):
+            vectors = _map_array(Path(f"{path}.vectors.npy"))  # a large array's place
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"word_vectors={str(path)!r} is not a save of gensim KeyedVectors: {error}"
+        ) from error
     if "key_to_index" not in saved:
         raise ValueError(
             f"word_vectors={str(path)!r} holds no key_to_index; expected a save of "
             "KeyedVectors by gensim >= 4 (of a whole model, save its .wv)."
         )
-    vectors = saved.get("vectors")
-    if vectors is None and "vectors" in saved.get("__numpys", ()):
-        # gensim puts large arrays beside the file
-        beside = Path(f"{path}.vectors.npy")
-        vectors = np.load(beside, mmap_mode="r", allow_pickle=False)
-    if not isinstance(vectors, np.ndarray) or vectors.ndim != 2:
+    if vectors is None:
         raise ValueError(
             f"word_vectors={str(path)!r} holds no vectors; write those of FastText "
             "with save_word2vec_format instead."
         )
-    row_of = saved["key_to_index"]
-    if not isinstance(row_of, dict) or set(row_of.values()) - set(range(len(vectors))):
+    row_of, n_rows = saved["key_to_index"], len(vectors)
+    if not isinstance(row_of, dict) or not all(
+        type(row) is int and 0 <= row < n_rows for row in row_of.values()
+    ):
         raise ValueError(
             f"word_vectors={str(path)!r} has words without a row among its "
-            f"{len(vectors)} vectors."
+            f"{n_rows} vectors."
         )
     return _VectorTable(row_of, vectors)
 
 
-# The functions by which numpy unpickles an array; their module differs by version.
-_MAKERS: list[Any] = [np.empty(0).__reduce_ex__(protocol)[0] for protocol in (2, 5)]
-_ARRAY_MAKERS = {maker.__name__: maker for maker in _MAKERS}
+def _map(path: Path) -> mmap.mmap:
+    """Map a file that is not empty into memory, to read from it what is needed."""
+    with path.open("rb") as file:
+        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
 
 
-class _SavedVectors:
-    """Stands for the gensim class while a save is read."""
-
-
-class _VectorUnpickler(pickle.Unpickler):
-    """Unpickle nothing but arrays and the attributes of KeyedVectors."""
-
-    def find_class(self, module: str, name: str) -> Any:
-        """Resolve the few classes that a save of KeyedVectors needs."""
-        if name in {"KeyedVectors", "FastTextKeyedVectors", "Word2VecKeyedVectors"}:
-            return _SavedVectors
-        if (module, name) in {("numpy", "ndarray"), ("numpy", "dtype")}:
-            return getattr(np, name)
-        if name in _ARRAY_MAKERS and module.startswith("numpy."):
-            return _ARRAY_MAKERS[name]
-        raise pickle.UnpicklingError(f"it refers to {module}.{name}")
+def _map_array(path: Path) -> NDArray[Any]:
+    """Map a matrix of numbers in an .npy file, if its header says what it holds."""
+    with path.open("rb") as file:
+        version = np.lib.format.read_magic(file)
+        is_first = version == (1, 0)
+        read = (
+            np.lib.format.read_array_header_1_0
+            if is_first
+            else (np.lib.format.read_array_header_2_0)
+        )
+        shape, _, dtype = read(file)
+        n_bytes = path.stat().st_size - file.tell()
+    if len(shape) != 2 or dtype.kind not in "fiu":
+        raise ValueError(f"{path} holds {dtype} of shape {shape}; expected vectors")
+    if math.prod(shape) * dtype.itemsize != n_bytes:
+        raise ValueError(f"{path} has {n_bytes} bytes for an array of shape {shape}")
+    return np.load(path, mmap_mode="r", allow_pickle=False)
