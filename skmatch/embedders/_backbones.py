@@ -142,7 +142,11 @@ def write_tokenizer(tokenizer: Any) -> dict[str, Any]:
             "padding_side": tokenizer.padding_side,
             "truncation_side": tokenizer.truncation_side,
             "model_input_names": list(tokenizer.model_input_names),
-            **{k: str(v) for k, v in tokenizer.special_tokens_map.items() if k in _ROLES},
+            **{
+                k: str(v)
+                for k, v in tokenizer.special_tokens_map.items()
+                if k in _ROLES
+            },
         },
     }
 

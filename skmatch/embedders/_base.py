@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from abc import abstractmethod
 from copy import deepcopy
+from functools import partial
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, Self
 
@@ -91,10 +92,12 @@ class TitleEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
         device = find_device(self.device)
         settings = self._training_settings(device)
         seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
+        start_from = on_state = None
         checkpoint = self._find_checkpoint(titles, labels)
-        start_from = None if checkpoint is None else checkpoint.load()
-        if start_from is not None:
-            seed = int(start_from["seed"])
+        if checkpoint is not None:
+            start_from = checkpoint.load()
+            seed = seed if start_from is None else int(start_from["seed"])
+            on_state = partial(_keep_state, checkpoint, seed)
         generator = torch.Generator().manual_seed(seed)
         validates = draw_validation(labels, self.validation_fraction, generator)
         classes, train_labels = np.unique(labels[~validates], return_inverse=True)
@@ -126,7 +129,7 @@ class TitleEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
                 on_batch=on_batch,
                 on_epoch=on_epoch,
                 start_from=start_from,
-                on_state=checkpoint and (lambda s: checkpoint.save(s | {"seed": seed})),
+                on_state=on_state,
             )
         _warn_of_empty_batches(history, n_batches)
         _warn_of_collapse(module, train_titles)
@@ -283,6 +286,11 @@ class TitleEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
         tags.target_tags.required = True
         tags.transformer_tags.preserves_dtype = []
         return tags
+
+
+def _keep_state(checkpoint: Checkpoint, seed: int, state: dict[str, Any]) -> None:
+    """Save the state of a training, with the seed that it began with."""
+    checkpoint.save(state | {"seed": seed})
 
 
 def _check_labels(y: Any) -> NDArray[np.int64]:

@@ -48,7 +48,7 @@ def load_weights(
 def _check_weights(
     expected: dict[str, Tensor], weights: dict[str, Tensor], where: str
 ) -> None:
-    """Raise unless weights have the names, shapes and types expected, and are finite."""
+    """Raise unless weights are finite, of the names, shapes and types expected."""
     for name, weight in weights.items():
         own = expected.get(name)
         shape = "no such weights" if own is None else tuple(own.shape)

@@ -39,15 +39,18 @@ def find_class(name: Any) -> type:
 
 def state_of(value: Any) -> dict[str, Any]:
     """Return what is kept of an object."""
-    if hasattr(value, "_fields"):
-        return dict(value._asdict())
-    get = getattr(value, "_state_to_save", value.__getstate__)
-    return dict(get() or {})
+    if isinstance(value, tuple):
+        return dict(value._asdict())  # type: ignore[attr-defined]
+    state = dict(getattr(value, "_state_to_save", value.__getstate__)() or {})
+    if isinstance(value, BaseEstimator):  # without what scikit-learn keeps on it
+        params = value.get_params(deep=False)
+        state = {k: v for k, v in state.items() if k in params or k.endswith("_")}
+    return state
 
 
 def restore(cls: Any, state: dict[str, Any]) -> Any:
     """Make an object of what was kept of it."""
-    if hasattr(cls, "_fields"):
+    if issubclass(cls, tuple):
         _check_names(cls, set(state), set(cls._fields))
         return cls(**state)
     if issubclass(cls, BaseEstimator):

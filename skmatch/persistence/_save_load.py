@@ -65,8 +65,8 @@ def save(estimator: BaseEstimator, folder: str | os.PathLike[str]) -> None:
     """
     if not isinstance(estimator, BaseEstimator):
         raise ValueError(
-            f"estimator={estimator!r:.100} of type {type(estimator).__name__}; expected "
-            "an estimator of skmatch, or a Pipeline or FeatureUnion."
+            f"estimator={estimator!r:.100} of type {type(estimator).__name__}; "
+            "expected an estimator of skmatch, or a Pipeline or FeatureUnion."
         )
     with FolderWriter(Path(folder)) as writer:
         encoder = Encoder(writer)

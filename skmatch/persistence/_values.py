@@ -28,6 +28,7 @@ from skmatch.persistence._sklearn_parts import (
     write_sklearn,
 )
 
+_SIMPLE = (bool, int, float, str, np.generic, PurePath, type)
 _ARRAY_KINDS = "biufU"  # bool, int, unsigned, float, str; never object
 _DEEPEST = 100  # objects in one another
 _FEW = 1000  # texts are written into the JSON, more into files of their own
@@ -51,22 +52,8 @@ class Encoder:
                 f"{where[:50]} … is nested too deeply, or holds itself; expected at "
                 f"most {_DEEPEST} levels."
             )
-        if value is None or isinstance(value, (bool, str)):
-            return str(value) if isinstance(value, str) else value
-        if isinstance(value, (int, float)) and not isinstance(value, np.generic):
-            return _encode_number(value)
-        if isinstance(value, np.generic):
-            if value.dtype.kind not in _ARRAY_KINDS:
-                raise _cannot(where, value)
-            return {
-                "kind": "scalar",
-                "type": value.dtype.str,
-                "bytes": value.tobytes().hex(),
-            }
-        if isinstance(value, PurePath):
-            return str(value)
-        if isinstance(value, type) and issubclass(value, np.generic):
-            return {"kind": "type", "name": value.__name__}
+        if value is None or isinstance(value, _SIMPLE):
+            return self._encode_simple(value, where)
         if isinstance(value, (list, tuple, set, frozenset)) and not is_savable(value):
             return self._encode_items(value, where)
         if type(value) in (dict, Counter):
@@ -77,6 +64,23 @@ class Encoder:
         self._seen[id(value)] = number
         self._alive.append(value)
         return {**self._encode_object(value, where), "number": number}
+
+    def _encode_simple(self, value: Any, where: str) -> Node:
+        """Return the node of a number, a text or a type."""
+        if value is None or isinstance(value, bool):
+            return value
+        if isinstance(value, (str, PurePath)):
+            return str(value)
+        if isinstance(value, type):
+            if not issubclass(value, np.generic):
+                raise _cannot(where, value)
+            return {"kind": "type", "name": value.__name__}
+        if not isinstance(value, np.generic):
+            return _encode_number(value)
+        if value.dtype.kind not in _ARRAY_KINDS:
+            raise _cannot(where, value)
+        written = value.tobytes().hex()
+        return {"kind": "scalar", "type": value.dtype.str, "bytes": written}
 
     def _encode_items(self, value: Any, where: str) -> Node:
         kind = next(t for t in (list, tuple, set, frozenset) if isinstance(value, t))
@@ -388,6 +392,6 @@ def _is_of_sklearn(value: Any) -> bool:
 
 def _cannot(where: str, value: Any) -> ValueError:
     return ValueError(
-        f"{where} is {value!r:.200} of type {type(value).__qualname__}, which cannot be "
-        "saved: a save holds data that scikit-learn and skmatch know, and no code."
+        f"{where} is {value!r:.200} of type {type(value).__qualname__}, which cannot "
+        "be saved: a save holds data that scikit-learn and skmatch know, and no code."
     )

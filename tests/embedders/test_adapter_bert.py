@@ -10,7 +10,6 @@ import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
 from pytorch_metric_learning import losses
-from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.pipeline import FeatureUnion, Pipeline
@@ -297,7 +296,10 @@ def change_weights(saved, forge_file):
         (torch.zeros(3, 5), r"of shape \(3, 5\); expected \("),
         (None, "lacks the weights 'backbone"),
         (torch.full((4, 16), torch.nan), "has NaN or inf in the weights"),
-        (torch.zeros((4, 16), dtype=torch.int8), "of type torch.int8; expected torch.f"),
+        (
+            torch.zeros((4, 16), dtype=torch.int8),
+            "of type torch.int8; expected torch.f",
+        ),
     ],
 )
 def test_weights_that_are_not_those_of_the_adapter(

@@ -45,6 +45,7 @@ def test_making_a_module_uses_no_random_state():
     made = make_module(lambda: nn.Linear(2, 1), nn.Linear(2, 1).state_dict(), "it")
     torch.set_rng_state(before)
     assert torch.equal(
-        make_module(lambda: nn.Linear(2, 1), made.state_dict(), "it").weight, made.weight
+        make_module(lambda: nn.Linear(2, 1), made.state_dict(), "it").weight,
+        made.weight,
     )
     assert torch.equal(torch.get_rng_state(), before)
