@@ -22,7 +22,7 @@ from sklearn.base import clone
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.exceptions import NotFittedError
 from sklearn.feature_extraction.text import TfidfVectorizer
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
 from sklearn.utils.estimator_checks import check_estimator
 from threadpoolctl import threadpool_info
 
@@ -33,7 +33,9 @@ from skmatch import (
     LSTMTitleEmbedder,
     PairClassifierMatcher,
     TunedThresholdMatcherCV,
+    load,
     make_product_titles,
+    save,
 )
 
 AMONG_THEMSELVES = (
@@ -381,3 +383,63 @@ def test_pickle_in_a_new_process(fitted, case, tmp_path):
     expected = fitted.transform(case.X[:20])
     expected = expected.toarray() if hasattr(expected, "toarray") else expected
     assert_allclose(np.load(paths[1]), expected, rtol=0, atol=1e-6)
+
+
+LOAD_SAVED = """
+import pickle, sys
+import numpy as np
+from skmatch import load
+with open(sys.argv[2], "rb") as file:
+    X, names = pickle.load(file)
+estimator = load(sys.argv[1])
+found = [getattr(estimator, name)(X) for name in names if hasattr(estimator, name)]
+found = [x.toarray() if hasattr(x, "toarray") else x for x in found]
+np.savez(sys.argv[3], *found)
+"""
+
+
+@pytest.mark.slow
+def test_what_was_saved_says_the_same_in_a_new_process(fitted, case, tmp_path):
+    """Bit for bit, with the number of threads that this process has."""
+    save(fitted, tmp_path / "saved")
+    names = ("transform", "predict", "score_graph")
+    (tmp_path / "X").write_bytes(pickle.dumps((case.X[:50], names)))
+    paths = [tmp_path / name for name in ("saved", "X", "found.npz")]
+    subprocess.run([sys.executable, "-c", LOAD_SAVED, *paths], check=True)
+    with np.load(paths[-1]) as found:
+        loaded = [found[name] for name in found]
+    for one, other in zip(loaded, outputs(fitted, case.X[:50]), strict=True):
+        assert_array_equal(one, other)
+
+
+def test_what_was_saved_has_the_same_parameters_and_attributes(fitted, case, tmp_path):
+    for estimator in (fitted, case.estimator):
+        save(estimator, tmp_path)
+        loaded = load(tmp_path)
+        assert type(loaded) is type(estimator)
+        assert repr(loaded.get_params()) == repr(estimator.get_params())
+        assert set(vars(loaded)) == set(vars(estimator))
+        if estimator is not fitted:
+            assert set(vars(loaded)) == set(vars(case.estimator))
+            loaded.fit(case.X, case.y)
+            assert_same(outputs(loaded, case.X), outputs(fitted, case.X))
+
+
+def test_saved_pipeline_and_union(fitted, case, tmp_path):
+    union = FeatureUnion([("ours", fitted), ("theirs", "drop")])
+    save(Pipeline([("union", union)]), tmp_path)
+    found = load(tmp_path).transform(case.X[:9])
+    expected = fitted.transform(case.X[:9])
+    if hasattr(expected, "toarray"):
+        found, expected = found.toarray(), expected.toarray()
+    assert_array_equal(found, expected)
+
+
+def test_set_output_survives_a_save(fitted, case, tmp_path):
+    save(copy.copy(fitted).set_output(transform="pandas"), tmp_path)
+    loaded = load(tmp_path)
+    if hasattr(loaded, "predict"):
+        with pytest.raises(ValueError, match="outputs a scipy sparse matrix"):
+            loaded.transform(case.X[:3])
+    else:
+        assert isinstance(loaded.transform(case.X[:3]), pd.DataFrame)

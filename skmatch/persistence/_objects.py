@@ -13,6 +13,7 @@ from sklearn.base import BaseEstimator
 
 Class = TypeVar("Class", bound=type)
 
+_OUTPUT = "_sklearn_output_config"  # what set_output was told
 _SAVABLE: dict[str, type] = {}
 
 
@@ -43,8 +44,8 @@ def state_of(value: Any) -> dict[str, Any]:
         return dict(value._asdict())  # type: ignore[attr-defined]
     state = dict(getattr(value, "_state_to_save", value.__getstate__)() or {})
     if isinstance(value, BaseEstimator):  # without what scikit-learn keeps on it
-        params = value.get_params(deep=False)
-        state = {k: v for k, v in state.items() if k in params or k.endswith("_")}
+        kept = {*value.get_params(deep=False), _OUTPUT}
+        state = {k: v for k, v in state.items() if k in kept or k.endswith("_")}
     return state
 
 
@@ -54,7 +55,7 @@ def restore(cls: Any, state: dict[str, Any]) -> Any:
         _check_names(cls, set(state), set(cls._fields))
         return cls(**state)
     if issubclass(cls, BaseEstimator):
-        params = {name for name in state if not name.endswith("_")}
+        params = {name for name in state if not name.endswith("_")} - {_OUTPUT}
         _check_names(cls, params, set(cls._get_param_names()))
     value = cls.__new__(cls)
     if hasattr(value, "_restore"):

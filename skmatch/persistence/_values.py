@@ -281,7 +281,8 @@ class Decoder:
     def _read_objects(self, node: Node) -> NDArray[np.object_]:
         items = self.decode(node["items"])
         flat = np.empty(len(items), object)
-        flat[:] = items
+        for index, item in enumerate(items):  # an item may be a list itself
+            flat[index] = item
         return flat.reshape(node["shape"])
 
     def _read_csr(self, node: Node) -> Any:
@@ -322,19 +323,19 @@ class Decoder:
         return keyed
 
     def _read_object(self, node: Node) -> Any:
-        state = self._read_named(node["state"])
+        state = self._decode_named(node["state"])
         return restore(find_class(node["type"]), state)
 
     def _read_composite(self, node: Node) -> Any:
         cls = composite_class(node["type"])
         value = cls.__new__(cls)
-        vars(value).update(self._read_named(node["state"]))
+        vars(value).update(self._decode_named(node["state"]))
         return value
 
     def _read_sklearn(self, node: Node) -> Any:
         return read_sklearn(self._reader.read(node["file"], ".skops"), node["file"])
 
-    def _read_named(self, state: Node) -> dict[str, Any]:
+    def _decode_named(self, state: Node) -> dict[str, Any]:
         if not isinstance(state, dict):
             raise ValueError(f"The save has {state!r} where names are expected.")
         known = {name: self.decode(item) for name, item in state.items()}
