@@ -2,8 +2,9 @@
 
 skops makes objects of types that it trusts and of no other. That keeps code out, but
 not every type is safe for that: compiled code follows the indices in fitted trees
-without a check, and reads beyond them if a file says so. Trees are therefore checked
-here, and types whose compiled state cannot be checked are refused.
+without a check, and reads beyond them if a file says so. The trees of histogram
+gradient boosting are therefore checked here, and other types whose state goes to
+compiled code are refused.
 """
 
 from __future__ import annotations
@@ -26,7 +27,6 @@ from sklearn.feature_extraction.text import (
     TfidfVectorizer,
 )
 from sklearn.pipeline import FeatureUnion, Pipeline
-from sklearn.tree import BaseDecisionTree
 
 # Estimators that hold others, or many words: they are written part by part.
 _COMPOSITES = {
@@ -40,14 +40,12 @@ _COMPOSITES = {
     )
 }
 _OF_TREES = "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor"
-# Their state goes to compiled code that does not check it, and we cannot either.
+# Their state goes to compiled code that does not check it, and neither can we.
 _UNCHECKED = (
-    "sklearn.svm.",
-    "sklearn.neighbors._kd_tree.",
     "sklearn.neighbors._ball_tree.",
-    "sklearn.cluster._hierarchical",
-    "sklearn.cluster._birch",
-    "sklearn.manifold.",
+    "sklearn.neighbors._kd_tree.",
+    "sklearn.svm.",
+    "sklearn.tree.",
 )
 _MOST_UNPACKED = 50  # times the size of a skops file; those that we wrote stay below 10
 _ALWAYS_UNPACKED = 2**24  # bytes that are allowed however small the file is
@@ -154,12 +152,6 @@ def _check_trees(estimator: Any) -> None:
                 raise ValueError("it has categorical splits, which are not read")
             n_features = estimator.n_features_in_
             _check_tree(own, children, inner["feature_idx"], len(nodes), n_features)
-    if isinstance(estimator, BaseDecisionTree) and hasattr(estimator, "tree_"):
-        tree = estimator.tree_
-        own = np.flatnonzero(tree.children_left != -1)
-        children = (tree.children_left[own], tree.children_right[own])
-        n_features = min(tree.n_features, estimator.n_features_in_)
-        _check_tree(own, children, tree.feature[own], tree.node_count, n_features)
 
 
 def _check_tree(

@@ -72,7 +72,7 @@ class Encoder:
         if isinstance(value, (str, PurePath)):
             return str(value)
         if isinstance(value, type):
-            if not issubclass(value, np.generic):
+            if not issubclass(value, np.generic) or value is np.object_:
                 raise _cannot(where, value)
             return {"kind": "type", "name": value.__name__}
         if not isinstance(value, np.generic):
@@ -236,12 +236,10 @@ class Decoder:
         return self._seen[node["as"]]
 
     def _read_type(self, node: Node) -> Any:
-        return np.dtype(str(node["name"]).rstrip("_")).type
+        return _check_dtype(np.dtype(str(node["name"]).rstrip("_"))).type
 
     def _read_scalar(self, node: Node) -> Any:
-        dtype = np.dtype(str(node["type"]))
-        if dtype.kind not in _ARRAY_KINDS:
-            raise ValueError(f"The save has a number of the type {dtype}.")
+        dtype = _check_dtype(np.dtype(str(node["type"])))
         return np.frombuffer(bytes.fromhex(node["bytes"]), dtype)[0]
 
     def _read_tuple(self, node: Node) -> tuple[Any, ...]:
@@ -358,6 +356,13 @@ class Decoder:
             )
         content.seek(0)
         return np.load(content, allow_pickle=False)
+
+
+def _check_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """Raise if values of a type may be more than numbers and texts."""
+    if dtype.kind not in _ARRAY_KINDS:
+        raise ValueError(f"The save has values of the type {dtype}.")
+    return dtype
 
 
 def _encode_number(value: float) -> Node:
