@@ -9,6 +9,7 @@ import platform
 import shlex
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -182,6 +183,31 @@ def timed(call: Callable[[], Any]) -> tuple[float, Any]:
     """Return the seconds of a single call, and its result."""
     (seconds,), (result,) = fastest(call, n_turns=1)
     return seconds, result
+
+
+def resident_mb() -> float:
+    """Return the resident set of this process, in MB (on Linux)."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+class PeakMemory:
+    """Watch the resident set while a block runs; `mb` is its peak above the start."""
+
+    def __enter__(self) -> PeakMemory:
+        self._before, self.mb = resident_mb(), 0.0
+        self._is_done = threading.Event()
+        self._watcher = threading.Thread(target=self._watch)
+        self._watcher.start()
+        return self
+
+    def _watch(self) -> None:
+        while not self._is_done.wait(0.01):
+            self.mb = max(self.mb, resident_mb() - self._before)
+
+    def __exit__(self, *_: object) -> None:
+        self._is_done.set()
+        self._watcher.join()
 
 
 def say(text: str) -> None:

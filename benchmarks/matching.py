@@ -17,10 +17,8 @@ reported recall tell whether the recall that the matcher reports holds the true 
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
-import threading
 import time
 from argparse import SUPPRESS, Namespace
 from pathlib import Path
@@ -30,6 +28,7 @@ from typing import Any
 import faiss
 import numpy as np
 from _common import (
+    PeakMemory,
     Table,
     add_split_options,
     describe_split,
@@ -171,31 +170,6 @@ SAMPLED = list(PEERS)[1:]
 
 
 # Measuring one method, in a process of its own
-
-
-def resident_mb() -> float:
-    """Return the resident set of this process, in MB (on Linux)."""
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
-
-
-class PeakMemory:
-    """Watch the resident set while a block runs; `mb` is its peak above the start."""
-
-    def __enter__(self) -> PeakMemory:
-        self._before, self.mb = resident_mb(), 0.0
-        self._is_done = threading.Event()
-        self._watcher = threading.Thread(target=self._watch)
-        self._watcher.start()
-        return self
-
-    def _watch(self) -> None:
-        while not self._is_done.wait(0.01):
-            self.mb = max(self.mb, resident_mb() - self._before)
-
-    def __exit__(self, *_: object) -> None:
-        self._is_done.set()
-        self._watcher.join()
 
 
 def measure_alone(method: str, path: str, threshold: float) -> None:

@@ -44,6 +44,7 @@ SCRIPTS = (
     "matching",
     "encoding",
     "word_vectors",
+    "robustness",
 )
 # Title of the row, name of a result, start of the method.
 ACCURACY_HEADLINES = (

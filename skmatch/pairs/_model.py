@@ -9,12 +9,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from contextlib import nullcontext
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
+from threadpoolctl import threadpool_limits
 
 from skmatch.graph import Neighbourhoods
 from skmatch.pairs._context import (
@@ -37,6 +40,7 @@ from skmatch.persistence import savable
 from skmatch.search import inner_products, unit_rows
 
 Titles = NDArray[np.object_]
+_PROCESS = os.getpid()
 _PAIRS_PER_BLOCK = 2**17
 
 
@@ -186,7 +190,10 @@ def match_probability(classifier: Any, features: Any) -> NDArray[np.float32]:
     if True not in classes or not features.shape[0]:
         return np.zeros(features.shape[0], np.float32)
     column = classes.index(True)
-    return classifier.predict_proba(features)[:, column].astype(np.float32)
+    # In a process that was forked, several threads of GNU OpenMP wait for ever.
+    is_forked = os.getpid() != _PROCESS
+    with threadpool_limits(1) if is_forked else nullcontext():
+        return classifier.predict_proba(features)[:, column].astype(np.float32)
 
 
 def weigh_words(classifier: Any, pairs: DescribedPairs) -> NDArray[np.float32]:

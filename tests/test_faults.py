@@ -1,0 +1,86 @@
+"""Kills, forks, processes and threads: nothing is lost, and results stay the same."""
+
+import multiprocessing
+import runpy
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import joblib
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.pipeline import make_pipeline
+from threadpoolctl import threadpool_info
+
+from skmatch import FaissThresholdMatcher, PairClassifierMatcher
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def matchers(listings):
+    """Two fitted matchers of titles."""
+    threshold = make_pipeline(TfidfVectorizer(), FaissThresholdMatcher(0.5))
+    pairs = PairClassifierMatcher(cv=2, random_state=0)
+    return [threshold.fit(*listings), pairs.fit(*listings)]
+
+
+def predict(matcher, titles):
+    return matcher.predict(titles).toarray()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no fork")
+def test_killed_saves_lose_nothing(tmp_path, monkeypatch):
+    """Ten kills; benchmarks/robustness.py does more of them."""
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    robustness = runpy.run_path(str(ROOT / "benchmarks" / "robustness.py"))
+    assert robustness["kill_saves"](10, str(tmp_path / "saved")) == 0
+
+
+def put(queue, matcher, titles):
+    queue.put(predict(matcher, titles))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere fork is not safe")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
+def test_fork_after_fit(matchers, listings):
+    processes = multiprocessing.get_context("fork")
+    for matcher in matchers:
+        expected, queue = predict(matcher, listings[0]), processes.SimpleQueue()
+        process = processes.Process(target=put, args=(queue, matcher, listings[0]))
+        process.start()
+        assert_array_equal(queue.get(), expected)
+        process.join()
+
+
+@pytest.mark.slow
+def test_two_processes_of_joblib(matchers, listings):
+    for matcher in matchers:
+        expected = predict(matcher, listings[0])
+        found = joblib.Parallel(n_jobs=2)(
+            joblib.delayed(predict)(matcher, listings[0]) for _ in range(4)
+        )
+        for matches in found:
+            assert_array_equal(matches, expected)
+
+
+def pools():
+    return sorted((pool["filepath"], pool["num_threads"]) for pool in threadpool_info())
+
+
+@pytest.mark.filterwarnings("ignore:The threshold was chosen on galleries:UserWarning")
+def test_eight_threads_leave_the_thread_pools(matchers, listings):
+    """Threads that end in another order than they began."""
+    for matcher in matchers:
+        expected, before = predict(matcher, listings[0]), pools()
+        parts = [listings[0][: 20 * n] for n in range(1, 9)]
+        with ThreadPoolExecutor(8) as pool:
+            for _ in range(3):
+                found = [*pool.map(lambda p, m=matcher: predict(m, p), parts)]
+        assert pools() == before
+        assert_array_equal(predict(matcher, listings[0]), expected)
+        for matches, part in zip(found, parts, strict=True):
+            assert_array_equal(np.diag(matches), np.ones(len(part), bool))
+            assert_array_equal(matches, predict(matcher, part))
