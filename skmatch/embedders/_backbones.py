@@ -15,6 +15,19 @@ import numpy as np
 NEEDED = "AdapterBertEmbedder needs transformers and adapters: pip install "
 NEEDED += "'skmatch[bert]'"
 _FILES = ["*.json", "*.safetensors", "*.txt", "*.model"]  # no code and no pickle
+# Encoders of text that the adapters library knows. What a config of another type names
+# beside itself, such as a model within the model, has not been looked at.
+_MODEL_TYPES = (
+    "albert",
+    "bert",
+    "deberta",
+    "deberta-v2",
+    "distilbert",
+    "electra",
+    "roberta",
+    "xlm-roberta",
+    "xmod",
+)
 _ATTENTIONS = (None, "eager", "sdpa", "flash_attention_2", "flex_attention")
 _ADAPTER = "skmatch"
 _WEIGHTS = "model.safetensors"
@@ -58,6 +71,7 @@ def find_backbone(
     for file in ("config.json", "tokenizer_config.json"):
         if (folder / file).exists() or file == "config.json":
             check_settings(read_json(folder / file), str(folder / file))
+    _check_type(read_json(folder / "config.json"), str(folder / "config.json"))
     weight_files(folder)
     return folder
 
@@ -102,7 +116,8 @@ def check_settings(settings: Any, where: str) -> None:
     if not isinstance(settings, dict):
         return
     for key, value in settings.items():
-        if "auto_map" in str(key) or key == "custom_pipelines":
+        is_code = "auto_map" in str(key) or key == "custom_pipelines"
+        if is_code or (key == "trust_remote_code" and value):  # CVE-2026-5241
             raise ValueError(
                 f"{where} names code of its own ({key}={value!r}), which skmatch never "
                 "runs; expected a model that transformers knows."
@@ -115,6 +130,15 @@ def check_settings(settings: Any, where: str) -> None:
                     f"repository (CVE-2026-4372); expected one of {_ATTENTIONS}."
                 )
         check_settings(value, where)
+
+
+def _check_type(settings: Any, where: str) -> None:
+    """Raise unless a config is that of a model that we know what to do with."""
+    found = settings.get("model_type") if isinstance(settings, dict) else None
+    if found not in _MODEL_TYPES:
+        raise ValueError(
+            f"{where} has model_type={found!r}; expected one of {_MODEL_TYPES}."
+        )
 
 
 def load_tokenizer(folder: Path) -> Any:
@@ -190,30 +214,51 @@ def load_backbone(folder: Path, with_pooler: bool = True) -> Any:
         )
         with torch.device("meta"):
             empty = AutoModel.from_config(config, trust_remote_code=False)
+    _check_shapes(empty, weights, with_pooler, str(folder))
+    with named_errors(f"{folder} holds no model that transformers can make"):
         model, report = type(empty).from_pretrained(
             None,  # nothing but what was read and checked above
             config=config,
             state_dict=weights,
-            ignore_mismatched_sizes=True,
             output_loading_info=True,
             attn_implementation="eager",  # of short titles it is the quickest to train
         )
-    for name, found, wanted in report["mismatched_keys"]:
-        raise ValueError(
-            f"{folder} has weights {name!r} of shape {tuple(found)}; config.json says "
-            f"{tuple(wanted)}."
-        )
-    missing = set(report["missing_keys"])
-    if not with_pooler:  # many a model was published without one
-        missing = {name for name in missing if not name.startswith("pooler.")}
+    missing = {x for x in report["missing_keys"] if with_pooler or not _is_pooler(x)}
     if missing:
         raise ValueError(f"{folder} lacks the weights {min(missing)!r} of its model.")
     return model.float().eval()
 
 
+def _check_shapes(
+    empty: Any, weights: dict[str, Any], with_pooler: bool, where: str
+) -> None:
+    """Raise, before a model takes memory, unless its weights are there as it has them.
+
+    They may have been saved as a part of a larger model, or under names of old.
+    """
+    for name, own in empty.state_dict().items():
+        old = name.replace("LayerNorm.weight", "LayerNorm.gamma")
+        old = old.replace("LayerNorm.bias", "LayerNorm.beta")
+        prefix = f"{empty.base_model_prefix}."
+        names = (name, old, prefix + name, prefix + old)
+        found = next((weights[x] for x in names if x in weights), None)
+        if found is None and (with_pooler or not _is_pooler(name)):
+            raise ValueError(f"{where} lacks the weights {name!r} of its model.")
+        if found is not None and found.shape != own.shape:
+            raise ValueError(
+                f"{where} has weights {name!r} of shape {tuple(found.shape)}; "
+                f"config.json says {tuple(own.shape)}."
+            )
+
+
+def _is_pooler(name: str) -> bool:
+    return name.startswith("pooler.")
+
+
 def make_backbone(settings: dict[str, Any]) -> Any:
     """Make a model of the settings that its config gave, with random weights."""
     check_settings(settings, "the stored config")
+    _check_type(settings, "the stored config")
     try:
         from transformers import AutoConfig, AutoModel
     except ImportError as error:

@@ -4,6 +4,7 @@ import json
 import pickle
 
 import pytest
+import torch
 
 from skmatch.embedders._backbones import (
     add_adapter,
@@ -14,6 +15,9 @@ from skmatch.embedders._backbones import (
     load_tokenizer,
     make_backbone,
 )
+
+files = pytest.importorskip("safetensors.torch")
+load_file, save_file = files.load_file, files.save_file
 
 
 def change(folder, file, **settings):
@@ -71,6 +75,27 @@ def test_code_of_a_model_is_refused(bert_copy, file):
         find_backbone(str(bert_copy))
 
 
+@pytest.mark.parametrize("where", ["config.json", "deep"])
+def test_trust_that_a_config_asks_for_is_refused(bert_copy, where):
+    settings = {"trust_remote_code": True}
+    change(
+        bert_copy, "config.json", **(settings if where != "deep" else {"a": settings})
+    )
+    with pytest.raises(
+        ValueError, match=r"names code of its own \(trust_remote_code=T"
+    ):
+        find_backbone(str(bert_copy))
+
+
+@pytest.mark.parametrize("model_type", ["lightglue", "gpt2", None, ["bert"]])
+def test_model_of_another_type_is_refused(bert_copy, model_type):
+    change(bert_copy, "config.json", model_type=model_type)
+    with pytest.raises(
+        ValueError, match=r"has model_type=.*; expected one of \('albert"
+    ):
+        find_backbone(str(bert_copy))
+
+
 @pytest.mark.parametrize("value", ["eager", "sdpa", None, {"": "sdpa"}])
 def test_attention_that_transformers_knows(value):
     check_settings({"_attn_implementation": value, "layers": [1, {"a": 2}]}, "here")
@@ -91,6 +116,127 @@ def test_pickled_weights_are_not_read(bert_copy):
     with pytest.raises(ValueError, match="are pickles, which can run code"):
         find_backbone(str(bert_copy))
     assert not ran.exists()
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["../outside.safetensors"],
+        ["/etc/outside.safetensors"],
+        ["pytorch_model.bin"],
+        ["part.safetensors", "..\\outside.safetensors"],
+        ["missing.safetensors"],
+        [],
+    ],
+)
+def test_index_that_leads_outside(bert_copy, names):
+    """Beside a decoy, and a file that is there."""
+    weights = load_file(bert_copy / "model.safetensors")
+    (bert_copy / "model.safetensors").rename(bert_copy / "part.safetensors")
+    save_file(weights, bert_copy.parent / "outside.safetensors")
+    (bert_copy / "pytorch_model.bin").write_bytes(b"a pickle")
+    weight_map = dict(zip(weights, names, strict=False))
+    index = json.dumps({"metadata": {}, "weight_map": weight_map})
+    (bert_copy / "model.safetensors.index.json").write_text(index)
+    with pytest.raises(ValueError, match=r"index\.json (names|has no)|holds no "):
+        find_backbone(str(bert_copy))
+
+
+def test_weights_in_parts(bert_copy, bert_folder):
+    weights = load_file(bert_copy / "model.safetensors")
+    (bert_copy / "model.safetensors").unlink()
+    names, weight_map = sorted(weights), {}
+    for file, part in (("a.safetensors", names[::2]), ("b.safetensors", names[1::2])):
+        save_file({name: weights[name] for name in part}, bert_copy / file)
+        weight_map |= dict.fromkeys(part, file)
+    index = json.dumps({"metadata": {}, "weight_map": weight_map})
+    (bert_copy / "model.safetensors.index.json").write_text(index)
+    backbone = load_backbone(find_backbone(str(bert_copy)))
+    assert fingerprint(add(backbone)) == fingerprint(add(load_backbone(bert_folder)))
+
+
+def add(backbone):
+    add_adapter(backbone, "lora", 4)
+    return backbone
+
+
+def test_only_files_that_were_checked_are_read(bert_copy, bert_folder):
+    """What else transformers could find in a folder makes no difference."""
+    (bert_copy / "adapter_config.json").write_text(
+        json.dumps({"base_model_name_or_path": "someone/else", "peft_type": "LORA"})
+    )
+    (bert_copy / "pytorch_model.bin").write_bytes(b"a pickle")
+    (bert_copy / "modeling.py").write_text("raise AssertionError('code was run')")
+    backbone = load_backbone(find_backbone(str(bert_copy)))
+    assert fingerprint(add(backbone)) == fingerprint(add(load_backbone(bert_folder)))
+
+
+WORDS = "embeddings.word_embeddings.weight"
+
+
+@pytest.mark.parametrize(
+    ("change_weights", "message"),
+    [
+        (lambda w: w.pop(WORDS), f"lacks the weights '{WORDS}'"),
+        (lambda w: w.update({WORDS: w[WORDS][:9].clone()}), f"'{WORDS}' of shape"),
+        (
+            lambda w: w[WORDS].fill_(torch.nan),
+            f"has NaN or inf in the weights '{WORDS}",
+        ),
+        (
+            lambda w: w.update({WORDS: w[WORDS].to(torch.int8)}),
+            "of type torch.int8; exp",
+        ),
+        (lambda w: w.clear(), "lacks the weights|at most 0"),
+    ],
+)
+def test_weights_that_are_wrong_or_missing(bert_copy, change_weights, message):
+    weights = load_file(bert_copy / "model.safetensors")
+    change_weights(weights)
+    save_file(weights, bert_copy / "model.safetensors", {"format": "pt"})
+    with pytest.raises(ValueError, match=message):
+        load_backbone(find_backbone(str(bert_copy)))
+
+
+def test_pooler_that_is_missing_matters_only_if_it_is_used(bert_copy):
+    weights = load_file(bert_copy / "model.safetensors")
+    kept = {k: w for k, w in weights.items() if not k.startswith("pooler.")}
+    save_file(kept, bert_copy / "model.safetensors", {"format": "pt"})
+    with pytest.raises(ValueError, match=r"lacks the weights 'pooler\.dense\.weight'"):
+        load_backbone(bert_copy)
+    assert load_backbone(bert_copy, with_pooler=False).config.hidden_size == 16
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"num_hidden_layers": 10**9},
+        {"hidden_size": 10**9},
+        {"vocab_size": -1},
+        {"num_attention_heads": 0},
+        {"hidden_act": "no such"},
+        {"max_position_embeddings": 10**6},
+        {"hidden_size": "16"},
+    ],
+    ids=str,
+)
+def test_config_that_does_not_fit_the_weights(bert_copy, settings):
+    change(bert_copy, "config.json", **settings)
+    said = "expected at most|config.json says|holds no model that transformers can make"
+    with pytest.raises(ValueError, match=said):
+        load_backbone(find_backbone(str(bert_copy)))
+
+
+def test_files_that_are_broken(bert_copy):
+    (bert_copy / "tokenizer.json").write_text("{" * 9)
+    with pytest.raises(ValueError, match="has no tokenizer that can be read"):
+        load_tokenizer(bert_copy)
+    (bert_copy / "model.safetensors").write_bytes(b"\xff" * 99)
+    with pytest.raises(ValueError, match="holds weights that cannot be read"):
+        load_backbone(bert_copy)
+    (bert_copy / "config.json").write_text("[" * 100_000)
+    with pytest.raises(ValueError, match="cannot be read as JSON"):
+        find_backbone(str(bert_copy))
 
 
 def test_settings_that_are_not_there_or_no_json(bert_copy):
