@@ -158,11 +158,11 @@ def measure_kills(args: Namespace) -> None:
 # Sizes
 
 
-def bytes_to_keep(value: Any, seen: set[int]) -> int:
+def bytes_to_keep(value: Any, seen: dict[int, Any]) -> int:
     """Sum the bytes of the arrays, texts and weights in an estimator, each once."""
     if id(value) in seen:
         return 0
-    seen.add(id(value))
+    seen[id(value)] = value  # an id is one value's as long as that lives
     if isinstance(value, str):
         return len(value.encode("utf-8", "surrogatepass"))
     if isinstance(value, np.ndarray):
@@ -181,7 +181,7 @@ def bytes_to_keep(value: Any, seen: set[int]) -> int:
     return 0
 
 
-def _kept(value: Any, seen: set[int]) -> int:
+def _kept(value: Any, seen: dict[int, Any]) -> int:
     """Return the bytes of a value; a number in a container takes four."""
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
     return 4 if is_number else bytes_to_keep(value, seen)
@@ -205,7 +205,7 @@ def measure_sizes(args: Namespace) -> None:
         with TemporaryDirectory() as folder:
             save(estimator, folder)
             n_saved = sum(path.stat().st_size for path in Path(folder).iterdir())
-        n_kept = bytes_to_keep(estimator, set())
+        n_kept = bytes_to_keep(estimator, {})
         rows.append(
             {
                 "estimator": name,

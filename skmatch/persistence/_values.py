@@ -380,7 +380,8 @@ def _as_small_ints(values: list[int]) -> NDArray[np.integer[Any]]:
     ints = np.array(values, np.int64)
     if not len(ints):
         return ints
-    return ints.astype(np.result_type(np.min_scalar_type(ints.min()), ints.max()))
+    ends = (np.min_scalar_type(int(end)) for end in (ints.min(), ints.max()))
+    return ints.astype(np.promote_types(*ends))
 
 
 def _is_tensor(value: Any) -> bool:

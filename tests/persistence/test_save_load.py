@@ -23,7 +23,7 @@ from skmatch import ClassDisjointKFold, PairClassifierMatcher, load, save
 from skmatch.persistence import _folder
 from skmatch.persistence._folder import FolderReader, FolderWriter
 from skmatch.persistence._sklearn_parts import read_sklearn, write_sklearn
-from skmatch.persistence._values import Decoder, Encoder
+from skmatch.persistence._values import Decoder, Encoder, _as_small_ints
 
 X, Y = np.random.default_rng(0).normal(size=(200, 3)), np.arange(200) % 2
 
@@ -416,6 +416,19 @@ except OSError as error:
     )
     assert "File too large" in done.stdout
     assert {path.name: path.read_bytes() for path in saved.iterdir()} == before
+
+
+def test_ints_take_no_more_than_they_need():
+    for values, dtype in (
+        ([0, 255], np.uint8),
+        ([-1, 100], np.int8),
+        ([-1, 300], np.int32),
+        ([2**40], np.uint64),
+        ([], np.int64),
+    ):
+        found = _as_small_ints(values)
+        assert found.tolist() == values
+        assert found.dtype == dtype
 
 
 def test_manifest_is_readable(saved):
