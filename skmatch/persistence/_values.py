@@ -380,8 +380,9 @@ def _as_small_ints(values: list[int]) -> NDArray[np.integer[Any]]:
     ints = np.array(values, np.int64)
     if not len(ints):
         return ints
-    ends = (np.min_scalar_type(int(end)) for end in (ints.min(), ints.max()))
-    return ints.astype(np.promote_types(*ends))
+    low, high = int(ints.min()), int(ints.max())
+    widest = high if low >= 0 else min(low, -high - 1)
+    return ints.astype(np.min_scalar_type(widest))
 
 
 def _is_tensor(value: Any) -> bool:

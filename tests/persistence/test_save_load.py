@@ -422,7 +422,8 @@ def test_ints_take_no_more_than_they_need():
     for values, dtype in (
         ([0, 255], np.uint8),
         ([-1, 100], np.int8),
-        ([-1, 300], np.int32),
+        ([-1, 300], np.int16),
+        ([-(2**40), 2**41], np.int64),
         ([2**40], np.uint64),
         ([], np.int64),
     ):
