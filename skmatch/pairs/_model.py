@@ -17,7 +17,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
-from threadpoolctl import threadpool_limits
 
 from skmatch.graph import Neighbourhoods
 from skmatch.pairs._context import (
@@ -37,7 +36,7 @@ from skmatch.pairs._parsed_titles import count_words
 from skmatch.pairs._text_features import TextFeatures
 from skmatch.pairs._word_weights import compare_hashed, hash_words
 from skmatch.persistence import savable
-from skmatch.search import inner_products, unit_rows
+from skmatch.search import inner_products, limit_threads, unit_rows
 
 Titles = NDArray[np.object_]
 _PROCESS = os.getpid()
@@ -192,7 +191,7 @@ def match_probability(classifier: Any, features: Any) -> NDArray[np.float32]:
     column = classes.index(True)
     # In a process that was forked, several threads of GNU OpenMP wait for ever.
     is_forked = os.getpid() != _PROCESS
-    with threadpool_limits(1) if is_forked else nullcontext():
+    with limit_threads(1) if is_forked else nullcontext():
         return classifier.predict_proba(features)[:, column].astype(np.float32)
 
 

@@ -14,6 +14,7 @@ exact and approximate search is ``_planner.py``.
 - ``_similarities.py``: those of given pairs and of blocks; exact re-ranking in float64
 - ``_recall.py``: the share of the pairs that is found, from a sample
 - ``_estimates.py``: how many pairs a threshold gives, from a sample
+- ``_threads.py``: how many threads BLAS and OpenMP use meanwhile
 """
 
 from skmatch.search._estimates import lowest_threshold, refuse_too_many
@@ -23,6 +24,7 @@ from skmatch.search._planner import plan_search, uses_factory
 from skmatch.search._radius import Plan, search_pairs
 from skmatch.search._recall import SearchReport
 from skmatch.search._similarities import Pairs, inner_products, similar_pairs
+from skmatch.search._threads import limit_threads
 from skmatch.search._unit_rows import draw, unit_rows
 
 __all__ = [
@@ -32,6 +34,7 @@ __all__ = [
     "draw",
     "flat_index",
     "inner_products",
+    "limit_threads",
     "lowest_threshold",
     "most_similar",
     "nearest_neighbors",

@@ -9,11 +9,11 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import issparse
-from threadpoolctl import threadpool_limits
 
 from skmatch.search._faiss_index import flat_index
 from skmatch.search._similarities import cosines, rounding
 from skmatch.search._sparse import sparse_neighbors
+from skmatch.search._threads import limit_threads
 from skmatch.search._unit_rows import Embeddings, Indices, draw
 
 _LARGEST_FLAT = 20_000  # rows that are all compared
@@ -49,7 +49,7 @@ def nearest_neighbors(
     n_neighbors = min(n_neighbors, others.shape[0])
     if issparse(rows):
         return sparse_neighbors(rows, others, n_neighbors, n_threads)
-    with threadpool_limits(n_threads):
+    with limit_threads(n_threads):
         index: Any = flat_index(others)
         if len(others) > largest_flat:
             index = _inverted_file(

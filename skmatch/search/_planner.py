@@ -10,13 +10,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.sparse import issparse
-from threadpoolctl import threadpool_limits
 
 from skmatch.search._cells import ROWS_PER_CELL, Cells, Run
 from skmatch.search._faiss_index import clone_index, make_index, tune_index
 from skmatch.search._radius import Plan, find_pairs, shorten, sort_by_cell, threads
 from skmatch.search._recall import Recall, calibrate, design_effect
 from skmatch.search._similarities import PAIRS_PER_BLOCK, Pairs, join, rounding
+from skmatch.search._threads import limit_threads
 from skmatch.search._unit_rows import Embeddings, Indices, draw
 
 _OWN = ("auto", "exact", "cells")  # any other index is a faiss factory string
@@ -72,11 +72,11 @@ def plan_index(
     index: Any = None,
 ) -> Plan:
     """Make the index of a factory string, if need be, and let it reach the recall."""
-    with threadpool_limits(n_threads):
+    with limit_threads(n_threads):
         index = make_index(rows, factory) if index is None else clone_index(index)
     with threads(n_threads) as run:
         sample, pairs = exact_sample(rows, None, threshold, target_recall, run)
-    with threadpool_limits(n_threads):
+    with limit_threads(n_threads):
         recall = tune_index(index, sample, pairs, rows, threshold, target_recall)
     return Plan(recall=recall, index=index, factory=factory)
 

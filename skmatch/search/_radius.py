@@ -10,13 +10,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.sparse import issparse
-from threadpoolctl import threadpool_limits
 
 from skmatch.search._cells import Cells, Run, SortedRows
 from skmatch.search._faiss_index import search_index
 from skmatch.search._recall import EXACT, Recall, SearchReport
 from skmatch.search._similarities import Pairs, join, pairs_above, rerank, rounding
 from skmatch.search._sparse import sparse_pairs
+from skmatch.search._threads import limit_threads
 from skmatch.search._unit_rows import Embeddings, Indices
 
 _ROWS_PER_TASK = 2048
@@ -54,7 +54,7 @@ class Plan(NamedTuple):
 @contextmanager
 def threads(n_threads: int) -> Iterator[Run]:
     """Give a function that maps on threads; BLAS and OpenMP have one each meanwhile."""
-    with threadpool_limits(1), ThreadPoolExecutor(n_threads) as pool:
+    with limit_threads(1), ThreadPoolExecutor(n_threads) as pool:
         yield pool.map if n_threads > 1 else map
 
 
@@ -71,7 +71,7 @@ def search_pairs(
         with threads(n_threads) as run:
             return join(find_pairs(left, right, threshold, plan, run))
     other = left if right is None else right
-    with threadpool_limits(n_threads):
+    with limit_threads(n_threads):
         row, column, similarity = join(search_index(plan.index, left, other, threshold))
     if right is not None:
         return row, column, similarity
