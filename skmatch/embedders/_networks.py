@@ -165,7 +165,8 @@ class AdapterBert(nn.Module):
 
     def forward(self, batch: TextBatch) -> Tensor:
         """Embed B titles: (B, embedding_dim) of unit norm."""
-        return functional.normalize(self.project(self.pool(batch)), dim=1)
+        projected = self.project(self.pool(batch)).float()  # bfloat16 has no unit norms
+        return functional.normalize(projected, dim=1)
 
     def pool(self, batch: TextBatch) -> Tensor:
         """Pool what the backbone makes of the tokens: float32 (B, hidden_size)."""

@@ -192,6 +192,7 @@ def test_bfloat16_is_close(make, listings, tuned):
     half = pickle.loads(pickle.dumps(tuned)).set_params(precision="bfloat16")
     cosines = (half.transform(listings[0]) * tuned.transform(listings[0])).sum(axis=1)
     assert 0.99 < cosines.min() < 1 - 1e-7
+    assert_allclose(np.linalg.norm(half.transform(listings[0]), axis=1), 1, atol=1e-6)
     assert make(precision="bfloat16").fit(*listings).history_[-1]["loss"] > 0
 
 
