@@ -39,7 +39,14 @@ _COMPOSITES = {
         TfidfVectorizer,
     )
 }
-_OF_TREES = "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor"
+# Of histogram gradient boosting; some versions of skops do not know them.
+_TRUSTED = [
+    "sklearn._loss.link.Interval",
+    "sklearn._loss.link.LogitLink",
+    "sklearn._loss.loss.HalfBinomialLoss",
+    "sklearn.ensemble._hist_gradient_boosting.binning._BinMapper",
+    "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
+]
 # Their state goes to compiled code that does not check it, and neither can we.
 _UNCHECKED = (
     "sklearn.neighbors._ball_tree.",
@@ -86,7 +93,7 @@ def read_sklearn(content: bytes, name: str) -> Any:
 
     try:
         _check_types(content, name)
-        value = loads(content, trusted=[_OF_TREES])
+        value = loads(content, trusted=_TRUSTED)
         for estimator in _parts(value):
             _check_trees(estimator)
     except Exception as error:  # whatever a file that is none of ours may cause
@@ -106,7 +113,7 @@ def _check_types(content: bytes, name: str) -> None:
                 f"{name} unpacks to {n_bytes} bytes; expected at most {most}."
             )
         types = set(_types_in(json.loads(archive.read("schema.json"))))
-    untrusted = set(get_untrusted_types(data=content)) - {_OF_TREES}
+    untrusted = set(get_untrusted_types(data=content)) - set(_TRUSTED)
     refused = untrusted | {t for t in types if t.startswith(_UNCHECKED)}
     if refused:
         raise ValueError(f"it holds objects of the type {min(refused)!r}")
