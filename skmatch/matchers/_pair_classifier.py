@@ -33,14 +33,17 @@ from skmatch.evaluation import (
 from skmatch.graph import check_decision, decide_matches, keep_matches
 from skmatch.matchers._ranked_decisions import Refinements, rank_decisions, warn_if_far
 from skmatch.pairs import (
+    MOST_STORED,
     Catalogue,
     CatalogueContext,
+    Copies,
     Fold,
     PairExplanation,
     PairModel,
     PairSettings,
     TrainingTitles,
     explain_pair,
+    find_copies,
     fit_pair_model,
 )
 from skmatch.persistence import savable
@@ -278,7 +281,7 @@ class PairClassifierMatcher(
             otherwise. A warning tells if the number of rows is more than three times
             that of a fold, or less than a third, and the threshold was tuned.
         """
-        graph = self.score_graph(X)
+        graph = self._score_graph(X)
         if self.threshold == "tuned":
             warn_if_far(graph.shape[0], self.gallery_size_, "cv")
         return decide_matches(graph, self._threshold(), **self._refinements())
@@ -296,14 +299,34 @@ class PairClassifierMatcher(
         probabilities : csr_array of shape (n_samples, n_samples), dtype float32
             Probabilities in ``[0, 1]``, symmetric, without the diagonal. Those below
             0.01 are not stored, but for the largest one of each row. Propagated ones
-            reach beyond the candidates.
+            reach beyond the candidates. Of a title that more than 16 rows have, the
+            first 16 are scored, and the others have the probabilities of the first.
+            With more than 500 rows of a title, pairs of two later ones are not stored,
+            and a warning says so.
         """
+        return self._score_graph(X)
+
+    def _score_graph(self, X: Any) -> csr_array:
+        """Score the rows of `X`; the warning points at the caller of the caller."""
         check_is_fitted(self)
         self._check_params()
         titles, _ = check_titles(self, X, reset=False)
-        return self._model_.score_graph(
-            titles, _fields(X), effective_n_jobs(self.n_jobs)
+        fields = _fields(X)
+        copies = find_copies(titles, fields if fields.ndim == 2 else None)
+        rows = copies.scored
+        if len(copies.stored) < len(titles):
+            late = np.setdiff1d(np.arange(len(titles)), copies.stored)[0]
+            warnings.warn(
+                f"X has more than {MOST_STORED} rows of the title "
+                f"{titles[late]!r:.50}: pairs of two of those that come later are left "
+                "out. Match one row of each title, or group with method='components'.",
+                UserWarning,
+                stacklevel=3,
+            )
+        graph = self._model_.score_graph(
+            titles[rows], fields[rows], effective_n_jobs(self.n_jobs)
         )
+        return copies.spread(graph)
 
     def transform(self, X: Any) -> csr_array:
         """Return the probability that titles are those of the catalogue.
@@ -319,7 +342,8 @@ class PairClassifierMatcher(
             Probabilities in ``[0, 1]``, of the matches alone; a row without a match is
             empty. `max_matches` and `match_singletons` refine them as in
             :meth:`predict`; with `mutual` a title of the catalogue keeps the
-            `max_matches` best of the rows of this `X`.
+            `max_matches` best of the rows of this `X`. Of a title that the catalogue
+            has more than 500 times, the first 500 have entries.
         """
         check_is_fitted(self)
         self._check_params()
@@ -330,7 +354,7 @@ class PairClassifierMatcher(
         levels, _ = self._model_.score(
             self._model_.describer.describe(context, n_threads)
         )
-        graph = levels[-1].of_left.graph
+        graph = self._catalogue_.copies.spread_columns(levels[-1].of_left.graph)
         return keep_matches(graph, self._threshold(), **self._refinements())
 
     def explain(self, title_a: Any, title_b: Any) -> PairExplanation:
@@ -455,6 +479,8 @@ class PairClassifierMatcher(
         if isinstance(cv, Integral):
             n_folds = min(int(cv), n_products)
             cv = ClassDisjointKFold(n_folds, shuffle=True, random_state=seed)
+        scored = find_copies(training.titles, labels).scored
+        is_scored = np.isin(np.arange(len(labels)), scored)
         for train, test in cv.split(training.titles, labels):
             common = np.intersect1d(labels[train], labels[test])
             if common.size:
@@ -462,7 +488,7 @@ class PairClassifierMatcher(
                     f"cv={self.cv!r} has a product with titles on both sides of a "
                     "split; expected class-disjoint folds, as of ClassDisjointKFold."
                 )
-            yield train, test
+            yield (side[is_scored[side]] for side in (train, test))
 
     def _threshold(self) -> float | str:
         return self.threshold_ if self.threshold == "tuned" else self.threshold
@@ -553,13 +579,22 @@ class _LazyCatalogue:
         self._n_jobs = n_jobs
 
     @cached_property
+    def copies(self) -> Copies:
+        """Which of the titles are matched."""
+        fields = self._fields if self._fields.ndim == 2 else None
+        return find_copies(self._titles, fields)
+
+    @cached_property
     def described(self) -> Catalogue:
         """The catalogue to match others with."""
+        rows = self.copies.scored
+        titles, fields = self._titles[rows], self._fields[rows]
         n_threads = effective_n_jobs(self._n_jobs)
-        return self._model.make_catalogue(self._titles, self._fields, n_threads)
+        return self._model.make_catalogue(titles, fields, n_threads)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {k: v for k, v in vars(self).items() if k != "described"}
+        made = ("copies", "described")
+        return {k: v for k, v in vars(self).items() if k not in made}
 
 
 def _make_classifier(classifier: Any, seed: int) -> Any:
