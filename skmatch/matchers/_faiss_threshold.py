@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from numbers import Integral, Real
 from typing import Any, Self
 
@@ -31,6 +32,8 @@ from skmatch.search import (
     Pairs,
     Plan,
     SearchReport,
+    check_index,
+    clone_index,
     flat_index,
     most_similar,
     plan_search,
@@ -218,16 +221,14 @@ class FaissThresholdMatcher(
         self._check_params()
         with fitting(self) as fitted:
             rows = fitted._unit_rows(X, reset=True)
-            plan = fitted._plan(rows, rows) if uses_factory(rows, self.index) else None
-            fitted.index_ = rows if issparse(rows) else flat_index(rows)
-            fitted.n_samples_fit_ = rows.shape[0]
-            fitted.search_index_ = None if plan is None else plan.index
-            fitted._tuned_for_ = self._search_params()
-            fitted._catalogue_plan_ = plan
+            vars(fitted).update(fitted._describe_catalogue(rows))
         return self
 
     def partial_fit(self, X: ArrayLike, y: object = None) -> Self:
         """Add rows to the catalogue; the first call is :meth:`fit`.
+
+        It copies the catalogue: a few calls of many rows are quicker than many of few.
+        With a factory string, the recall is measured again.
 
         Parameters
         ----------
@@ -252,12 +253,13 @@ class FaissThresholdMatcher(
         rows = self._unit_rows(X, reset=False)
         self._check_kind(rows)
         if issparse(rows):
-            self.index_ = vstack([self.index_, rows], format="csr")
-        else:
-            self.index_.add(rows)
-            if self.search_index_ is not None:
-                self.search_index_.add(rows)
-        self.n_samples_fit_ += rows.shape[0]
+            rows = vstack([self.index_, rows], format="csr")
+            vars(self).update(self._describe_catalogue(rows))
+            return self
+        # In a copy: others may read the index, and an interrupt leaves it as it was.
+        index = clone_index(self.index_)
+        index.add(rows)
+        vars(self).update(self._describe_catalogue(rows_of(index), index))
         return self
 
     def score_graph(self, X: ArrayLike) -> csr_array:
@@ -361,7 +363,8 @@ class FaissThresholdMatcher(
         self._check_params()
         rows = self._unit_rows(X, reset=False)
         self._check_kind(rows)
-        catalogue = self.index_ if issparse(rows) else rows_of(self.index_)
+        index = self.index_  # which holds the rows, whatever another thread may fit
+        catalogue = index if issparse(rows) else rows_of(index)
         row, column, similarity = self._find_pairs(rows, catalogue)
         if self.match_singletons:
             row, column, similarity = _add_singletons(
@@ -397,17 +400,32 @@ class FaissThresholdMatcher(
         others = rows if catalogue is None else catalogue
         refuse_too_many(rows, others, self.threshold, self.max_pairs)
         plan = self._plan(rows, catalogue)
+        recall = plan.recall
+        # Without a miss, the sample was all rows: there is nothing more to measure.
+        if recall.value < 1 and recall.low < self.target_recall:
+            warnings.warn(
+                f"index={self.index!r} found {recall.value:.4f} of the pairs of a "
+                f"sample of rows (95 % interval {recall.low:.4f} to "
+                f"{recall.high:.4f}); expected target_recall={self.target_recall}. "
+                "index='auto' reaches it.",
+                UserWarning,
+                stacklevel=3,
+            )
         return search_pairs(rows, catalogue, self.threshold, plan, self._n_threads())
 
     def _plan(self, rows: Any, catalogue: Any) -> Plan:
         """Plan the search of `rows` in the catalogue, or among themselves."""
-        index = None
-        if catalogue is not None and uses_factory(rows, self.index):
-            tuned_for = getattr(self, "_tuned_for_", (None,))
-            if tuned_for == self._search_params():
-                return self._catalogue_plan_
-            if tuned_for[0] == self.index:
-                index = self.search_index_
+        if (
+            catalogue is not None
+            and uses_factory(rows, self.index)
+            and self._tuned_for_ == self._search_params()
+        ):
+            return self._catalogue_plan_
+        return self._make_plan(rows, catalogue)
+
+    def _make_plan(self, rows: Any, catalogue: Any) -> Plan:
+        """Plan the search anew, but for the index if its string is still the same."""
+        is_of_index = getattr(self, "_tuned_for_", (None,))[0] == self.index
         return plan_search(
             rows,
             catalogue,
@@ -415,8 +433,26 @@ class FaissThresholdMatcher(
             index=self.index,
             target_recall=self.target_recall,
             n_threads=self._n_threads(),
-            search_index=index,
+            search_index=(
+                self.search_index_ if catalogue is not None and is_of_index else None
+            ),
         )
+
+    def _describe_catalogue(self, rows: Any, index: Any = None) -> dict[str, Any]:
+        """Return the fitted attributes of a catalogue of unit rows.
+
+        `index` holds these rows, if there is one already.
+        """
+        if not issparse(rows) and index is None:
+            index = flat_index(rows)
+        plan = self._make_plan(rows, rows) if uses_factory(rows, self.index) else None
+        return {
+            "index_": rows if index is None else index,
+            "n_samples_fit_": rows.shape[0],
+            "search_index_": None if plan is None else plan.index,
+            "_tuned_for_": self._search_params(),
+            "_catalogue_plan_": plan,
+        }
 
     def _search_params(self) -> tuple[str, float, float]:
         """Return what the index of the catalogue was made by and tuned for."""
@@ -442,6 +478,7 @@ class FaissThresholdMatcher(
         if np.isnan(self.threshold):
             raise ValueError("threshold == nan, must be in [-1, 1].")
         check_scalar(self.index, "index", str)
+        check_index(self.index)
         check_scalar(
             self.target_recall,
             "target_recall",

@@ -10,6 +10,7 @@ exact and approximate search is ``_planner.py``.
 - ``_neighbors.py``: the nearest neighbours of each row: candidates
 - ``_cells.py``: an inverted file whose probing rule can lose no pair
 - ``_faiss_index.py``: rows in an index that faiss makes of a factory string
+- ``_equal_rows.py``: equal rows, of which an index holds one
 - ``_sparse.py``: both searches of sparse rows
 - ``_similarities.py``: those of given pairs and of blocks; exact re-ranking in float64
 - ``_recall.py``: the share of the pairs that is found, from a sample
@@ -18,9 +19,9 @@ exact and approximate search is ``_planner.py``.
 """
 
 from skmatch.search._estimates import lowest_threshold, refuse_too_many
-from skmatch.search._faiss_index import flat_index, rows_of
+from skmatch.search._faiss_index import clone_index, flat_index, rows_of
 from skmatch.search._neighbors import most_similar, nearest_neighbors
-from skmatch.search._planner import plan_search, uses_factory
+from skmatch.search._planner import check_index, plan_search, uses_factory
 from skmatch.search._radius import Plan, search_pairs
 from skmatch.search._recall import SearchReport
 from skmatch.search._similarities import Pairs, inner_products, similar_pairs
@@ -31,6 +32,8 @@ __all__ = [
     "Pairs",
     "Plan",
     "SearchReport",
+    "check_index",
+    "clone_index",
     "draw",
     "flat_index",
     "inner_products",

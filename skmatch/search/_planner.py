@@ -12,7 +12,13 @@ import numpy as np
 from scipy.sparse import issparse
 
 from skmatch.search._cells import ROWS_PER_CELL, Cells, Run
-from skmatch.search._faiss_index import clone_index, make_index, tune_index
+from skmatch.search._equal_rows import EqualRows
+from skmatch.search._faiss_index import (
+    check_factory,
+    clone_index,
+    make_index,
+    tune_index,
+)
 from skmatch.search._radius import Plan, find_pairs, shorten, sort_by_cell, threads
 from skmatch.search._recall import Recall, calibrate, design_effect
 from skmatch.search._similarities import PAIRS_PER_BLOCK, Pairs, join, rounding
@@ -43,19 +49,30 @@ def plan_search(
     """Choose how to find the pairs of unit rows, and tell what share that finds.
 
     With `right` None, the pairs of `left` with itself. `index` is "auto", "exact",
-    "cells" or a faiss factory string, `search_index` one that it has made of `right`.
+    "cells" or a faiss factory string, `search_index` one that it has made of the first
+    rows of `right`, or all of them.
     """
     if issparse(left):
         return Plan()
     if uses_factory(left, index):
-        other = left if right is None else right
         return plan_index(
-            other, threshold, index, target_recall, n_threads, search_index
+            left if right is None else right,
+            threshold,
+            index,
+            target_recall,
+            n_threads,
+            search_index,
         )
     with threads(n_threads) as run:
         return plan_dense(
             left, right, threshold, index=index, target_recall=target_recall, run=run
         )
+
+
+def check_index(index: str) -> None:
+    """Raise if `index` names no way to search."""
+    if index not in _OWN:
+        check_factory(index)
 
 
 def uses_factory(rows: Any, index: str) -> bool:
@@ -72,13 +89,18 @@ def plan_index(
     index: Any = None,
 ) -> Plan:
     """Make the index of a factory string, if need be, and let it reach the recall."""
+    equal = EqualRows(rows)
     with limit_threads(n_threads):
-        index = make_index(rows, factory) if index is None else clone_index(index)
+        if index is None:
+            index = make_index(rows, factory, equal)
+        else:
+            index = clone_index(index)
+            index.add(rows[equal.first[index.ntotal :]])  # what was appended
     with threads(n_threads) as run:
         sample, pairs = exact_sample(rows, None, threshold, target_recall, run)
     with limit_threads(n_threads):
-        recall = tune_index(index, sample, pairs, rows, threshold, target_recall)
-    return Plan(recall=recall, index=index, factory=factory)
+        recall = tune_index(index, equal, sample, pairs, rows, threshold, target_recall)
+    return Plan(recall=recall, index=index, equal=equal, factory=factory)
 
 
 def plan_dense(

@@ -12,7 +12,8 @@ import numpy as np
 from scipy.sparse import issparse
 
 from skmatch.search._cells import Cells, Run, SortedRows
-from skmatch.search._faiss_index import search_index
+from skmatch.search._equal_rows import EqualRows
+from skmatch.search._faiss_index import find_indexed
 from skmatch.search._recall import EXACT, Recall, SearchReport
 from skmatch.search._similarities import Pairs, join, pairs_above, rerank, rounding
 from skmatch.search._sparse import sparse_pairs
@@ -27,7 +28,7 @@ class Plan(NamedTuple):
 
     With `directions`, an upper bound of each similarity is compared, that of the rows
     as :func:`shorten` makes them; with `cells`, only those of rows in a common cell;
-    with `index`, a faiss index is searched.
+    with `index`, a faiss index of each of several equal rows once is searched.
     """
 
     flop: float = 0.0
@@ -38,6 +39,7 @@ class Plan(NamedTuple):
     sorted_right: SortedRows | None = None  # if they were sorted already
     recall: Recall = EXACT
     index: Any = None
+    equal: EqualRows | None = None  # among the rows of the index
     factory: str = ""  # the string that made the index
 
     @property
@@ -67,19 +69,11 @@ def search_pairs(
     """
     if issparse(left):
         return join(sparse_pairs(left, right, threshold))
-    if plan.index is None:
+    if plan.equal is None:
         with threads(n_threads) as run:
             return join(find_pairs(left, right, threshold, plan, run))
-    other = left if right is None else right
     with limit_threads(n_threads):
-        row, column, similarity = join(search_index(plan.index, left, other, threshold))
-    if right is not None:
-        return row, column, similarity
-    # An index may find a pair from one side only: take it from either.
-    small, large = np.minimum(row, column), np.maximum(row, column)
-    once = np.unique(small * len(left) + large, return_index=True)[1]
-    once = once[small[once] != large[once]]
-    return small[once], large[once], similarity[once]
+        return find_indexed(plan.index, plan.equal, left, right, threshold)
 
 
 def find_pairs(

@@ -57,6 +57,8 @@ def interval(n_pairs: int, n_missed: int, sizes: Indices) -> Recall:
     """
     if not n_pairs:
         return Recall(1.0, 0.0, 1.0)
+    if n_missed == n_pairs:
+        return Recall(0.0, 0.0, 0.0)
     effect = design_effect(sizes)
     a, b = (n_pairs - n_missed) / effect, n_missed / effect + 1
     low, high = beta.ppf([_TAIL, 1 - _TAIL], a, b)

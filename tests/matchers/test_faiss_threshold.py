@@ -281,6 +281,57 @@ def test_threshold_and_index_may_change_after_fit(rng):
     assert other.transform(X[:200]).shape == (200, 50)
 
 
+def repeated(rng, n_distinct=40, n_copies=100, n_features=16):
+    """Rows of which many are equal, in random order."""
+    distinct = rng.normal(size=(n_distinct, n_features))
+    return rng.permutation(np.repeat(distinct, n_copies, axis=0))
+
+
+@pytest.mark.parametrize("index", ["HNSW8", "PQ8x4", "IVF40,SQ4"])
+def test_equal_rows_are_searched_exactly(rng, index):
+    X = repeated(rng)
+    matcher = FaissThresholdMatcher(0.95, index=index).fit(X)
+    assert matcher.search_index_.ntotal == 40
+    expected = FaissThresholdMatcher(0.95).fit(X)
+    assert (matcher.predict(X) != expected.predict(X)).nnz == 0
+    assert (matcher.transform(X) != expected.transform(X)).nnz == 0
+    matcher.partial_fit(X[:100]).partial_fit(X[:50] + 1)
+    assert matcher.search_index_.ntotal == 40 + len(np.unique(X[:50], axis=0))
+    expected.partial_fit(X[:100]).partial_fit(X[:50] + 1)
+    assert (matcher.transform(X) != expected.transform(X)).nnz == 0
+
+
+@pytest.mark.parametrize("method", ["predict", "score_graph", "transform"])
+def test_missed_target_gives_a_warning(rng, method):
+    X = np.repeat(rng.normal(size=(1000, 16)), 3, axis=0)
+    X += 0.3 * rng.normal(size=X.shape)
+    matcher = FaissThresholdMatcher(0.9, index="HNSW2").fit(X)
+    message = r"index='HNSW2' found 0\.\d+ of the pairs .* expected target_recall=0.999"
+    with pytest.warns(UserWarning, match=message):
+        getattr(matcher, method)(X)
+    matcher.set_params(target_recall=0.5)
+    getattr(matcher, method)(X)  # a warning would be an error
+
+
+@pytest.mark.parametrize("index", ["HNSW0", "HNSW1", "NSG0", "IVF0,Flat", "IDMap,Flat"])
+@pytest.mark.parametrize("kind", [np.asarray, csr_array])
+def test_factory_strings_that_end_the_interpreter_are_refused(kind, index):
+    with pytest.raises(ValueError, match=f"index='{index}'; expected 'auto', 'exact'"):
+        FaissThresholdMatcher(index=index).fit(kind(np.eye(5)))
+    matcher = FaissThresholdMatcher().fit(kind(np.eye(5))).set_params(index=index)
+    with pytest.raises(ValueError, match=f"index='{index}'; expected 'auto', 'exact'"):
+        matcher.predict(kind(np.eye(5)))
+
+
+@pytest.mark.parametrize("index", ["auto", "exact", "cells", "IVF2,Flat", "HNSW4"])
+@pytest.mark.parametrize("value", [0.0, 1.0, 1e-40])
+def test_equal_rows_alone_print_nothing(index, value, capfd):
+    X = np.full((50, 4), value, np.float32)
+    matches = FaissThresholdMatcher(0.5, index=index).fit_predict(X)
+    assert matches.nnz == (50 if value == 0 else 2500)
+    assert capfd.readouterr() == ("", "")
+
+
 @pytest.mark.parametrize("n_jobs", [1, 2])
 def test_number_of_threads_of_faiss(rng, n_jobs, monkeypatch):
     used = []
@@ -289,8 +340,8 @@ def test_number_of_threads_of_faiss(rng, n_jobs, monkeypatch):
         used.append(faiss.omp_get_max_threads())
         return search(*args)
 
-    search = _radius.search_index
-    monkeypatch.setattr(_radius, "search_index", note)
+    search = _radius.find_indexed
+    monkeypatch.setattr(_radius, "find_indexed", note)
     FaissThresholdMatcher(0.5, index="IVF4,Flat", n_jobs=n_jobs).fit_predict(
         rng.normal(size=(300, 8))
     )

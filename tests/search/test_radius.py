@@ -4,6 +4,7 @@ from scipy.sparse import csr_array
 
 from skmatch.search import search_pairs
 from skmatch.search._cells import Cells
+from skmatch.search._equal_rows import EqualRows
 from skmatch.search._faiss_index import make_index
 from skmatch.search._planner import _measure_prefixes, _widest_margin
 from skmatch.search._radius import Plan, find_pairs, shorten, threads
@@ -70,8 +71,9 @@ def test_faiss_index_finds_the_same(rng, is_self):
     rows, others = clustered(rng, 600), clustered(rng, 500)
     others[:50] = rows[:50]
     right = None if is_self else others
-    index = make_index(rows if is_self else others, "Flat")
-    found = find(rows, right, 0.875, Plan(index=index, factory="Flat"))
+    other = rows if is_self else others
+    index = make_index(other, "Flat")
+    found = find(rows, right, 0.875, Plan(index=index, equal=EqualRows(other)))
     assert_same(found, find(rows, right, 0.875, Plan()))
 
 

@@ -39,6 +39,10 @@ def test_interval_without_pairs_knows_nothing():
     assert interval(0, 0, np.zeros(5, int)) == (1, 0, 1)
 
 
+def test_interval_of_a_search_that_finds_nothing():
+    assert interval(7, 7, np.ones(7, int)) == (0, 0, 0)
+
+
 def test_pairs_of_one_row_count_as_fewer():
     assert design_effect(np.ones(7, int)) == 1
     assert design_effect(np.array([3, 1])) == 2.5  # (9 + 1) / 4
