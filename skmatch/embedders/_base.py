@@ -79,7 +79,7 @@ class TitleEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
         """Fit an estimator that has nothing but its parameters."""
         self._check_params()
         if y is not None and getattr(y, "ndim", 1) == 1:
-            encode_labels(y, "y")  # scikit-learn would not name the row
+            encode_labels(y, "y")  # scikit-learn would make str of what is missing
         titles, y = check_titles(self, X, y, reset=True)
         labels = _check_labels(y)
 

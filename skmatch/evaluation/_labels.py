@@ -2,27 +2,62 @@
 
 from __future__ import annotations
 
+import math
+from numbers import Integral, Real
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.utils.validation import column_or_1d
 
 
 def encode_labels(labels: ArrayLike, name: str) -> NDArray[np.intp]:
-    """Return product labels as 0, 1, ...; raise if one is missing, naming its row."""
-    values = labels if hasattr(labels, "dtype") else np.array(labels, dtype=object)
-    values = np.asarray(values)
-    if values.dtype.kind not in "iubU":
-        for row, label in enumerate(values.tolist()):
-            is_nan = isinstance(label, float) and np.isnan(label)
-            if is_nan or label is None or type(label).__name__ in {"NAType", "NaTType"}:
-                raise ValueError(
-                    f"row {row} of {name} is {label!r}; expected a product label, int "
-                    "or str."
-                )
-    try:
-        return np.unique(column_or_1d(values), return_inverse=True)[1]
-    except TypeError as error:
-        kinds = sorted({type(label).__name__ for label in values.tolist()})
+    """Return product labels as 0, 1, ... in sorted order.
+
+    Labels are all int, all str, all bool or all finite float (numbers of both kinds are
+    numbers). Anything else, such as one that is missing, raises a ValueError that names
+    its row: numpy and scikit-learn would make the str "nan" of it without a word.
+    """
+    if not hasattr(labels, "dtype"):  # as objects, so that nothing becomes str
+        labels = np.array(labels, dtype=object)
+    values = np.asarray(labels)
+    if values.ndim == 2 and values.shape[1] == 1:
+        values = values[:, 0]
+    if values.ndim != 1:
         raise ValueError(
-            f"{name} holds labels of the types {kinds}; expected all int or all str."
-        ) from error
+            f"{name} should be a 1d array of product labels, got an array of shape "
+            f"{values.shape} instead."
+        )
+    if values.dtype.kind not in "iubU":
+        values = values.astype(object)
+        _check_each(values, name)
+    return np.unique(values, return_inverse=True)[1]
+
+
+def _check_each(values: NDArray[np.object_], name: str) -> None:
+    """Raise unless labels are there, and all of one kind."""
+    first = None
+    for row, label in enumerate(values):
+        kind = _kind_of(label)
+        first = first or kind
+        if not kind:
+            raise ValueError(
+                f"row {row} of {name} is {label!r:.50}; expected a product label, int "
+                "or str."
+            )
+        if kind != first:
+            raise ValueError(
+                f"row {row} of {name} is {label!r:.50}, a {kind}, and row 0 is "
+                f"{values[0]!r:.50}, a {first}; expected labels of one kind."
+            )
+
+
+def _kind_of(label: Any) -> str:
+    """Return the kind of a label; "" if it is none."""
+    if isinstance(label, str):
+        return "str"
+    if isinstance(label, (bool, np.bool_)):
+        return "bool"
+    is_number = isinstance(label, Integral) or (
+        isinstance(label, Real) and math.isfinite(label)
+    )
+    return "number" if is_number else ""

@@ -243,6 +243,8 @@ class PairClassifierMatcher(
                 "PairClassifierMatcher requires y to be passed, but the target y is "
                 "None: the product label of each row."
             )
+        if getattr(y, "ndim", 1) == 1:
+            encode_labels(y, "y")  # scikit-learn would make str of what is missing
         titles, y = check_titles(self, X, y, reset=True)
         training = TrainingTitles(titles, _fields(X), y, encode_labels(y, "y"))
         rng = check_random_state(self.random_state)

@@ -45,15 +45,20 @@ _UNIT = {
     for size, words in units.items()
     for word in words.split()
 }
-_NUMBER = r"(?<![\w.,])(\d+(?:[.,]\d+)?)"
+# Possessive (``++``): what was read is not tried again shorter, so that any title takes
+# a time linear in its length.
+_NUMBER = r"(?<![\w.,])(\d++(?:[.,]\d++)?)"
 _NAMES = "|".join(sorted(map(re.escape, _UNIT), key=len)[::-1])
-_QUANTITY = re.compile(rf"{_NUMBER}[\s-]*({_NAMES})(?!\w)")
+_QUANTITY = re.compile(rf"{_NUMBER}[\s-]*+({_NAMES})(?!\w)")
 _PACK = re.compile(
-    rf"(?<![\w.,])(\d+)\s*x(?=\s*\d)"
-    rf"|\b(?:isi|pack of|set of)\s*(\d+)(?![.,]?\d|\s*(?:{_NAMES})(?!\w))"
+    rf"(?<![\w.,])(\d++)\s*+x(?=\s*+\d)"
+    rf"|\b(?:isi|pack of|set of)\s*+(\d++)(?![.,]?\d|\s*+(?:{_NAMES})(?!\w))"
 )
 _BARE = re.compile(rf"{_NUMBER}(?!\w)")
-_CODE = re.compile(r"\b(?=[\w-]*\d)(?=[\w-]*[^\W\d_])\w[\w-]*\w\b")
+_HYPHENATED = re.compile(r"[\w-]++")
+_DIGIT = re.compile(r"\d")
+_LETTER = re.compile(r"[^\W\d_]")
+_LARGEST = 1e300  # what has more digits is infinite as a float
 
 
 def find_quantities(title: str) -> tuple[set[tuple[str, float]], set[str]]:
@@ -76,11 +81,16 @@ def find_quantities(title: str) -> tuple[set[tuple[str, float]], set[str]]:
 
     rest = _PACK.sub(take_pack, title)
     rest = _QUANTITY.sub(take, rest)
-    codes = {code.replace("-", "").replace("_", "") for code in _CODE.findall(rest)}
+    codes = {
+        word.replace("-", "").replace("_", "")
+        for word in _HYPHENATED.findall(rest)
+        if _DIGIT.search(word) and _LETTER.search(word)
+    }
     quantities |= {("number", _read(number, 1)) for number in _BARE.findall(rest)}
     return quantities, codes
 
 
 def _read(number: str, size: float) -> float:
     """Return a number in another unit, to five digits: 1.5 kg is 1500 g."""
-    return float(f"{float(number.replace(',', '.')) * size:.5g}")
+    value = min(float(number.replace(",", ".")) * size, _LARGEST)
+    return float(f"{value:.5g}")

@@ -107,7 +107,7 @@ def test_sample_weight():
         ([1.0, np.nan], np.eye(2), "row 1 of y_true is nan"),
         (["a", None], np.eye(2), "row 1 of y_true is None"),
         (pd.Series(["a", pd.NA]), np.eye(2), "row 1 of y_true is (nan|<NA>)"),
-        ([1, "a"], np.eye(2), r"types \['int', 'str'\]; expected all int or all str"),
+        ([1, "a"], np.eye(2), r"row 1 of y_true is 'a', a str, and row 0 is 1"),
     ],
 )
 def test_bad_input_is_named(y_true, y_pred, message):

@@ -61,3 +61,16 @@ def test_any_text_can_be_read(text):
     quantities, codes = find_quantities(text.lower())
     assert all(np.isfinite(value) for _, value in quantities)
     assert "" not in codes
+
+
+@pytest.mark.parametrize(
+    "part", ["1-", "1", "1.", "1,1", "1 ", "1 x ", "a-1", "isi 1", " "]
+)
+def test_a_million_characters_are_read(part):
+    """What takes time by the square of the length would not end."""
+    quantities, codes = find_quantities((part * 10**6)[: 10**6])
+    assert len(quantities) + len(codes) <= 3
+
+
+def test_number_of_a_thousand_digits():
+    assert find_quantities("9" * 1000 + " kg") == ({("mass", 1e300)}, set())
