@@ -13,7 +13,7 @@ row; links of two catalogues; or a better score graph.
 - ``_csr.py``: what all of them do to sparse matrices
 """
 
-from skmatch.graph._csr import keep_entries, row_indices, symmetrize
+from skmatch.graph._csr import check_sparse, keep_entries, row_indices, symmetrize
 from skmatch.graph._decide import check_decision, decide_matches, keep_matches
 from skmatch.graph._expansion import expand_queries
 from skmatch.graph._grouping import group_matches
@@ -26,6 +26,7 @@ __all__ = [
     "Propagation",
     "Standing",
     "check_decision",
+    "check_sparse",
     "decide_matches",
     "expand_queries",
     "group_matches",

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array, eye_array, issparse
+from scipy.sparse import csr_array, eye_array
 from sklearn.utils import check_scalar
 
-from skmatch.graph._csr import keep_entries, row_indices
+from skmatch.graph._csr import as_csr, keep_entries, row_indices
 
 
 def decide_matches(
@@ -57,7 +57,8 @@ def decide_matches(
     Raises
     ------
     ValueError
-        If the graph is not square or a parameter is out of its range.
+        If the graph is not square, a score is not finite, the indices of a sparse
+        matrix are wrong, or a parameter is out of its range.
 
     See Also
     --------
@@ -82,9 +83,7 @@ def decide_matches(
            [1, 1, 0],
            [0, 0, 1]])
     """
-    graph = score_graph
-    if not isinstance(graph, csr_array):
-        graph = csr_array(graph if issparse(graph) else np.asarray(graph))
+    graph = as_csr(score_graph, "score_graph")
     if graph.shape[0] != graph.shape[1]:
         raise ValueError(
             f"score_graph has shape {graph.shape}; expected a square matrix."

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from scipy.sparse import csr_array, issparse
+from scipy.sparse import issparse
 
-from skmatch.graph._csr import keep_entries, row_indices
+from skmatch.graph._csr import as_csr, check_sparse, keep_entries, row_indices
 from skmatch.search import unit_rows
 
 
@@ -33,7 +33,8 @@ def expand_queries(embeddings: Any, score_graph: Any) -> Any:
     Raises
     ------
     ValueError
-        If the shapes do not fit together.
+        If the shapes do not fit together, a score is not finite, or the indices of a
+        sparse matrix are wrong.
 
     References
     ----------
@@ -49,8 +50,12 @@ def expand_queries(embeddings: Any, score_graph: Any) -> Any:
     array([[0.707, 0.707],
            [0.   , 1.   ]], dtype=float32)
     """
-    graph = csr_array(score_graph, dtype=np.float32)
-    X = embeddings if issparse(embeddings) else np.asarray(embeddings, np.float32)
+    graph = as_csr(score_graph, "score_graph").astype(np.float32)
+    X = (
+        check_sparse(embeddings, "embeddings")
+        if issparse(embeddings)
+        else np.asarray(embeddings, np.float32)
+    )
     if graph.shape != (X.shape[0], X.shape[0]):
         raise ValueError(
             f"score_graph has shape {graph.shape} and embeddings {X.shape}; expected "

@@ -50,7 +50,8 @@ def group_matches(
     Raises
     ------
     ValueError
-        If `matches` is not square, or a parameter is out of its range.
+        If `matches` is not square, a score is not finite, the indices of a sparse
+        matrix are wrong, or a parameter is out of its range.
 
     Notes
     -----
@@ -76,7 +77,7 @@ def group_matches(
         raise ValueError(f"method={method!r}; expected one of {_METHODS}.")
     if threshold is None:
         threshold = 0.5 if method in ("average", "complete") else 0.0
-    graph = above_threshold(matches, threshold)
+    graph = above_threshold(matches, threshold, "matches")
     if graph.shape[0] != graph.shape[1]:
         raise ValueError(f"matches has shape {graph.shape}; expected a square matrix.")
     graph = graph.maximum(graph.T).tocsr()

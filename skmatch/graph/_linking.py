@@ -32,7 +32,8 @@ def link_catalogues(scores: Any, *, threshold: float = 0.0) -> csr_array:
     Raises
     ------
     ValueError
-        If `threshold` is out of its range.
+        If a score is not finite, the indices of a sparse matrix are wrong, or
+        `threshold` is out of its range.
 
     References
     ----------
@@ -46,7 +47,7 @@ def link_catalogues(scores: Any, *, threshold: float = 0.0) -> csr_array:
     array([[0.  , 0.8 ],
            [0.85, 0.  ]], dtype=float32)
     """
-    graph = above_threshold(scores, threshold)
+    graph = above_threshold(scores, threshold, "scores")
     n_rows = graph.shape[0]
     # Each row may also take a column of its own, which weighs nothing: no match.
     both = hstack([graph, 1e-9 * eye_array(n_rows)], format="csr")
