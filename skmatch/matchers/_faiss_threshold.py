@@ -21,6 +21,7 @@ from threadpoolctl import threadpool_info
 
 from skmatch._fitting import fitting
 from skmatch.graph import (
+    ROUNDED_ZERO,
     check_decision,
     decide_matches,
     expand_queries,
@@ -99,8 +100,8 @@ class FaissThresholdMatcher(
         call.
     match_singletons : bool, default=False
         Whether a row without a match shall match its most similar row, below the
-        threshold too, if the similarity is larger than 0. Assumes that every product
-        has at least two rows.
+        threshold too, if the similarity is larger than what rounding makes of 0
+        (2.4e-7). Assumes that every product has at least two rows.
     n_jobs : int or None, default=None
         Number of threads; -1 is one a core, None as many as BLAS uses.
 
@@ -221,7 +222,7 @@ class FaissThresholdMatcher(
         self._check_params()
         with fitting(self) as fitted:
             rows = fitted._unit_rows(X, reset=True)
-            vars(fitted).update(fitted._describe_catalogue(rows))
+            fitted.__dict__.update(fitted._describe_catalogue(rows))
         return self
 
     def partial_fit(self, X: ArrayLike, y: object = None) -> Self:
@@ -254,12 +255,12 @@ class FaissThresholdMatcher(
         self._check_kind(rows)
         if issparse(rows):
             rows = vstack([self.index_, rows], format="csr")
-            vars(self).update(self._describe_catalogue(rows))
+            self.__dict__.update(self._describe_catalogue(rows))
             return self
         # In a copy: others may read the index, and an interrupt leaves it as it was.
         index = clone_index(self.index_)
         index.add(rows)
-        vars(self).update(self._describe_catalogue(rows_of(index), index))
+        self.__dict__.update(self._describe_catalogue(rows_of(index), index))
         return self
 
     def score_graph(self, X: ArrayLike) -> csr_array:
@@ -276,7 +277,7 @@ class FaissThresholdMatcher(
             Cosine similarities in ``[-1, 1]`` of all pairs at or above `threshold`
             (of the expanded rows, with `query_expansion`), symmetric and without a
             diagonal. With `match_singletons` also that of each row that is in none of
-            these pairs with its most similar row, if it is larger than 0.
+            these pairs with its most similar row, if that counts as larger than 0.
 
         Raises
         ------
@@ -543,7 +544,7 @@ class FaissThresholdMatcher(
 
 
 def _add_singletons(pairs: Pairs, rows: Any, catalogue: Any) -> Pairs:
-    """Add each row without a pair with its most similar row, if that is above 0.
+    """Add each row without a pair with its most similar row, if that is above a rounded 0.
 
     With `catalogue` None the pairs are unordered ones among the rows.
     """
@@ -554,7 +555,7 @@ def _add_singletons(pairs: Pairs, rows: Any, catalogue: Any) -> Pairs:
         has_pair[column] = True
     singletons = np.flatnonzero(~has_pair)
     nearest, similarities = most_similar(rows, catalogue, singletons)
-    is_near = similarities > 0
+    is_near = similarities > ROUNDED_ZERO
     left, right = singletons[is_near], nearest[is_near]
     similarities = similarities[is_near]
     if catalogue is None:  # two singletons may be one another's nearest

@@ -7,6 +7,7 @@ exact and approximate search is ``_planner.py``.
 - ``_radius.py``: all pairs above a threshold, as a plan says: all compared, in cells,
   or in a faiss index
 - ``_planner.py``: what each way costs, and which one is taken, with its recall
+- ``_prefixes.py``: in which directions rows are shortened to be compared quickly
 - ``_neighbors.py``: the nearest neighbours of each row: candidates
 - ``_cells.py``: an inverted file whose probing rule can lose no pair
 - ``_faiss_index.py``: rows in an index that faiss makes of a factory string

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
+from operator import attrgetter
 from typing import Any
 
 import faiss
@@ -86,9 +88,9 @@ def _parts(index: Any) -> Iterator[Any]:
 
 def _train_silently(index: Any) -> None:
     """Let k-means print nothing about few rows, and leave out what no search uses."""
-    for trained in (index, getattr(index, "pq", None)):
-        if hasattr(trained, "cp"):
-            trained.cp.min_points_per_centroid = 1
+    for trained in ("cp", "pq.cp"):
+        with suppress(AttributeError):
+            attrgetter(trained)(index).min_points_per_centroid = 1
     if hasattr(index, "do_polysemous_training"):  # for Hamming distances; 20 s
         index.do_polysemous_training = False
 

@@ -6,7 +6,7 @@ Costs are counted in floating-point operations (flop), from samples of the rows.
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from scipy.sparse import issparse
@@ -19,6 +19,7 @@ from skmatch.search._faiss_index import (
     make_index,
     tune_index,
 )
+from skmatch.search._prefixes import COMPARE, Prefix, measure_prefixes
 from skmatch.search._radius import Plan, find_pairs, shorten, sort_by_cell, threads
 from skmatch.search._recall import Recall, calibrate, design_effect
 from skmatch.search._similarities import PAIRS_PER_BLOCK, Pairs, join, rounding
@@ -26,14 +27,13 @@ from skmatch.search._threads import limit_threads
 from skmatch.search._unit_rows import Embeddings, Indices, draw
 
 _OWN = ("auto", "exact", "cells")  # any other index is a faiss factory string
-_PREFIXES = (7, 15, 23, 31, 47, 63, 95, 127, 191, 255)
 _ROWS_TO_CALIBRATE = 2000  # they are searched exactly; more where they match little
 _SMALL = 1e10  # flop of a comparison of all pairs that needs no plan
 _AFFORDABLE = 5e12  # flop of an exact search: about a minute of one core
-# What else than flop the steps cost, in flop that take as long: to compare a similarity
-# with the threshold; to assign a row to a cell, and to a cell that it probes; to rank a
-# pair again, for each column. Measured on a core of 85 Gflop/s.
-_COMPARE, _ASSIGN, _PROBE, _RERANK = 10, 70, 500, 170
+_SHARE = 0.2  # of the cost of a plain search that a plan may cost
+# What else than flop the steps cost, in flop that take as long: to assign a row to a
+# cell, and to a cell that it probes. Measured on a core of 85 Gflop/s.
+_ASSIGN, _PROBE = 70, 500
 
 
 def plan_search(
@@ -118,10 +118,11 @@ def plan_dense(
     """
     other = left if right is None else right
     n_pairs = len(left) * len(other) / (2 if right is None else 1)
-    whole = Plan(n_pairs * (2 * left.shape[1] + _COMPARE))
+    whole = Plan(n_pairs * (2 * left.shape[1] + COMPARE))
     if whole.flop <= _SMALL and index != "cells":
         return whole
-    prefixes = _measure_prefixes(left, other, threshold, n_pairs)
+    budget = _SHARE * max(_SMALL, whole.flop)
+    prefixes = measure_prefixes(left, other, threshold, n_pairs, budget)
     best = min((Plan(x.flop(1.0), x.directions) for x in prefixes), key=_flop)
     n_cells = max(1, round(math.sqrt(1.6 * len(other))))
     if index != "cells" and (best.flop < 3 * _SMALL or len(left) < n_cells):
@@ -130,6 +131,8 @@ def plan_dense(
     share, exact = 0.1, None  # share of the pairs in a common cell: a first guess
     for n_tried in (n_cells, min(2 * n_cells, len(other))):
         prefix = min(prefixes, key=lambda x: x.flop(share))
+        if index != "cells" and _flop_to_train(n_tried, prefix) > _SHARE * best.flop:
+            break
         training_rows = other
         if len(other) > ROWS_PER_CELL * n_tried:
             training_rows = other[draw(len(other), ROWS_PER_CELL * n_tried)]
@@ -139,7 +142,8 @@ def plan_dense(
         if exact is not None and exact.flop <= plan.flop:
             break
         exact, prefix_of_exact = plan, prefix
-    assert exact is not None
+    if exact is None:
+        return best
     best = min(best, exact, key=_flop)
     if index == "exact" or (index == "auto" and best.flop <= _AFFORDABLE):
         return best
@@ -176,7 +180,9 @@ def exact_sample(
     # centroids.
     order = draw(len(left), len(left), seed=1)
     if plan is None:
-        prefixes = _measure_prefixes(left, other, threshold, 1.0)
+        flop = 2.0 * min(len(left), _ROWS_TO_CALIBRATE) * other.size
+        budget = _SHARE * max(_SMALL, flop)
+        prefixes = measure_prefixes(left, other, threshold, 1.0, budget)
         plan = Plan(directions=min(prefixes, key=lambda x: x.flop(1.0)).directions)
     found: list[Pairs] = []
     most = len(left) if most is None else max(most, _ROWS_TO_CALIBRATE)
@@ -224,19 +230,6 @@ def _calibrate(
     return calibrate(np.concatenate(needed), np.bincount(mine), target_recall)
 
 
-class _Prefix(NamedTuple):
-    """What it costs to compare pairs by the first columns of their rotated rows."""
-
-    directions: Embeddings | None
-    n_columns: int
-    pairs: float  # flop to compare all pairs
-    reranks: float  # flop to rank those again that the bound lets through
-
-    def flop(self, share: float) -> float:
-        """Return the cost of comparing a share of the pairs."""
-        return share * self.pairs + self.reranks
-
-
 def _flop(plan: Plan) -> float:
     return plan.flop
 
@@ -248,31 +241,8 @@ def _widest_margin(threshold: float, n_features: int) -> float:
     return math.sqrt(max(0.0, 2 - 2 * threshold) + slack) / 2
 
 
-def _measure_prefixes(
-    left: Embeddings, right: Embeddings, threshold: float, n_pairs: float
-) -> list[_Prefix]:
-    """Measure on a sample what prefixes of several lengths let through."""
-    n_features = left.shape[1]
-    pairs = n_pairs * (2 * n_features + _COMPARE)
-    prefixes = [_Prefix(None, n_features, pairs, 0.0)]
-    lengths = [n for n in _PREFIXES if n < n_features / 1.5]
-    if not lengths:
-        return prefixes
-    sample = right[draw(len(right), 20_000)].astype(np.float64)
-    rotation = np.linalg.eigh(sample.T @ sample)[1][:, ::-1].astype(np.float32)
-    few, many = left[draw(len(left), 256)], right[draw(len(right), 4096)]
-    for n_prefix in lengths:
-        directions = np.ascontiguousarray(rotation[:, :n_prefix])
-        short_few, short_many = (shorten(rows, directions) for rows in (few, many))
-        share = float((short_few @ short_many.T >= threshold).mean())
-        pairs = n_pairs * (2 * n_prefix + 2 + _COMPARE)
-        reranks = n_pairs * share * _RERANK * n_features
-        prefixes.append(_Prefix(directions, n_prefix + 1, pairs, reranks))
-    return prefixes
-
-
 def _cost(
-    plan: Plan, prefix: _Prefix, left: Embeddings, right: Embeddings | None
+    plan: Plan, prefix: Prefix, left: Embeddings, right: Embeddings | None
 ) -> tuple[Plan, float]:
     """Count what a plan with cells costs, and the share of pairs in a common cell."""
     assert plan.cells is not None
@@ -287,5 +257,10 @@ def _cost(
     n_assigned = len(left) + (0 if right is None else len(right))
     per_entry = 2 * prefix.n_columns + _ASSIGN
     flop = n_assigned * (n_cells * per_entry + n_probes * _PROBE)
-    flop += 4 * ROWS_PER_CELL * n_cells**2 * per_entry  # to train the centroids
+    flop += _flop_to_train(n_cells, prefix)
     return plan._replace(flop=flop + prefix.flop(share)), share
+
+
+def _flop_to_train(n_cells: int, prefix: Prefix) -> float:
+    """Count what it costs to train the centroids of cells."""
+    return 4.0 * ROWS_PER_CELL * n_cells**2 * (2 * prefix.n_columns + _ASSIGN)

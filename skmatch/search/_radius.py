@@ -134,8 +134,16 @@ def shorten(rows: Embeddings, directions: Embeddings | None) -> Embeddings:
         return rows
     short = np.empty((len(rows), directions.shape[1] + 1), np.float32)
     np.matmul(rows, directions, out=short[:, :-1])
-    square = np.einsum("ij,ij->i", rows, rows)
-    square -= np.einsum("ij,ij->i", short[:, :-1], short[:, :-1])
-    # Of a difference of nearly equal squares nothing but rounding may be left.
-    short[:, -1] = np.sqrt(np.maximum(square, 0) + rounding(rows.shape[1]))
+    short[:, -1] = norm_of_rest(rows, short[:, :-1])
     return short
+
+
+def norm_of_rest(rows: Embeddings, rotated: Embeddings) -> Embeddings:
+    """Return the norm of what is left of rows but for some rotated columns: (n_rows,).
+
+    Of a difference of nearly equal squares nothing but rounding may be left: it is as
+    large as rounding may make it.
+    """
+    square = np.einsum("ij,ij->i", rows, rows)
+    square -= np.einsum("ij,ij->i", rotated, rotated)
+    return np.sqrt(np.maximum(square, 0) + rounding(rows.shape[1]))

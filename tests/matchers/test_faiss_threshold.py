@@ -303,7 +303,7 @@ def test_equal_rows_are_searched_exactly(rng, index):
 
 @pytest.mark.parametrize("method", ["predict", "score_graph", "transform"])
 def test_missed_target_gives_a_warning(rng, method):
-    X = np.repeat(rng.normal(size=(1000, 16)), 3, axis=0)
+    X = np.repeat(rng.normal(size=(200, 16)), 3, axis=0)
     X += 0.3 * rng.normal(size=X.shape)
     matcher = FaissThresholdMatcher(0.9, index="HNSW2").fit(X)
     message = r"index='HNSW2' found 0\.\d+ of the pairs .* expected target_recall=0.999"
@@ -401,6 +401,16 @@ def test_singleton_matches_from_its_side_alone():
     matcher = FaissThresholdMatcher(0.9, match_singletons=True).fit(X)
     assert_array_equal(matcher.predict(X).toarray(), [[1, 1, 0], [1, 1, 0], [0, 1, 1]])
     assert FaissThresholdMatcher(match_singletons=True).fit_predict(X[:1]).nnz == 1
+
+
+@pytest.mark.parametrize("kind", [np.asarray, csr_array])
+def test_orthogonal_rows_are_no_matches_of_singletons(kind):
+    # The inner products of these are not 0, but about 1e-8 and 1e-17.
+    X = kind(np.array([[0.1, 0.2, 0.3], [0.3, 0.0, -0.1], [0.2, -1.0, 0.6]]))
+    matcher = FaissThresholdMatcher(0.5, match_singletons=True).fit(X)
+    assert matcher.score_graph(X).nnz == 0
+    assert matcher.predict(X).nnz == 3
+    assert matcher.transform(X).nnz == 3
 
 
 def test_transform_gives_singletons_their_most_similar_row():

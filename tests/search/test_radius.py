@@ -6,7 +6,8 @@ from skmatch.search import search_pairs
 from skmatch.search._cells import Cells
 from skmatch.search._equal_rows import EqualRows
 from skmatch.search._faiss_index import make_index
-from skmatch.search._planner import _measure_prefixes, _widest_margin
+from skmatch.search._planner import _widest_margin
+from skmatch.search._prefixes import measure_prefixes
 from skmatch.search._radius import Plan, find_pairs, shorten, threads
 from skmatch.search._similarities import join
 
@@ -46,7 +47,7 @@ def test_every_way_finds_the_same(rng, threshold, n_threads):
         by_hand = np.triu(by_hand, 1) if right is None else by_hand
         if threshold < 1:  # there is no rounding at these thresholds
             assert_same(everything[:2], by_hand.nonzero())
-        for prefix in _measure_prefixes(rows, other, threshold, 1.0):
+        for prefix in measure_prefixes(rows, other, threshold, 1.0, 1e10):
             cells = Cells(shorten(other, prefix.directions), 20, seed=0)
             for plan in (
                 Plan(0, prefix.directions),
