@@ -14,7 +14,12 @@ row; links of two catalogues; or a better score graph.
 """
 
 from skmatch.graph._csr import check_sparse, keep_entries, row_indices, symmetrize
-from skmatch.graph._decide import check_decision, decide_matches, keep_matches
+from skmatch.graph._decide import (
+    ROUNDED_ZERO,
+    check_decision,
+    decide_matches,
+    keep_matches,
+)
 from skmatch.graph._expansion import expand_queries
 from skmatch.graph._grouping import group_matches
 from skmatch.graph._linking import link_catalogues
@@ -22,6 +27,7 @@ from skmatch.graph._neighbourhoods import Neighbourhoods, Standing, ratio
 from skmatch.graph._propagation import Propagation
 
 __all__ = [
+    "ROUNDED_ZERO",
     "Neighbourhoods",
     "Propagation",
     "Standing",

@@ -12,6 +12,9 @@ from sklearn.utils import check_scalar
 
 from skmatch.graph._csr import as_csr, keep_entries, row_indices
 
+# What rounding may make of the inner product of two float32 unit rows that is 0.
+ROUNDED_ZERO = 2.0**-22
+
 
 def decide_matches(
     score_graph: Any,
@@ -46,8 +49,8 @@ def decide_matches(
         Needs `max_matches`.
     match_singletons : bool, default=False
         Whether a row without a match shall match the row of its highest score, below
-        the threshold too, if it is above 0. Assumes that every product has at least two
-        rows.
+        the threshold too, if it is above what rounding makes of 0 (2.4e-7). Assumes
+        that every product has at least two rows.
 
     Returns
     -------
@@ -132,7 +135,7 @@ def keep_matches(
     if match_singletons:
         row = row_indices(graph)
         n_matches = np.bincount(row[is_match], minlength=graph.shape[0])
-        of_singleton = (n_matches[row] == 0) & (graph.data > 0)
+        of_singleton = (n_matches[row] == 0) & (graph.data > ROUNDED_ZERO)
         is_match[of_singleton] = _is_best_of_row(keep_entries(graph, of_singleton), 1)
     return keep_entries(graph, is_match)
 

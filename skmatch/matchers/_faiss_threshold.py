@@ -544,7 +544,7 @@ class FaissThresholdMatcher(
 
 
 def _add_singletons(pairs: Pairs, rows: Any, catalogue: Any) -> Pairs:
-    """Add each row without a pair with its most similar row, if that is above a rounded 0.
+    """Add each row without a pair with its most similar row, if that is above rounding.
 
     With `catalogue` None the pairs are unordered ones among the rows.
     """

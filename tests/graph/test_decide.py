@@ -68,6 +68,12 @@ def test_stored_zeros_and_negative_scores_that_reach_the_threshold_match():
     assert decide_matches(graph, 0.0, max_matches=3, match_singletons=True).nnz == 5
 
 
+def test_singleton_needs_a_score_above_rounding():
+    scores = np.array([[0, 1e-7, 0], [0, 0, 3e-7], [0, -1.0, 0]])
+    matches = decide_matches(scores, 0.5, match_singletons=True)
+    assert_array_equal(matches.toarray().astype(int), [[1, 0, 0], [0, 1, 1], [0, 0, 1]])
+
+
 def test_singleton_that_is_similar_to_none_stays_alone():
     scores = np.array([[0, 0.2, 0], [0.2, 0, -0.3], [0, -0.3, 0]], np.float32)
     matches = decide_matches(scores, 0.5, match_singletons=True)
