@@ -13,7 +13,7 @@ row; links of two catalogues; or a better score graph.
 - ``_csr.py``: what all of them do to sparse matrices
 """
 
-from skmatch.graph._csr import check_sparse, keep_entries, row_indices, symmetrize
+from skmatch.graph._csr import as_csr, keep_entries, row_indices, symmetrize
 from skmatch.graph._decide import (
     ROUNDED_ZERO,
     check_decision,
@@ -31,8 +31,8 @@ __all__ = [
     "Neighbourhoods",
     "Propagation",
     "Standing",
+    "as_csr",
     "check_decision",
-    "check_sparse",
     "decide_matches",
     "expand_queries",
     "group_matches",

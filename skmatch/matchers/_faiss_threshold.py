@@ -22,6 +22,7 @@ from threadpoolctl import threadpool_info
 from skmatch._fitting import fitting
 from skmatch.graph import (
     ROUNDED_ZERO,
+    as_csr,
     check_decision,
     decide_matches,
     expand_queries,
@@ -502,6 +503,8 @@ class FaissThresholdMatcher(
 
     def _unit_rows(self, X: Any, *, reset: bool) -> Any:
         """Scale finite rows to unit L2 norm: dense float32 or sparse float64."""
+        if issparse(X):
+            X = as_csr(X, "X")
         try:
             X = validate_data(
                 self,
@@ -519,17 +522,14 @@ class FaissThresholdMatcher(
                 "To match titles, put an embedder before the matcher, as in "
                 "make_pipeline(LSTMTitleEmbedder(), FaissThresholdMatcher())."
             ) from error
-        values = X.data if issparse(X) else X
-        with np.errstate(all="ignore"):
-            is_finite = np.isfinite(values.sum())  # quick, may be wrong
-        bad = np.empty(0) if is_finite else np.nonzero(~np.isfinite(values))[0]
-        if bad.size:
-            row = bad[0]
-            if issparse(X):
-                row = np.searchsorted(X.indptr, row, side="right") - 1
-            raise ValueError(
-                f"row {row} of X holds NaN or inf; expected finite embeddings."
-            )
+        if not issparse(X):
+            with np.errstate(all="ignore"):
+                is_finite = np.isfinite(X.sum())  # quick, may be wrong
+            bad = np.empty(0) if is_finite else np.nonzero(~np.isfinite(X))[0]
+            if bad.size:
+                raise ValueError(
+                    f"row {bad[0]} of X holds NaN or inf; expected finite embeddings."
+                )
         return unit_rows(X, sparse_dtype=np.float64)
 
     @property

@@ -4,7 +4,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.sparse import coo_array, csr_array, csr_matrix, lil_array
 
 from skmatch import decide_matches, expand_queries, group_matches, link_catalogues
-from skmatch.graph import check_sparse, keep_entries, row_indices, symmetrize
+from skmatch.graph import as_csr, keep_entries, row_indices, symmetrize
 
 
 def test_symmetric_graph_has_each_pair_from_both_sides():
@@ -147,7 +147,7 @@ def test_other_wrong_indices_are_refused():
         lil,
     ]:
         with pytest.raises(ValueError, match="X is no valid sparse matrix"):
-            check_sparse(graph, "X")
+            as_csr(graph, "X")
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])

@@ -229,6 +229,40 @@ def test_full_columns_beside_sparse_ones(rng, kind):
     assert_array_equal(matches.toarray(), match_slowly(both, 0.5))
 
 
+def stored_twice():
+    """Three rows: entries that cancel, entries that add up, and indices that fall."""
+    values = np.array([1.0, 1.0, -1.0, 0.25, 0.25, 0.5, 2.0, 2.0])
+    indices = np.array([1, 0, 0, 0, 0, 1, 1, 0])
+    return csr_array((values, indices, np.array([0, 3, 6, 8])))
+
+
+def test_what_a_sparse_row_stores_twice_is_summed():
+    X = stored_twice()
+    before = X.data.copy(), X.indices.copy()
+    assert_array_equal(X.toarray(), [[0, 1], [0.5, 0.5], [2, 2]])
+    matcher = FaissThresholdMatcher(0.9).fit(X)
+    assert_array_equal(matcher.predict(X).toarray(), match_slowly(X, 0.9))
+    assert_array_equal(X.data, before[0])
+    assert_array_equal(X.indices, before[1])
+
+
+def test_sparse_entries_that_overflow_together_are_refused_by_their_row():
+    X = csr_array(
+        (np.array([1, 1e308, 1e308]), np.array([0, 1, 1]), np.array([0, 1, 3]))
+    )
+    with pytest.raises(ValueError, match="row 1 of X holds NaN or inf"):
+        FaissThresholdMatcher().fit(X)
+
+
+def test_wrong_indices_of_sparse_rows_are_refused():
+    X = csr_array(np.eye(3))
+    matcher = FaissThresholdMatcher().fit(X)
+    X.indptr = np.array([0, 3, 1, 3], X.indptr.dtype)
+    for method in (matcher.fit, matcher.predict, matcher.transform):
+        with pytest.raises(ValueError, match="X is no valid sparse matrix"):
+            method(X)
+
+
 @pytest.mark.parametrize("kind", [np.asarray, csr_array])
 def test_pickle_and_clone(rng, kind):
     X = kind(rng.normal(size=(40, 4)))
