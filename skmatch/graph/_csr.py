@@ -54,23 +54,32 @@ def as_csr(matrix: Any, name: str) -> csr_array:
     What a sparse one stores twice is summed; of bool, two are one. The arrays of the
     caller stay as they are.
     """
-    if issparse(matrix):
-        graph = check_sparse(matrix, name)
-    else:
-        dense = np.asarray(matrix)
-        _check_numbers(dense, name)
+    if not issparse(matrix):
+        dense = as_dense(matrix, name)
         is_half = dense.dtype == np.float16  # which scipy does not know
-        graph = csr_array(dense.astype(np.float32) if is_half else dense)
+        return csr_array(dense.astype(np.float32) if is_half else dense)
+    graph = check_sparse(matrix, name)
     if not graph.has_canonical_format:
         graph = graph.copy()
         graph.sum_duplicates()
-    bad = np.flatnonzero(~np.isfinite(graph.data))
-    if bad.size:
-        raise ValueError(
-            f"row {row_indices(graph)[bad[0]]} of {name} holds NaN or inf; expected "
-            "finite numbers."
-        )
+    _refuse_rows(row_indices(graph)[~np.isfinite(graph.data)], name)
     return graph
+
+
+def as_dense(matrix: Any, name: str) -> NDArray[Any]:
+    """Return a dense matrix of finite numbers."""
+    dense = np.asarray(matrix)
+    _check_numbers(dense, name)
+    _refuse_rows(np.nonzero(~np.isfinite(dense))[0], name)
+    return dense
+
+
+def _refuse_rows(bad_rows: NDArray[Any], name: str) -> None:
+    """Raise if there is a row that is not finite."""
+    if len(bad_rows):
+        raise ValueError(
+            f"row {bad_rows[0]} of {name} holds NaN or inf; expected finite numbers."
+        )
 
 
 def check_sparse(matrix: Any, name: str) -> csr_array:

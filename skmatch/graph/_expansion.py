@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from scipy.sparse import issparse
 
-from skmatch.graph._csr import as_csr, check_sparse, keep_entries, row_indices
+from skmatch.graph._csr import as_csr, as_dense, keep_entries, row_indices
 from skmatch.search import unit_rows
 
 
@@ -33,8 +33,8 @@ def expand_queries(embeddings: Any, score_graph: Any) -> Any:
     Raises
     ------
     ValueError
-        If the shapes do not fit together, a score is not finite, or the indices of a
-        sparse matrix are wrong.
+        If the shapes do not fit together, an embedding or a score is not finite, or the
+        indices of a sparse matrix are wrong.
 
     References
     ----------
@@ -51,11 +51,10 @@ def expand_queries(embeddings: Any, score_graph: Any) -> Any:
            [0.   , 1.   ]], dtype=float32)
     """
     graph = as_csr(score_graph, "score_graph").astype(np.float32)
-    X = (
-        check_sparse(embeddings, "embeddings")
-        if issparse(embeddings)
-        else np.asarray(embeddings, np.float32)
-    )
+    if issparse(embeddings):
+        X = as_csr(embeddings, "embeddings")
+    else:
+        X = as_dense(embeddings, "embeddings").astype(np.float32, copy=False)
     if graph.shape != (X.shape[0], X.shape[0]):
         raise ValueError(
             f"score_graph has shape {graph.shape} and embeddings {X.shape}; expected "

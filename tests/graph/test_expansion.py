@@ -33,3 +33,24 @@ def test_row_without_a_match_stays(rng):
 def test_shapes_that_do_not_fit():
     with pytest.raises(ValueError, match=r"shape \(3, 3\) and embeddings \(2, 2\)"):
         expand_queries(np.eye(2), csr_array((3, 3)))
+
+
+@pytest.mark.parametrize("kind", [np.asarray, csr_array])
+def test_embeddings_that_are_not_finite_are_refused_by_their_row(kind):
+    X = kind(np.array([[1.0, 0.0], [np.nan, 1.0]]))
+    with pytest.raises(ValueError, match="row 1 of embeddings holds NaN or inf"):
+        expand_queries(X, np.eye(2))
+    with pytest.raises(ValueError, match="row 1 of score_graph holds NaN or inf"):
+        expand_queries(np.eye(2), X)
+
+
+def test_embeddings_that_are_no_matrix_are_refused():
+    with pytest.raises(ValueError, match=r"embeddings has shape \(2,\); expected two"):
+        expand_queries([1.0, 0.0], np.eye(2))
+
+
+def test_any_matrix_may_be_given():
+    graph, expected = [[0, 1], [1, 0]], np.full((2, 2), 0.5**0.5)
+    assert_allclose(expand_queries([[1, 0], [0, 1]], graph), expected, atol=1e-6)
+    expanded = expand_queries(csr_array(np.eye(2)).tocsc(), csr_array(graph).tolil())
+    assert_allclose(expanded.toarray(), expected)
