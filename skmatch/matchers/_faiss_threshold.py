@@ -62,9 +62,11 @@ class FaissThresholdMatcher(
     ----------
     threshold : float, default=0.8
         Smallest cosine similarity of a match, in ``[-1, 1]``; larger is stricter. A
-        pair exactly at the threshold matches: dense rows are float32 once they are
-        scaled, and so are the similarities that are compared. It may be changed after
-        :meth:`fit` by ``set_params``.
+        pair at the threshold matches. What is compared is float32, and dense rows are
+        float32 once they are scaled, which moves a similarity by less than 3e-7: a
+        threshold that is so much lower finds each pair whose exact similarity is the
+        threshold. Sparse rows are multiplied in float64, and lose none. It may be
+        changed after :meth:`fit` by ``set_params``.
     index : str, default="auto"
         How dense rows are searched. Sparse rows are all compared.
 
@@ -77,11 +79,14 @@ class FaissThresholdMatcher(
           sample of the rows, of which all matches are known.
         - any other str: a faiss index factory string, such as "IVF1024,Flat" or
           "HNSW32". Its nprobe or efSearch is doubled until it reaches `target_recall`
-          on the sample.
+          on the sample. Equal rows are found whatever it is. Allowed are ``HNSWm`` and
+          ``[IVFn[_HNSWm],]CODE[,RFlat]``, where CODE is Flat, SQ4, SQ6, SQ8, SQfp16,
+          SQbf16, ``PQk``, ``PQkxb`` or ``PQkx4fs``, m is from 2 to 512 and b from 4 to
+          8: some others end the interpreter.
     target_recall : float, default=0.999
         Share of the pairs, in ``(0, 1]``, that a search that is not exact must find,
-        with 95 % confidence. With 1 "cells" is exact, and a factory string misses none
-        of the pairs of a sample.
+        with 95 % confidence. With 1 "cells" is exact. Where the index of a factory
+        string misses pairs of the sample and does not reach it, the searches warn.
     max_pairs : int, default=200_000_000
         Largest number of pairs that may be found. A threshold that gives more of them,
         by an estimate from a sample of the rows, raises an error before the search.
@@ -113,7 +118,8 @@ class FaissThresholdMatcher(
         norm: a faiss index of float32 rows, or a sparse array of float64 rows where
         :meth:`fit` got a sparse one.
     search_index_ : faiss.Index or None
-        The catalogue in the index of the factory string, where `index` was one.
+        The catalogue in the index of the factory string, where `index` was one; of
+        several equal rows, the first.
     n_samples_fit_ : int
         Number of rows of the catalogue.
     n_features_in_ : int
@@ -147,6 +153,9 @@ class FaissThresholdMatcher(
     the norm of what was cut off as a last column. By the inequality of Cauchy and
     Schwarz, their inner product is no smaller than the similarity; that of the pairs
     that still reach the threshold is computed in all dimensions.
+
+    What :func:`save` keeps of a matcher are the rows of the catalogue; :func:`load`
+    makes the index of a factory string anew.
 
     The cells are an inverted file: the centroids are trained by faiss [1]_ on the short
     rows, and the home of a row is the cell of its nearest centroid. A row also probes
@@ -455,6 +464,39 @@ class FaissThresholdMatcher(
             "_tuned_for_": self._search_params(),
             "_catalogue_plan_": plan,
         }
+
+    def _state_to_save(self) -> dict[str, Any]:
+        """Return what is saved of it: rows, and not what faiss has made of them."""
+        state = dict(self.__getstate__())
+        if "index_" in state and not issparse(self.index_):
+            state["index_"] = rows_of(self.index_)
+        made = {"search_index_", "_catalogue_plan_"}
+        return {name: value for name, value in state.items() if name not in made}
+
+    def _restore(self, state: dict[str, Any]) -> None:
+        """Take what was saved, and index the rows."""
+        self.__dict__.update(state)
+        if "index_" not in state:
+            return
+        rows = state["index_"]
+        try:
+            index, threshold, target_recall = state["_tuned_for_"]
+            shape = state["n_samples_fit_"], state["n_features_in_"]
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(
+                "A saved FaissThresholdMatcher lacks what its catalogue was made by."
+            ) from error
+        is_dense = isinstance(rows, np.ndarray) and rows.dtype == np.float32
+        if not (is_dense or issparse(rows)) or rows.shape != shape:
+            raise ValueError(
+                "A saved FaissThresholdMatcher has an index_ that holds no embeddings "
+                f"of shape {shape}."
+            )
+        made_by = FaissThresholdMatcher(
+            threshold, index=index, target_recall=target_recall, n_jobs=self.n_jobs
+        )
+        made_by._check_params()
+        self.__dict__.update(made_by._describe_catalogue(rows))
 
     def _search_params(self) -> tuple[str, float, float]:
         """Return what the index of the catalogue was made by and tuned for."""

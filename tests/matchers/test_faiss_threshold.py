@@ -1,3 +1,4 @@
+import copy
 import pickle
 import tracemalloc
 
@@ -7,10 +8,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy import sparse
 from scipy.sparse import csr_array, csr_matrix, hstack, random_array
 from sklearn.base import clone
 
-from skmatch import FaissThresholdMatcher, decide_matches, expand_queries
+from skmatch import (
+    FaissThresholdMatcher,
+    decide_matches,
+    expand_queries,
+    load,
+    save,
+)
 from skmatch.search import _planner, _radius
 
 
@@ -274,6 +282,120 @@ def test_pickle_and_clone(rng, kind):
     assert not hasattr(clone(matcher), "index_")
 
 
+@pytest.mark.parametrize("kind", [np.asarray, csr_array])
+@pytest.mark.parametrize("index", ["auto", "IVF4,Flat", "HNSW4"])
+def test_saved_matcher_finds_the_same(rng, kind, index, tmp_path):
+    X = kind(np.repeat(rng.normal(size=(50, 8)), 4, axis=0))
+    matcher = FaissThresholdMatcher(0.5, index=index).fit(X).partial_fit(X[:10])
+    matcher.set_params(threshold=0.4)
+    save(matcher, tmp_path)
+    loaded = load(tmp_path)
+    assert set(vars(loaded)) == set(vars(matcher))
+    assert loaded.n_samples_fit_ == 210
+    assert (loaded.transform(X) != matcher.transform(X)).nnz == 0
+    assert (loaded.partial_fit(X).predict(X) != matcher.predict(X)).nnz == 0
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"index_": np.ones((5, 3), np.float32)}, r"embeddings of shape \(5, 2\)"),
+        ({"index_": "rows"}, r"embeddings of shape \(5, 2\)"),
+        ({"n_samples_fit_": 10**12}, r"embeddings of shape"),
+        ({"_tuned_for_": ("HNSW0", 0.8, 0.9)}, "index='HNSW0'; expected"),
+        ({"_tuned_for_": ("auto", 7.0, 0.9)}, "threshold == 7"),
+        ({"_tuned_for_": 3}, "lacks what its catalogue was made by"),
+    ],
+)
+def test_forged_save_is_refused(changed, message):
+    matcher = FaissThresholdMatcher().fit(np.ones((5, 2)))
+    state = matcher._state_to_save() | changed
+    with pytest.raises(ValueError, match=message):
+        FaissThresholdMatcher()._restore(state)
+
+
+@pytest.mark.parametrize("index", ["auto", "IVF4,Flat"])
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+def test_interrupt_leaves_the_old_catalogue(rng, index, method, monkeypatch):
+    X = rng.normal(size=(200, 4))
+    matcher = FaissThresholdMatcher(0.4, index=index).fit(X)
+    before, expected = dict(vars(matcher)), matcher.transform(X)
+
+    def interrupt(*_, **__):
+        raise KeyboardInterrupt
+
+    n_interrupts = 0
+    for step in ("flat_index", "clone_index", "plan_search", "unit_rows", "rows_of"):
+        with monkeypatch.context() as patch:
+            patch.setattr(f"skmatch.matchers._faiss_threshold.{step}", interrupt)
+            try:
+                getattr(copy.copy(matcher), method)(X[:50])
+            except KeyboardInterrupt:
+                n_interrupts += 1
+    assert n_interrupts > 1
+    assert vars(matcher) == before
+    assert (matcher.transform(X) != expected).nnz == 0
+
+
+FORMATS = ["bsr", "coo", "csc", "csr", "dia", "dok", "lil"]
+
+
+@pytest.mark.parametrize(
+    "name", [f"{f}_{k}" for f in FORMATS for k in ("array", "matrix")]
+)
+def test_every_sparse_format_finds_the_same(rng, name):
+    dense = np.where(rng.random((40, 8)) < 0.6, rng.normal(size=(40, 8)), 0)
+    X = getattr(sparse, name)(dense)
+    before = X.toarray()
+    matcher = FaissThresholdMatcher(0.4).fit(X)
+    assert_array_equal(matcher.predict(X).toarray(), match_slowly(dense, 0.4))
+    assert_array_equal(X.toarray(), before)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, np.int8, bool])
+@pytest.mark.parametrize("kind", [np.asarray, csr_array])
+def test_every_dtype_and_layout_finds_the_same(rng, dtype, kind):
+    values = (3 * rng.normal(size=(40, 12))).astype(dtype)
+    if kind is csr_array and dtype == np.float16:
+        pytest.skip("scipy has no sparse float16")
+    expected = match_slowly(values[::2, ::3].astype(float), 0.45)
+    for X in (values[::2, ::3], np.asfortranarray(values[::2, ::3])):
+        X = kind(X)
+        for array in (X.data, X.indices, X.indptr) if kind is csr_array else (X,):
+            array.flags.writeable = False
+        matches = FaissThresholdMatcher(0.45).fit(X).predict(X)
+        assert_array_equal(matches.toarray(), expected)
+
+
+@pytest.mark.parametrize("kind", [np.asarray, csr_array])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("size", [1e-44, 1e-40, 1e-20, 1e20, 1e38])
+def test_rows_of_extreme_norms_keep_their_direction(rng, kind, dtype, size):
+    directions = rng.integers(-3, 4, size=(40, 5))
+    directions[7] = 0
+    X = (directions * np.float64(size)).astype(dtype)
+    X[:20] = directions[:20]
+    X = kind(np.ascontiguousarray(X))
+    dense = X.toarray() if kind is csr_array else X
+    scale = abs(dense).max(axis=1, keepdims=True).astype(float)
+    expected = match_slowly(dense / np.where(scale > 0, scale, 1), 0.437)
+    matcher = FaissThresholdMatcher(0.437).fit(X)
+    assert_array_equal(matcher.predict(X).toarray(), expected)
+
+
+def test_rounding_of_rows_moves_a_similarity_by_less_than_is_stated(rng):
+    """Of pairs whose exact similarity is the threshold, float32 rows lose some."""
+    rows = rng.integers(-9, 10, size=(2000, 6)).astype(float)
+    norms = np.linalg.norm(rows, axis=1)
+    exact = rows @ rows.T / np.multiply.outer(norms, norms)
+    row, column = np.nonzero(np.triu(exact > 0.1, 1))
+    matcher = FaissThresholdMatcher(0.1).fit(rows)
+    graph = matcher.set_params(threshold=0.1 - 3e-7).score_graph(rows)
+    found = graph.toarray()[row, column]
+    assert (found > 0).all()
+    assert abs(found - exact[row, column]).max() < 3e-7
+
+
 INDEXES = ["auto", "exact", "cells", "IVF8,Flat", "HNSW16"]
 
 
@@ -315,7 +437,7 @@ def test_threshold_and_index_may_change_after_fit(rng):
     assert other.transform(X[:200]).shape == (200, 50)
 
 
-def repeated(rng, n_distinct=40, n_copies=100, n_features=16):
+def repeated(rng, n_distinct=40, n_copies=25, n_features=16):
     """Rows of which many are equal, in random order."""
     distinct = rng.normal(size=(n_distinct, n_features))
     return rng.permutation(np.repeat(distinct, n_copies, axis=0))
