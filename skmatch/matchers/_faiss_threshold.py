@@ -467,7 +467,7 @@ class FaissThresholdMatcher(
 
     def _state_to_save(self) -> dict[str, Any]:
         """Return what is saved of it: rows, and not what faiss has made of them."""
-        state = dict(self.__getstate__())
+        state = dict(vars(self))
         if "index_" in state and not issparse(self.index_):
             state["index_"] = rows_of(self.index_)
         made = {"search_index_", "_catalogue_plan_"}
