@@ -155,6 +155,8 @@ class PairClassifierMatcher(
     neighbours [2]_. That the best matches by expected F1 are the most probable ones is
     shown in [3]_.
 
+    Features that count edits read the first 1,000 characters of a title.
+
     The titles of :meth:`fit` are the catalogue. They are matched among themselves when
     :meth:`transform` or :meth:`explain` is first called; a pickle is without that.
 
@@ -232,11 +234,12 @@ class PairClassifierMatcher(
             are fewer than two products.
         """
         with fitting(self) as fitted:
-            fitted._fit(X, y)
+            for what in fitted._fit(X, y):
+                warnings.warn(what, UserWarning, stacklevel=2)
         return self
 
-    def _fit(self, X: Any, y: Any) -> None:
-        """Fit a new matcher: pair model, threshold, catalogue."""
+    def _fit(self, X: Any, y: Any) -> list[str]:
+        """Fit a new matcher, and return what to warn of."""
         self._check_params()
         if y is None:
             raise ValueError(
@@ -259,13 +262,21 @@ class PairClassifierMatcher(
             seed=seed,
             n_threads=effective_n_jobs(self.n_jobs),
         )
-        model, folds = fit_pair_model(training, self._split(training, seed), settings)
-        self._choose_threshold(_FoldScores(folds))
+        splits = [*self._split(training, seed)]
+        if len(splits) < 2:
+            raise ValueError(
+                f"cv={self.cv!r} gives {len(splits)} split; expected at least 2, since "
+                "what one tells the classifier of the other is out-of-fold."
+            )
+        model, folds = fit_pair_model(training, splits, settings)
+        scores = _FoldScores(folds)
+        self._choose_threshold(scores)
         self.embedders_ = model.describer.embedders
         self.classifiers_ = model.classifiers
         self.n_samples_fit_ = len(titles)
         self._model_ = model
         self._catalogue_ = _LazyCatalogue(model, titles, training.fields, self.n_jobs)
+        return self._failed_assumptions(scores)
 
     def predict(self, X: Any) -> csr_array:
         """Match titles with one another: :meth:`score_graph`, then decide.
@@ -388,8 +399,14 @@ class PairClassifierMatcher(
         """
         check_is_fitted(self)
         self._check_params()
-        rows = [[t] if isinstance(t, str) else list(t) for t in (title_a, title_b)]
-        for name, row in zip(("title_a", "title_b"), rows, strict=True):
+        rows = []
+        for name, title in (("title_a", title_a), ("title_b", title_b)):
+            if not isinstance(title, str) and not hasattr(title, "__len__"):
+                raise ValueError(
+                    f"{name}={title!r}; expected a title of type str, or its fields."
+                )
+            row = [title] if isinstance(title, str) else list(title)
+            rows.append(row)
             if len(row) != self.n_features_in_:
                 raise ValueError(
                     f"{name} has {len(row)} fields; expected {self.n_features_in_}, "
@@ -422,17 +439,14 @@ class PairClassifierMatcher(
             self.best_score_ = folds.score(self.threshold, refinements)
         self.candidate_recall_ = folds.candidate_recall
         self.gallery_size_ = folds.mean_size
-        self._check_assumptions(folds)
 
-    def _check_assumptions(self, folds: _FoldScores) -> None:
-        """Warn where a choice assumes what the training titles do not show."""
+    def _failed_assumptions(self, folds: _FoldScores) -> list[str]:
+        """Tell where a choice assumes what the training titles do not show."""
+        failed: list[str] = []
 
-        def warn(what: str) -> None:
-            warnings.warn(what, UserWarning, stacklevel=6)
-
-        def warn_if_harmful(loss: float, what: str) -> None:
+        def add_if_harmful(loss: float, what: str) -> None:
             if loss > _HARM:
-                warn(
+                failed.append(
                     f"{what}; it costs {loss:.3f} of the row-wise F1 of the training "
                     "titles."
                 )
@@ -440,33 +454,34 @@ class PairClassifierMatcher(
         asked = Refinements.of(self)
         _, best = folds.best(asked)
         if self.propagation:
-            warn_if_harmful(
+            add_if_harmful(
                 folds.best(asked, propagated=False)[1] - best,
                 "propagation=True assumes that the matches of a title's matches are "
                 "its own",
             )
         if self.threshold == "expected_f1":
-            warn_if_harmful(
+            add_if_harmful(
                 best - self.best_score_,
                 "threshold='expected_f1' assumes calibrated probabilities",
             )
         product_sizes = np.bincount(folds.labels)[folds.labels]  # of each title
         is_single = float((product_sizes == 1).mean())
         if self.match_singletons and is_single > 0.01:
-            warn(
+            failed.append(
                 "match_singletons=True assumes that every product has at least two "
                 f"titles; {is_single:.1%} of the training titles are their product's "
                 "only one."
             )
         if self.max_matches is None:
-            return
+            return failed
         too_many = float((product_sizes - 1 > self.max_matches).mean())
         unlimited = Refinements(None, False, self.match_singletons)
-        warn_if_harmful(
+        add_if_harmful(
             folds.best(unlimited)[1] - self.best_score_,
             f"max_matches={self.max_matches} with mutual={self.mutual} assumes that no "
             f"title has more matches, but {too_many:.1%} of the titles have",
         )
+        return failed
 
     def _split(self, training: TrainingTitles, seed: int) -> Iterator[Any]:
         """Part the training titles by product."""

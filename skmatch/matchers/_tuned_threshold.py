@@ -196,6 +196,7 @@ class TunedThresholdMatcherCV(
             )
         labels = encode_labels(y, "y")
         floor = None if thresholds is None else float(thresholds.min())
+        self._check_together(floor)
         is_prefit = isinstance(self.cv, str) and self.cv == "prefit"
         if is_prefit:
             galleries = [_score_gallery(self.estimator, X, labels, floor)]
@@ -324,6 +325,17 @@ class TunedThresholdMatcherCV(
                 "in [-1, 1]."
             )
         return thresholds
+
+    def _check_together(self, floor: float | None) -> None:
+        """Raise, before anything is fitted, if parameters do not go together."""
+        matcher = _matcher(self.estimator)
+        if callable(self.scoring) and getattr(matcher, "match_singletons", False):
+            raise ValueError(
+                f"scoring={self.scoring!r} is a callable and the matcher has "
+                "match_singletons=True; expected the name of a score, or False."
+            )
+        if floor is not None and hasattr(matcher, "_check_params"):
+            clone(matcher).set_params(threshold=floor)._check_params()
 
     def _choose(
         self, galleries: list[RankedMatches], thresholds: NDArray[np.float64]

@@ -67,8 +67,9 @@ class ParsedTitles:
         self.weights = weights.astype(np.float32)
         self.is_unseen = np.array([w not in known.words for w in names], np.float32)
         self.bigrams = _indicator([list(pairwise(w)) for w in words])[0]
-        self.first = np.array([w[0] if w else "" for w in words])
-        self.last = np.array([w[-1] if w else "" for w in words])
+        number = {name: index for index, name in enumerate(names)}
+        self.first = np.array([number[w[0]] if w else -1 for w in words], np.intp)
+        self.last = np.array([number[w[-1]] if w else -1 for w in words], np.intp)
         self.sorted = [_sort(w) for w in words]
         self.compact = ["".join(w) for w in words]
         self.n_same_words = np.array(

@@ -111,8 +111,17 @@ def _fit_describer(
 ) -> PairDescriber:
     """Fit embedders and count the words of some titles."""
     titles, y = training.titles[rows], training.y[rows]
+    embedders = []
+    for embedder in settings.embedders:
+        try:
+            embedders.append(clone(embedder).fit(titles, y))
+        except ValueError as error:
+            raise ValueError(
+                f"embedders holds {embedder!r:.100}, which cannot be fitted on X: "
+                f"{error}"
+            ) from error
     return PairDescriber(
-        [clone(embedder).fit(titles, y) for embedder in settings.embedders],
+        embedders,
         TextFeatures(count_words(titles), settings.pair_features),
         settings.n_candidates,
     )

@@ -23,6 +23,7 @@ from skmatch.search import inner_products
 Indices = NDArray[np.intp]
 Values = NDArray[Any]
 _PAIRS_PER_BLOCK = 2**17
+_READ_BY_EDITS = 1000  # characters of a title: edits take time by its square
 
 
 class WordFeatures(NamedTuple):
@@ -185,10 +186,9 @@ def compare_quantities(
     n_codes = np.diff(titles.codes.indptr)
     codes = inner_products(titles.codes, titles.codes, left, right)
     alone = n_codes[left] - codes, n_codes[right] - codes
+    codes_of = [text[:_READ_BY_EDITS] for text in titles.code_texts]
     similar = process.cpdist(
-        [titles.code_texts[i] for i in left],
-        [titles.code_texts[i] for i in right],
-        scorer=fuzz.ratio,
+        [codes_of[i] for i in left], [codes_of[i] for i in right], scorer=fuzz.ratio
     )
     has_both = (n_codes[left] > 0) & (n_codes[right] > 0)
     return QuantityFeatures(
@@ -215,6 +215,7 @@ def compare_characters(
         return process.cpdist(a, b, scorer=scorer, dtype=np.float32, workers=n_threads)
 
     def compare(texts: list[str], scorer: Any) -> NDArray[np.float32]:
+        texts = [text[:_READ_BY_EDITS] for text in texts]
         a, b = [texts[i] for i in left], [texts[i] for i in right]
         if scorer not in (fuzz.token_set_ratio, fuzz.partial_ratio):
             return score(a, b, scorer)  # symmetric

@@ -26,12 +26,18 @@ def inner_products(
     left: Indices,
     right: Indices,
     pairs_per_block: int = 2**16,
+    entries_per_block: int = 2**22,
 ) -> NDArray[np.float32]:
     """Return ``left_rows[left] · right_rows[right]`` of each pair: (n_pairs,)."""
     parts = [np.empty(0, np.float32)]
-    for start in range(0, len(left), pairs_per_block):
-        a = left_rows[left[start : start + pairs_per_block]]
-        b = right_rows[right[start : start + pairs_per_block]]
+    blocks = np.arange(len(left)) // pairs_per_block
+    if issparse(left_rows):  # a row that is like many others has many entries
+        n_entries = np.diff(left_rows.indptr)[left].astype(np.int64)
+        n_entries += np.diff(right_rows.indptr)[right]
+        blocks += n_entries.cumsum() // entries_per_block
+    starts = np.flatnonzero(np.diff(blocks, prepend=-1))
+    for start, stop in zip(starts, [*starts[1:], len(left)], strict=False):
+        a, b = left_rows[left[start:stop]], right_rows[right[start:stop]]
         product = a.multiply(b).sum(axis=1) if issparse(a) else (a * b).sum(axis=1)
         parts.append(np.asarray(product, np.float32).ravel())
     return np.concatenate(parts)

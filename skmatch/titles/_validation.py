@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from itertools import chain
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.validation import validate_data
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def check_titles(
@@ -17,8 +20,9 @@ def check_titles(
 
     `X` is 1-D, or 2-D with a field in each column: the fields of a row become str and
     are joined by a space. An empty title is legal; a missing one raises a ValueError
-    that names the row. With `reset`, `estimator` notes the number of fields and their
-    names; without, they must be the same as before.
+    that names the row. Half a pair of surrogates becomes U+FFFD. With `reset`,
+    `estimator` notes the number of fields and their names; without, they must be the
+    same as before.
     """
     checked = validate_data(
         estimator, _as_columns(X), y, reset=reset, dtype=None, ensure_all_finite=False
@@ -30,8 +34,17 @@ def check_titles(
             if not isinstance(field, str):
                 _check_field(field, index)
     titles = np.empty(len(rows), dtype=object)
-    titles[:] = [" ".join(map(str, row)) for row in rows]
+    titles[:] = _as_characters([" ".join(map(str, row)) for row in rows])
     return titles, labels
+
+
+def _as_characters(titles: list[str]) -> list[str]:
+    """Put U+FFFD in place of half a pair of surrogates, which is no character."""
+    try:
+        "".join(titles).encode()
+    except UnicodeEncodeError:
+        return [_SURROGATE.sub("\ufffd", title) for title in titles]
+    return titles
 
 
 def _as_columns(X: Any) -> Any:

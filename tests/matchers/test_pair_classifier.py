@@ -1,4 +1,5 @@
 import pickle
+import tracemalloc
 from copy import copy
 
 import numpy as np
@@ -25,6 +26,8 @@ from skmatch import (
     rowwise_f1_scorer,
 )
 from skmatch.graph import Propagation
+from skmatch.pairs._parsed_titles import ParsedTitles, count_words
+from skmatch.pairs._text_features import compare_characters
 
 
 def quick(**parameters):
@@ -434,3 +437,65 @@ def test_missing_labels_and_titles_are_named(split):
         quick().fit(split[0], None)
     with pytest.raises(ValueError, match="row 1 of X holds None"):
         quick().fit(["a", None, "c"], [0, 0, 1])
+
+
+@pytest.mark.parametrize(
+    ("titles", "message"),
+    [
+        ((None, "a"), "title_a=None; expected a title of type str, or its fields"),
+        (("a", None), "title_b=None; expected a title of type str, or its fields"),
+        (("a", 3), "title_b=3; expected a title"),
+        (("a", ["b", "c"]), "title_b has 2 fields; expected 1, as X in fit"),
+        (([None], "b"), "row 0 of X holds None"),
+    ],
+)
+def test_explain_names_what_is_no_title(fitted, titles, message):
+    with pytest.raises(ValueError, match=message):
+        fitted.explain(*titles)
+
+
+@pytest.mark.parametrize("params", [{}, {"propagation": False, "max_matches": 1}])
+def test_warnings_point_at_the_caller(recwarn, params):
+    titles, labels = make_product_titles(60, random_state=0)
+    singles = [f"other title {n}" for n in range(9)]
+    quick(match_singletons=True, **params).fit(
+        [*titles, *singles], [*labels, *range(1000, 1009)]
+    )
+    assert {w.filename for w in recwarn} == {__file__}
+    assert any("match_singletons=True assumes" in str(w.message) for w in recwarn)
+
+
+class OneSplit:
+    def split(self, X, y):
+        yield next(ClassDisjointKFold(2).split(X, y))
+
+
+def test_one_split_is_too_few(split):
+    with pytest.raises(ValueError, match=r"cv=.* gives 1 split; expected at least 2"):
+        quick(cv=OneSplit()).fit(*split[:2])
+
+
+def test_titles_without_words_name_the_embedder():
+    with pytest.raises(ValueError, match="embedders holds TfidfVectorizer"):
+        quick().fit(["!!", "??", "..", ",,"], [0, 0, 1, 1])
+
+
+@pytest.mark.filterwarnings("ignore:The threshold was chosen on galleries:UserWarning")
+def test_one_long_word_is_not_multiplied_by_all_rows(fitted):
+    """An array of str would take 4 bytes for each of its letters in each row."""
+    titles = [f"paper bag {n}" for n in range(2000)] + ["a" * 100_000, "1-" * 50_000]
+    tracemalloc.start()
+    fitted.score_graph(titles)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 4 * 100_000 * 2000 / 2
+
+
+def test_edits_read_the_first_thousand_characters():
+    a = "a" * 1000
+    texts = np.array([a + "b" * 500, a + "c" * 500, "x" + a], dtype=object)
+    titles = ParsedTitles(texts, texts, count_words(texts))
+    left, right = np.array([0, 0]), np.array([1, 2])
+    ratio = compare_characters(titles, left, right).characters_ratio
+    assert ratio[0] == 100
+    assert ratio[1] < 100

@@ -305,3 +305,31 @@ def test_missing_labels(pipe, made):
         TunedThresholdMatcherCV(pipe).fit(made[0], None)
     with pytest.raises(ValueError, match="row 1 of y is None"):
         TunedThresholdMatcherCV(pipe).fit(["a", "b"], ["x", None])
+
+
+class MustNotFit(FaissThresholdMatcher):
+    def fit(self, X, y=None):
+        raise AssertionError("it was fitted before the parameters were checked")
+
+
+@pytest.mark.parametrize(
+    ("estimator", "params", "message"),
+    [
+        (
+            MustNotFit(match_singletons=True),
+            {"scoring": lambda row, is_correct, n_true: 0.0},
+            "is a callable and the matcher has match_singletons=True",
+        ),
+        (
+            PairClassifierMatcher(),
+            {"thresholds": [-0.5, 0.5]},
+            "threshold == -0.5, must be >= 0",
+        ),
+    ],
+)
+def test_parameters_that_do_not_go_together_are_told_of_before_a_fit(
+    estimator, params, message
+):
+    tuned = TunedThresholdMatcherCV(estimator, **params)
+    with pytest.raises(ValueError, match=message):
+        tuned.fit(np.eye(4), [0, 0, 1, 1])

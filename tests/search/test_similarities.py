@@ -15,7 +15,7 @@ def rows(rng):
 @pytest.mark.parametrize("kind", [np.asarray, csr_array])
 def test_inner_products_of_pairs(rows, kind):
     left, right = np.array([0, 3, 5, 9, 1, 1]), np.array([1, 3, 2, 0, 7, 8])
-    found = inner_products(kind(rows), kind(rows), left, right, pairs_per_block=4)
+    found = inner_products(kind(rows), kind(rows), left, right, 4, 17)
     assert found.dtype == np.float32
     assert_allclose(found, (rows @ rows.T)[left, right], rtol=1e-5)
     assert len(inner_products(kind(rows), kind(rows), left[:0], right[:0])) == 0

@@ -98,3 +98,8 @@ def test_fields_must_stay_the_same():
     check_titles(reader, [["mug", "red"]], reset=True)
     with pytest.raises(ValueError, match="X has 1 features, but Reader is expecting 2"):
         check_titles(reader, ["mug"], reset=False)
+
+
+def test_half_a_pair_of_surrogates_becomes_a_character():
+    titles, _ = check_titles(BaseEstimator(), ["a\udc80b", "\U0001f600"], reset=True)
+    assert titles.tolist() == ["a\ufffdb", "\U0001f600"]
