@@ -47,7 +47,8 @@ class LSTMTitleEmbedder(TitleEmbedder):
           of :meth:`fit`; no download.
         - a path: a word2vec file (text or binary, plain or .gz), GloVe's text file, or
           a save of ``KeyedVectors``. Only the vectors of needed words are read; a .gz
-          is unpacked in memory, and the last file stays open for the next call.
+          is unpacked in memory, to at most 100 times its size or 16 MB, and the last
+          file stays open for the next call. No code in a file is run.
         - a ``KeyedVectors``: it is shared with clones, not copied.
         - any other str: a name that :mod:`gensim.downloader` knows, such as
           "glove-twitter-25".
