@@ -23,6 +23,7 @@ from skmatch._fitting import fitting
 from skmatch.graph import (
     ROUNDED_ZERO,
     as_csr,
+    as_dense,
     check_decision,
     decide_matches,
     expand_queries,
@@ -155,7 +156,7 @@ class FaissThresholdMatcher(
     that still reach the threshold is computed in all dimensions.
 
     What :func:`save` keeps of a matcher are the rows of the catalogue; :func:`load`
-    makes the index of a factory string anew.
+    makes the index of a factory string anew, by the calls that made it.
 
     The cells are an inverted file: the centroids are trained by faiss [1]_ on the short
     rows, and the home of a row is the cell of its nearest centroid. A row also probes
@@ -436,7 +437,6 @@ class FaissThresholdMatcher(
 
     def _make_plan(self, rows: Any, catalogue: Any) -> Plan:
         """Plan the search anew, but for the index if its string is still the same."""
-        is_of_index = getattr(self, "_tuned_for_", (None,))[0] == self.index
         return plan_search(
             rows,
             catalogue,
@@ -445,9 +445,15 @@ class FaissThresholdMatcher(
             target_recall=self.target_recall,
             n_threads=self._n_threads(),
             search_index=(
-                self.search_index_ if catalogue is not None and is_of_index else None
+                self.search_index_
+                if catalogue is not None and self._is_of_index()
+                else None
             ),
         )
+
+    def _is_of_index(self) -> bool:
+        """Tell whether `search_index_` is of the string that `index` is now."""
+        return bool(getattr(self, "_tuned_for_", (None,))[0] == self.index)
 
     def _describe_catalogue(self, rows: Any, index: Any = None) -> dict[str, Any]:
         """Return the fitted attributes of a catalogue of unit rows.
@@ -456,11 +462,17 @@ class FaissThresholdMatcher(
         """
         if not issparse(rows) and index is None:
             index = flat_index(rows)
-        plan = self._make_plan(rows, rows) if uses_factory(rows, self.index) else None
+        plan, earlier = None, ()
+        if uses_factory(rows, self.index):
+            plan = self._make_plan(rows, rows)
+            if self._is_of_index() and self.search_index_ is not None:
+                earlier = self._index_ends_
         return {
             "index_": rows if index is None else index,
             "n_samples_fit_": rows.shape[0],
             "search_index_": None if plan is None else plan.index,
+            # How many rows there were after each call that the index was made by.
+            "_index_ends_": (*earlier, rows.shape[0]),
             "_tuned_for_": self._search_params(),
             "_catalogue_plan_": plan,
         }
@@ -482,21 +494,25 @@ class FaissThresholdMatcher(
         try:
             index, threshold, target_recall = state["_tuned_for_"]
             shape = state["n_samples_fit_"], state["n_features_in_"]
+            ends = [int(end) for end in state["_index_ends_"]]
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(
                 "A saved FaissThresholdMatcher lacks what its catalogue was made by."
             ) from error
-        is_dense = isinstance(rows, np.ndarray) and rows.dtype == np.float32
-        if not (is_dense or issparse(rows)) or rows.shape != shape:
+        _check_saved_rows(rows, shape)
+        if sorted({0, *ends, shape[0]}) != [0, *ends]:
             raise ValueError(
-                "A saved FaissThresholdMatcher has an index_ that holds no embeddings "
-                f"of shape {shape}."
+                f"A saved FaissThresholdMatcher has _index_ends_={ends}; expected "
+                f"numbers of rows that rise to {shape[0]}."
             )
         made_by = FaissThresholdMatcher(
             threshold, index=index, target_recall=target_recall, n_jobs=self.n_jobs
         )
         made_by._check_params()
-        self.__dict__.update(made_by._describe_catalogue(rows))
+        for end in ends:
+            catalogue = made_by._describe_catalogue(rows[:end])
+            made_by.__dict__.update(catalogue)
+        self.__dict__.update(catalogue)
 
     def _search_params(self) -> tuple[str, float, float]:
         """Return what the index of the catalogue was made by and tuned for."""
@@ -583,6 +599,18 @@ class FaissThresholdMatcher(
         tags.input_tags.sparse = True
         tags.transformer_tags.preserves_dtype = ["float32"]
         return tags
+
+
+def _check_saved_rows(rows: Any, shape: tuple[int, int]) -> None:
+    """Raise if what was saved of a catalogue is no finite rows of a shape."""
+    is_dense = isinstance(rows, np.ndarray) and rows.dtype == np.float32
+    is_sparse = isinstance(rows, csr_array) and rows.dtype == np.float64
+    if not (is_dense or is_sparse) or rows.shape != shape:
+        raise ValueError(
+            "A saved FaissThresholdMatcher has an index_ that holds no embeddings of "
+            f"shape {shape}."
+        )
+    as_csr(rows, "index_") if is_sparse else as_dense(rows, "index_")
 
 
 def _add_singletons(pairs: Pairs, rows: Any, catalogue: Any) -> Pairs:

@@ -90,7 +90,8 @@ def plan_index(
 ) -> Plan:
     """Make the index of a factory string, if need be, and let it reach the recall."""
     equal = EqualRows(rows)
-    with limit_threads(n_threads):
+    # Of several threads the quickest decides which rows a graph links.
+    with limit_threads(1 if "HNSW" in factory else n_threads):
         if index is None:
             index = make_index(rows, factory, equal)
         else:

@@ -19,7 +19,7 @@ from skmatch import (
     load,
     save,
 )
-from skmatch.search import _planner, _radius
+from skmatch.search import _planner, _radius, rows_of
 
 
 def at_angles(*degrees):
@@ -305,6 +305,17 @@ def test_saved_matcher_finds_the_same(rng, kind, index, tmp_path):
         ({"_tuned_for_": ("HNSW0", 0.8, 0.9)}, "index='HNSW0'; expected"),
         ({"_tuned_for_": ("auto", 7.0, 0.9)}, "threshold == 7"),
         ({"_tuned_for_": 3}, "lacks what its catalogue was made by"),
+        ({"_index_ends_": (5, "x")}, "lacks what its catalogue was made by"),
+        ({"_index_ends_": (5, 4)}, r"_index_ends_=\[5, 4\]; expected .* to 5"),
+        ({"_index_ends_": (0, 5)}, r"_index_ends_=\[0, 5\]; expected .* to 5"),
+        ({"_index_ends_": (-1, 5)}, r"_index_ends_=\[-1, 5\]; expected .* to 5"),
+        ({"_index_ends_": (9,)}, r"_index_ends_=\[9\]; expected .* to 5"),
+        ({"_index_ends_": ()}, r"_index_ends_=\[\]; expected .* to 5"),
+        (
+            {"index_": np.full((5, 2), np.nan, np.float32)},
+            "row 0 of index_ holds NaN or inf",
+        ),
+        ({"index_": csr_array(np.full((5, 2), np.inf))}, "row 0 of index_ holds NaN"),
     ],
 )
 def test_forged_save_is_refused(changed, message):
@@ -312,6 +323,37 @@ def test_forged_save_is_refused(changed, message):
     state = matcher._state_to_save() | changed
     with pytest.raises(ValueError, match=message):
         FaissThresholdMatcher()._restore(state)
+
+
+@pytest.mark.parametrize("index", ["IVF16,Flat", "HNSW16", "IVF8_HNSW4,PQ4x4"])
+def test_saved_index_is_made_by_the_same_calls(rng, index, tmp_path):
+    X = rng.normal(size=(900, 8))
+    matcher = FaissThresholdMatcher(0.8, index=index, target_recall=0.1).fit(X[:400])
+    for start in range(400, 900, 100):
+        matcher.partial_fit(X[start : start + 100])
+    save(matcher, tmp_path)
+    loaded = load(tmp_path)
+    ours, theirs = (faiss.serialize_index(x.search_index_) for x in (matcher, loaded))
+    assert_array_equal(ours, theirs)
+    assert_array_equal(rows_of(loaded.index_), rows_of(matcher.index_))
+    ours, theirs = matcher.transform(X), loaded.transform(X)
+    assert_array_equal(ours.toarray(), theirs.toarray())
+    save(loaded, tmp_path)
+    assert_array_equal(load(tmp_path).transform(X).toarray(), ours.toarray())
+
+
+@pytest.mark.parametrize("index", ["HNSW8", "IVF8_HNSW4,Flat"])
+def test_graphs_are_made_by_one_thread(rng, index, monkeypatch):
+    n_threads = []
+
+    def note(*args):
+        n_threads.append(faiss.omp_get_max_threads())
+        return make_index(*args)
+
+    make_index = _planner.make_index
+    monkeypatch.setattr(_planner, "make_index", note)
+    FaissThresholdMatcher(index=index, n_jobs=2).fit(rng.normal(size=(100, 4)))
+    assert n_threads == [1]
 
 
 @pytest.mark.parametrize("index", ["auto", "IVF4,Flat"])
