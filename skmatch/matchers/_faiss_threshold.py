@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import warnings
 from numbers import Integral, Real
+from traceback import walk_stack
 from typing import Any, Self
 
 import numpy as np
@@ -421,7 +423,7 @@ class FaissThresholdMatcher(
                 f"{recall.high:.4f}); expected target_recall={self.target_recall}. "
                 "index='auto' reaches it.",
                 UserWarning,
-                stacklevel=3,
+                stacklevel=_level_of_user(),
             )
         return search_pairs(rows, catalogue, self.threshold, plan, self._n_threads())
 
@@ -637,6 +639,21 @@ def _add_singletons(pairs: Pairs, rows: Any, catalogue: Any) -> Pairs:
         np.concatenate([column, right]),
         np.concatenate([similarity, similarities]),
     )
+
+
+def _level_of_user() -> int:
+    """Return how many frames above its caller is what called skmatch.
+
+    Through ``predict``, what wraps ``transform``, or a Pipeline: a warning that points
+    at one of them would be shown for the first call of a program alone.
+    """
+    level = 0
+    for frame, _ in walk_stack(inspect.currentframe()):
+        package = frame.f_globals.get("__name__", "").split(".")[0]
+        if package not in ("skmatch", "sklearn"):
+            break
+        level += 1
+    return level
 
 
 def _holds_str(X: Any) -> bool:

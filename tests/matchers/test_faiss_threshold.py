@@ -11,6 +11,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 from scipy.sparse import csr_array, csr_matrix, hstack, random_array
 from sklearn.base import clone
+from sklearn.pipeline import make_pipeline
 
 from skmatch import (
     FaissThresholdMatcher,
@@ -499,14 +500,19 @@ def test_equal_rows_are_searched_exactly(rng, index):
     assert (matcher.transform(X) != expected.transform(X)).nnz == 0
 
 
+@pytest.mark.parametrize("in_pipeline", [False, True])
 @pytest.mark.parametrize("method", ["predict", "score_graph", "transform"])
-def test_missed_target_gives_a_warning(rng, method):
+def test_missed_target_gives_a_warning(rng, in_pipeline, method):
     X = np.repeat(rng.normal(size=(200, 16)), 3, axis=0)
     X += 0.3 * rng.normal(size=X.shape)
     matcher = FaissThresholdMatcher(0.9, index="HNSW2").fit(X)
     message = r"index='HNSW2' found 0\.\d+ of the pairs .* expected target_recall=0.999"
-    with pytest.warns(UserWarning, match=message):
-        getattr(matcher, method)(X)
+    if in_pipeline:
+        method = method.replace("score_graph", "fit_predict")
+    called = make_pipeline(matcher) if in_pipeline else matcher
+    with pytest.warns(UserWarning, match=message) as noted:
+        getattr(called, method)(X)
+    assert noted[0].filename == __file__  # the call, and not what it called
     matcher.set_params(target_recall=0.5)
     getattr(matcher, method)(X)  # a warning would be an error
 
