@@ -16,6 +16,9 @@ import numpy as np
 import torch, faiss  # they start their thread pools, which is not what is audited
 from threadpoolctl import threadpool_info
 import sklearn.ensemble, sklearn.model_selection  # set filters and two variables
+if sys.argv[1:2] in (["LSTMTitleEmbedder"], ["AdapterBertEmbedder"]):
+    import gensim.models, nltk, pytorch_metric_learning.losses  # set filters
+    import pytorch_metric_learning.miners, torch._dynamo
 
 HANDLERS = [logging.getLogger(name) for name in ("", "sklearn", "torch", "skmatch")]
 if sys.argv[1:2] == ["AdapterBertEmbedder"]:
