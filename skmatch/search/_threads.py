@@ -28,20 +28,22 @@ def limit_threads(n_threads: int) -> Iterator[None]:
     with openmp.limit(limits=n_threads):
         with _lock:
             if n_threads < min(_inside, default=n_threads + 1):
+                _take_over(blas)
                 _limits.append(blas.limit(limits=n_threads))
-                _let_go(blas)
             _inside.append(n_threads)
         try:
             yield
         finally:
             with _lock:
                 _inside.remove(n_threads)
+                _take_over(blas)
                 while _limits and not _inside:
                     _limits.pop().restore_original_limits()
-                _let_go(blas)
+                _take_over(blas)
 
 
-def _let_go(blas: Any) -> None:
-    """Let another thread set the limit: threadpoolctl gives that right to one alone."""
-    with blas.limit(limits=None):
-        pass
+def _take_over(blas: Any) -> None:
+    """Let any thread set the limit: threadpoolctl gives that right to one alone."""
+    for library in blas.lib_controllers:
+        if hasattr(library, "clear_controlling_thread"):  # of newer threadpoolctl
+            library.clear_controlling_thread(force=True)
