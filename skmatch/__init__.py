@@ -5,7 +5,7 @@ titles -> embeddings (``embedders``) -> score graph (``search``, ``pairs``)
 
 ``matchers`` holds the estimators that match; each of the packages says what comes in,
 what goes out and which of its files does what. ``_fitting.py`` makes every fit atomic,
-and ``persistence`` saves every estimator.
+``_matrices.py`` checks matrices of users, and ``persistence`` saves every estimator.
 """
 
 from skmatch.datasets import make_product_titles

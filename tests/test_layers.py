@@ -17,7 +17,7 @@ LEVELS = [
     {"pairs"},
     {"graph", "embedders"},
     {"search", "titles", "evaluation", "datasets"},
-    {"persistence", "_fitting"},
+    {"persistence", "_fitting", "_matrices"},
 ]
 STRANGERS = {
     "search": {"torch", "pytorch_metric_learning", "gensim"},

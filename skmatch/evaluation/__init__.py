@@ -23,23 +23,25 @@ from skmatch.evaluation._curve import (
     score_curve,
     scores_at,
 )
-from skmatch.evaluation._labels import encode_labels
+from skmatch.evaluation._labels import as_labels, encode_labels
 from skmatch.evaluation._rowwise import (
     clustered_standard_error,
     rowwise_f1_score,
     rowwise_f1_scorer,
 )
-from skmatch.evaluation._splitters import ClassDisjointKFold
+from skmatch.evaluation._splitters import ClassDisjointKFold, list_splits
 
 __all__ = [
     "ClassDisjointKFold",
     "RankedMatches",
+    "as_labels",
     "bcubed_f1_scorer",
     "bcubed_precision_recall_f1",
     "best_threshold",
     "check_scoring",
     "clustered_standard_error",
     "encode_labels",
+    "list_splits",
     "pairwise_f1_scorer",
     "pairwise_precision_recall_f1",
     "rank_matches",

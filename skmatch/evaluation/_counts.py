@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array, issparse
 from sklearn.utils.validation import check_consistent_length
 
+from skmatch._matrices import as_csr
 from skmatch.evaluation._labels import encode_labels
 
 
@@ -33,7 +34,7 @@ def count_in_matrix(
     found = _as_bool(found)
     n_found = np.diff(found.indptr)
     if is_matrix(y_true):
-        true = _as_bool(csr_array(y_true))
+        true = _as_bool(as_csr(y_true, "y_true"))
         if true.shape != found.shape:
             raise ValueError(
                 f"y_true has shape {true.shape} and y_pred {found.shape}; two match "
@@ -41,7 +42,8 @@ def count_in_matrix(
             )
         n_both = true.multiply(found).sum(axis=1)
         return n_both.astype(np.int64), np.diff(true.indptr), n_found
-    if any(isinstance(label, (set, frozenset)) for label in y_true):
+    rows = y_true if isinstance(y_true, Iterable) else ()
+    if any(isinstance(row, (set, frozenset)) for row in rows):
         raise ValueError(
             "y_true holds id sets and y_pred is a matrix; give labels or an indicator "
             "matrix as y_true, or id sets as y_pred."
@@ -85,6 +87,10 @@ def _id_sets(rows: Iterable[Any], name: str) -> list[frozenset[Any]]:
             f"{name} is a matrix and the other argument is not; give both as matrices, "
             "or labels as y_true and a matrix as y_pred, or both as sequences of ids."
         )
+    if isinstance(rows, (str, bytes)) or not isinstance(rows, Iterable):
+        raise ValueError(
+            f"{name}={rows!r:.50}; expected a sequence of id sets, or a matrix."
+        )
     sets = []
     for index, row in enumerate(rows):
         if not isinstance(row, Iterable):
@@ -101,14 +107,16 @@ def count_pairs(
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
     """Count true, found and common matches of each row with other rows."""
     if is_matrix(y_pred):
-        found = csr_array(y_pred)
+        found = as_csr(y_pred, "y_pred")
         if found.shape[0] != found.shape[1]:
             raise ValueError(
                 f"y_pred has shape {found.shape}; expected a square matrix of matches."
             )
         n_both, n_true, n_found = count_in_matrix(y_true, found)
         is_found = found.diagonal() != 0
-        is_true = csr_array(y_true).diagonal() != 0 if is_matrix(y_true) else True
+        is_true = True
+        if is_matrix(y_true):
+            is_true = as_csr(y_true, "y_true").diagonal() != 0
         return n_both - (is_found & is_true), n_true - is_true, n_found - is_found
     groups = encode_labels(y_pred, "y_pred")
     if is_matrix(y_true):

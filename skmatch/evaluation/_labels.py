@@ -10,6 +10,18 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 
+def as_labels(labels: Any) -> NDArray[Any]:
+    """Return labels as an array: what numpy would make str of fixed width, as objects.
+
+    Each of these would be as wide as the longest one, and what is not str become str.
+    """
+    if hasattr(labels, "dtype"):
+        return np.asarray(labels)
+    values = np.array(labels, dtype=object)
+    has_text = any(isinstance(label, str) for label in values.ravel())
+    return values if has_text else np.array(labels)
+
+
 def encode_labels(labels: ArrayLike, name: str) -> NDArray[np.intp]:
     """Return product labels as 0, 1, ... in sorted order.
 

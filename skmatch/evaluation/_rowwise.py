@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.sparse import csr_array
 from sklearn.metrics import make_scorer
 from sklearn.utils.validation import check_consistent_length, column_or_1d
 
+from skmatch._matrices import as_csr
 from skmatch.evaluation._counts import count_in_matrix, count_in_sets, is_matrix
 from skmatch.evaluation._labels import encode_labels
 
@@ -82,7 +82,7 @@ def rowwise_f1_score(
     if average is None and sample_weight is not None:
         raise ValueError("With average=None, expected sample_weight=None: no mean.")
     if is_matrix(y_pred):
-        n_both, n_true, n_found = count_in_matrix(y_true, csr_array(y_pred))
+        n_both, n_true, n_found = count_in_matrix(y_true, as_csr(y_pred, "y_pred"))
     else:
         n_both, n_true, n_found = count_in_sets(y_true, y_pred)
     scores = 2 * n_both / np.maximum(n_true + n_found, 1)
@@ -141,5 +141,12 @@ def clustered_standard_error(scores: ArrayLike, labels: ArrayLike) -> float:
     """
     check_consistent_length(scores, labels)
     values = np.asarray(column_or_1d(scores), dtype=np.float64)
+    bad = np.flatnonzero(~np.isfinite(values))
+    if bad.size:
+        raise ValueError(
+            f"row {bad[0]} of scores is {values[bad[0]]}; expected finite scores."
+        )
+    scale = abs(values).max(initial=0) or 1.0  # sums of large scores stay finite
+    values = values / scale
     totals = np.bincount(encode_labels(labels, "labels"), values - values.mean())
-    return float(np.sqrt((totals**2).sum()) / len(values))
+    return float(scale * (np.sqrt((totals**2).sum()) / len(values)))

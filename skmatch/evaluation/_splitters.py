@@ -13,6 +13,22 @@ from skmatch.evaluation._labels import encode_labels
 from skmatch.persistence import savable
 
 
+def list_splits(
+    cv: Any, X: Any, y: ArrayLike
+) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
+    """Return the splits of a splitter; raise if there is none, or one without rows."""
+    splits = [*cv.split(X, y)]
+    if not splits:
+        raise ValueError(f"cv={cv!r} gives no split; expected at least one.")
+    for train, test in splits:
+        if not len(train) or not len(test):
+            raise ValueError(
+                f"cv={cv!r} gives a split with {len(train)} training and {len(test)} "
+                "test rows; expected at least one of each."
+            )
+    return splits
+
+
 @savable
 class ClassDisjointKFold(BaseCrossValidator):
     """K-fold cross-validation that keeps every product in one fold.

@@ -13,13 +13,7 @@ row; links of two catalogues; or a better score graph.
 - ``_csr.py``: what all of them do to sparse matrices
 """
 
-from skmatch.graph._csr import (
-    as_csr,
-    as_dense,
-    keep_entries,
-    row_indices,
-    symmetrize,
-)
+from skmatch.graph._csr import keep_entries, row_indices, symmetrize
 from skmatch.graph._decide import (
     ROUNDED_ZERO,
     check_decision,
@@ -37,8 +31,6 @@ __all__ = [
     "Neighbourhoods",
     "Propagation",
     "Standing",
-    "as_csr",
-    "as_dense",
     "check_decision",
     "decide_matches",
     "expand_queries",

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array, eye_array
 from sklearn.utils import check_scalar
 
-from skmatch.graph._csr import as_csr, keep_entries, row_indices
+from skmatch._matrices import as_csr
+from skmatch.graph._csr import keep_entries, row_indices
 
 # What rounding may make of the inner product of two float32 unit rows that is 0.
 ROUNDED_ZERO = 2.0**-22

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from scipy.sparse import issparse
 
-from skmatch.graph._csr import as_csr, as_dense, keep_entries, row_indices
+from skmatch._matrices import as_csr, as_dense
+from skmatch.graph._csr import keep_entries, row_indices
 from skmatch.search import unit_rows
 
 

@@ -22,10 +22,9 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from threadpoolctl import threadpool_info
 
 from skmatch._fitting import fitting
+from skmatch._matrices import as_csr, as_dense
 from skmatch.graph import (
     ROUNDED_ZERO,
-    as_csr,
-    as_dense,
     check_decision,
     decide_matches,
     expand_queries,

@@ -158,3 +158,9 @@ def test_clustered_standard_error_is_the_spread_of_many_draws(rng):
     assert clustered_standard_error(scores, labels) == pytest.approx(
         np.std(means), rel=0.1
     )
+
+
+@pytest.mark.parametrize("labels", [None, 5, "abc"])
+def test_labels_that_are_no_sequence_are_named(labels):
+    with pytest.raises(ValueError, match="y_true should be a 1d array of product"):
+        rowwise_f1_score(labels, np.eye(3))

@@ -4,7 +4,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.sparse import coo_array, csr_array, csr_matrix, lil_array
 
 from skmatch import decide_matches, expand_queries, group_matches, link_catalogues
-from skmatch.graph import as_csr, keep_entries, row_indices, symmetrize
+from skmatch._matrices import as_csr
+from skmatch.graph import keep_entries, row_indices, symmetrize
 
 
 def test_symmetric_graph_has_each_pair_from_both_sides():
