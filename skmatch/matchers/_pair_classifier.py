@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
 from numbers import Integral, Real
 from typing import Any, Self
@@ -26,11 +26,14 @@ from skmatch._fitting import fitting
 from skmatch.embedders import AdapterBertEmbedder, LSTMTitleEmbedder
 from skmatch.evaluation import (
     ClassDisjointKFold,
+    as_labels,
     best_threshold,
     encode_labels,
+    list_splits,
     rowwise_f1_score,
 )
 from skmatch.graph import check_decision, decide_matches, keep_matches
+from skmatch.matchers._faiss_threshold import check_n_jobs
 from skmatch.matchers._ranked_decisions import Refinements, rank_decisions, warn_if_far
 from skmatch.pairs import (
     MOST_STORED,
@@ -86,8 +89,8 @@ class PairClassifierMatcher(
         Number of stacking levels: of classifiers, which from the second one on see the
         probabilities of the one before.
     threshold : float, "tuned" or "expected_f1", default="tuned"
-        Smallest probability of a match, in ``[0, 1]``; pairs with less than 0.01 match
-        in no case. "tuned" is the one with the highest row-wise F1 on the training
+        Smallest probability of a match, in ``[0, 1]``; of those below 0.01 only the
+        largest one of a row can match. "tuned" is the one with the highest row-wise F1 on the training
         titles, each of which was decided by classifiers and embedders that have not
         seen its product. With "expected_f1" each title has as many matches, itself
         among them, as maximise its expected F1, and no threshold is learned. Assumes
@@ -155,7 +158,8 @@ class PairClassifierMatcher(
     neighbours [2]_. That the best matches by expected F1 are the most probable ones is
     shown in [3]_.
 
-    Features that count edits read the first 1,000 characters of a title.
+    Features that count edits read the first 1,000 characters of a title, and the one
+    that looks for the best part of a title the first 300.
 
     The titles of :meth:`fit` are the catalogue. They are matched among themselves when
     :meth:`transform` or :meth:`explain` is first called; a pickle is without that.
@@ -248,6 +252,7 @@ class PairClassifierMatcher(
             )
         if getattr(y, "ndim", 1) == 1:
             encode_labels(y, "y")  # scikit-learn would make str of what is missing
+            y = as_labels(y)
         titles, y = check_titles(self, X, y, reset=True)
         training = TrainingTitles(titles, _fields(X), y, encode_labels(y, "y"))
         rng = check_random_state(self.random_state)
@@ -401,11 +406,13 @@ class PairClassifierMatcher(
         self._check_params()
         rows = []
         for name, title in (("title_a", title_a), ("title_b", title_b)):
-            if not isinstance(title, str) and not hasattr(title, "__len__"):
+            is_text = isinstance(title, str)
+            has_order = isinstance(title, Sequence) or hasattr(title, "shape")
+            if isinstance(title, bytes) or not (is_text or has_order):
                 raise ValueError(
                     f"{name}={title!r}; expected a title of type str, or its fields."
                 )
-            row = [title] if isinstance(title, str) else list(title)
+            row = [title] if is_text else list(title)
             rows.append(row)
             if len(row) != self.n_features_in_:
                 raise ValueError(
@@ -498,7 +505,7 @@ class PairClassifierMatcher(
             cv = ClassDisjointKFold(n_folds, shuffle=True, random_state=seed)
         scored = find_copies(training.titles, labels).scored
         is_scored = np.isin(np.arange(len(labels)), scored)
-        for train, test in cv.split(training.titles, labels):
+        for train, test in list_splits(cv, training.titles, labels):
             common = np.intersect1d(labels[train], labels[test])
             if common.size:
                 raise ValueError(
@@ -527,6 +534,11 @@ class PairClassifierMatcher(
             )
         if not isinstance(self.threshold, str):
             check_scalar(self.threshold, "threshold", Real, min_val=0, max_val=1)
+        if not isinstance(self.pair_features, Iterable):
+            raise ValueError(
+                f"pair_features={self.pair_features!r}; expected a sequence of "
+                "callables."
+            )
         for function in self.pair_features:
             if not callable(function):
                 raise ValueError(
@@ -534,6 +546,8 @@ class PairClassifierMatcher(
                     "arrays of rows."
                 )
         check_decision(0.0, self.max_matches, self.mutual)
+        check_n_jobs(self.n_jobs)
+        check_scalar(self.propagation, "propagation", (bool, np.bool_))
 
     @property
     def _n_features_out(self) -> int:

@@ -18,18 +18,20 @@ from sklearn.base import (
     clone,
 )
 from sklearn.pipeline import Pipeline
-from sklearn.utils import Tags, check_random_state, get_tags
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils import Tags, check_random_state, check_scalar, get_tags
+from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from skmatch._fitting import fitting
 from skmatch.evaluation import (
     ClassDisjointKFold,
     RankedMatches,
+    as_labels,
     check_scoring,
     encode_labels,
+    list_splits,
     scores_at,
 )
-from skmatch.matchers._faiss_threshold import FaissThresholdMatcher
+from skmatch.matchers._faiss_threshold import FaissThresholdMatcher, check_n_jobs
 from skmatch.matchers._ranked_decisions import Refinements, rank_decisions, warn_if_far
 from skmatch.persistence import savable
 from skmatch.search import lowest_threshold
@@ -188,6 +190,7 @@ class TunedThresholdMatcherCV(
         """Fit a new estimator: score graphs of the folds, threshold, refit."""
         _check_matcher(self.estimator)
         check_scoring(self.scoring)
+        check_n_jobs(self.n_jobs)
         thresholds = self._check_thresholds()
         if y is None:
             raise ValueError(
@@ -195,6 +198,7 @@ class TunedThresholdMatcherCV(
                 "None: the product label of each row."
             )
         labels = encode_labels(y, "y")
+        check_consistent_length(X, labels)
         floor = None if thresholds is None else float(thresholds.min())
         self._check_together(floor)
         is_prefit = isinstance(self.cv, str) and self.cv == "prefit"
@@ -202,12 +206,15 @@ class TunedThresholdMatcherCV(
             galleries = [_score_gallery(self.estimator, X, labels, floor)]
         else:
             cv: Any = 5 if self.cv is None else self.cv
-            cv = ClassDisjointKFold(int(cv)) if isinstance(cv, Integral) else cv
+            if isinstance(cv, Integral):
+                check_scalar(cv, "cv", Integral, min_val=2)
+                cv = ClassDisjointKFold(int(cv))
+            splits, y = list_splits(cv, X, y), as_labels(y)
             galleries = Parallel(n_jobs=self.n_jobs)(
                 delayed(_fit_and_score)(
-                    self.estimator, X, np.asarray(y), labels, train, test, floor
+                    self.estimator, X, y, labels, train, test, floor
                 )
-                for train, test in cv.split(X, y)
+                for train, test in splits
             )
         if thresholds is None:
             lowest = np.float32(max(gallery.floor for gallery in galleries))
@@ -467,6 +474,8 @@ def _draw_products(
 def _with_threshold(estimator: Any, threshold: float) -> Any:
     """Return a copy of an estimator, sharing what is fitted, with another threshold."""
     matcher = copy(_matcher(estimator)).set_params(threshold=threshold)
+    if hasattr(matcher, "threshold_"):  # one that it chose itself
+        matcher.threshold_ = threshold
     if not isinstance(estimator, Pipeline):
         return matcher
     estimator = copy(estimator)
@@ -502,6 +511,8 @@ def _before_matcher(estimator: Any, X: Any) -> Any:
 
 
 def _n_rows(X: Any) -> int:
+    if not hasattr(X, "__len__") and not hasattr(X, "shape"):
+        raise ValueError(f"X={X!r:.50}; expected titles or embeddings, a row each.")
     return int(X.shape[0]) if hasattr(X, "shape") else len(X)
 
 

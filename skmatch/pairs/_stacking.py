@@ -117,8 +117,8 @@ def _fit_describer(
             embedders.append(clone(embedder).fit(titles, y))
         except ValueError as error:
             raise ValueError(
-                f"embedders holds {embedder!r:.100}, which cannot be fitted on X: "
-                f"{error}"
+                f"{type(embedder).__name__} of embedders cannot be fitted on titles of "
+                f"X: {error}"
             ) from error
     return PairDescriber(
         embedders,

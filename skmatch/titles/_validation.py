@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from itertools import chain
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.validation import validate_data
-
-_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def check_titles(
@@ -43,7 +40,10 @@ def _as_characters(titles: list[str]) -> list[str]:
     try:
         "".join(titles).encode()
     except UnicodeEncodeError:
-        return [_SURROGATE.sub("\ufffd", title) for title in titles]
+        return [
+            title.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+            for title in titles
+        ]
     return titles
 
 

@@ -35,11 +35,12 @@ class Vocabulary:
         ngram_range: tuple[int, int] | None,
         n_columns: int,
     ) -> None:
-        words = sorted(vectors)
+        # One vector alone has no directions to whiten.
+        words = sorted(vectors) if len(vectors) > 1 else []
         vectors = {word: vectors[word] for word in words}
         self.index_of = {word: index for index, word in enumerate(words)}
         self._whiten = None
-        if len(words) > 1:
+        if words:
             raw = np.array(list(vectors.values()), dtype=np.float32)
             self._whiten = PCA(whiten=True, random_state=0).fit(normalize(raw))
         counts = Counter(chain.from_iterable(map(set, sentences)))

@@ -418,6 +418,7 @@ def test_training_titles_without_a_match_give_none(split):
         ({"embedders": ["tfidf", "nothing"]}, "embedders holds 'nothing'"),
         ({"embedders": []}, "embedders is empty"),
         ({"pair_features": ["price"]}, "pair_features holds 'price'"),
+        ({"pair_features": None}, "pair_features=None; expected a sequence"),
         ({"mutual": True}, "mutual=True needs max_matches"),
         ({"max_matches": 0}, "max_matches == 0, must be >= 1"),
     ],
@@ -445,6 +446,8 @@ def test_missing_labels_and_titles_are_named(split):
         ((None, "a"), "title_a=None; expected a title of type str, or its fields"),
         (("a", None), "title_b=None; expected a title of type str, or its fields"),
         (("a", 3), "title_b=3; expected a title"),
+        ((b"a", "b"), "title_a=b'a'; expected a title"),
+        (("a", {"b"}), "title_b={'b'}; expected a title"),
         (("a", ["b", "c"]), "title_b has 2 fields; expected 1, as X in fit"),
         (([None], "b"), "row 0 of X holds None"),
     ],
@@ -476,7 +479,7 @@ def test_one_split_is_too_few(split):
 
 
 def test_titles_without_words_name_the_embedder():
-    with pytest.raises(ValueError, match="embedders holds TfidfVectorizer"):
+    with pytest.raises(ValueError, match="TfidfVectorizer of embedders cannot be fi"):
         quick().fit(["!!", "??", "..", ",,"], [0, 0, 1, 1])
 
 
@@ -489,6 +492,34 @@ def test_one_long_word_is_not_multiplied_by_all_rows(fitted):
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 4 * 100_000 * 2000 / 2
+
+
+def test_one_long_label_is_not_multiplied_by_all_rows(few):
+    labels = [f"p{label}" for label in few[1]]
+    labels[0] = "z" * 200_000
+    tracemalloc.start()
+    quick(cv=2, propagation=False).fit(few[0], labels)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 4 * 200_000 * len(labels) / 2
+
+
+def test_a_split_without_rows_is_refused(few):
+    class Splitter:
+        def split(self, X, y):
+            rows = np.arange(len(X))
+            return iter([(rows, rows[:0]), (rows[:0], rows)])
+
+    with pytest.raises(ValueError, match=r"gives a split with \d+ training and 0 test"):
+        quick(cv=Splitter()).fit(*few)
+
+
+def test_parts_are_sought_in_the_first_three_hundred_characters():
+    a = "ab" * 150
+    texts = np.array([a + "c" * 9, a + "d" * 9], dtype=object)
+    titles = ParsedTitles(texts, texts, count_words(texts))
+    compared = compare_characters(titles, np.array([0]), np.array([1]))
+    assert compared.characters_partial[0] == 100 > compared.characters_ratio[0]
 
 
 def test_edits_read_the_first_thousand_characters():

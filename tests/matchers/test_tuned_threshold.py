@@ -1,4 +1,5 @@
 import pickle
+import tracemalloc
 
 import numpy as np
 import pandas as pd
@@ -333,3 +334,49 @@ def test_parameters_that_do_not_go_together_are_told_of_before_a_fit(
     tuned = TunedThresholdMatcherCV(estimator, **params)
     with pytest.raises(ValueError, match=message):
         tuned.fit(np.eye(4), [0, 0, 1, 1])
+
+
+def test_rows_and_labels_have_the_same_number(pipe, made):
+    tuned = TunedThresholdMatcherCV(pipe.fit(*made), cv="prefit")
+    with pytest.raises(ValueError, match=r"inconsistent numbers of samples: \[50, \d+"):
+        tuned.fit(made[0][:50], made[1])
+
+
+@pytest.mark.parametrize(
+    ("splits", "message"),
+    [
+        ([], "gives no split"),
+        ([(range(9), range(9, 9))], "gives a split with 9 training and 0 test rows"),
+        ([(range(0), range(9))], "gives a split with 0 training and 9 test rows"),
+    ],
+)
+def test_splits_without_rows_are_told_of_before_a_fit(splits, message):
+    class Splitter:
+        def split(self, X, y):
+            return iter([(np.array([*a], int), np.array([*b], int)) for a, b in splits])
+
+    tuned = TunedThresholdMatcherCV(MustNotFit(), cv=Splitter())
+    with pytest.raises(ValueError, match=f"cv=.*{message}"):
+        tuned.fit(np.eye(9), np.arange(9) // 2)
+
+
+@pytest.mark.filterwarnings("ignore:propagation=True assumes:UserWarning")
+def test_prefit_pair_classifier_has_the_chosen_threshold(made):
+    classifier = HistGradientBoostingClassifier(max_iter=5, random_state=0)
+    matcher = PairClassifierMatcher(classifier=classifier, cv=2).fit(*made)
+    before = matcher.threshold_
+    tuned = TunedThresholdMatcherCV(matcher, cv="prefit", thresholds=[0.7]).fit(*made)
+    assert tuned.estimator_.threshold_ == tuned.best_threshold_ == 0.7
+    assert matcher.threshold_ == before
+
+
+def test_one_long_label_is_not_multiplied_by_all_rows():
+    """An array of str would take 4 bytes for each of its letters in each row."""
+    labels = [f"p{n // 2}" for n in range(1000)]
+    labels[0] = "z" * 50_000
+    tracemalloc.start()
+    tuned = TunedThresholdMatcherCV(FaissThresholdMatcher(), cv=2, thresholds=[0.5])
+    tuned.fit(np.eye(1000, 8), labels)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 4 * 50_000 * 1000 / 2

@@ -103,3 +103,8 @@ def test_fields_must_stay_the_same():
 def test_half_a_pair_of_surrogates_becomes_a_character():
     titles, _ = check_titles(BaseEstimator(), ["a\udc80b", "\U0001f600"], reset=True)
     assert titles.tolist() == ["a\ufffdb", "\U0001f600"]
+
+
+def test_both_halves_of_a_pair_of_surrogates_become_their_character():
+    titles, _ = check_titles(BaseEstimator(), ["a\ud83d\ude00b", "c"], reset=True)
+    assert titles.tolist() == ["a\U0001f600b", "c"]

@@ -109,3 +109,11 @@ def test_live_vectors_know_more_words(vocabulary):
     batch = encode(vocabulary, ["red cup"], Live()).take(np.array([0]))
     assert (without["n_words"].item(), batch["n_words"].item()) == (1, 2)
     assert batch["words"][1, -1] == pytest.approx(1)  # no title of fit has it
+
+
+def test_a_single_word_vector_counts_for_none():
+    vectors = {"a": np.ones(3, np.float32)}
+    vocabulary = Vocabulary([["a", "b"], ["a"]], vectors, (2, 3), 16)
+    assert vocabulary.index_of == {}
+    tokens = vocabulary.encode([["a", "b"], ["c"]])
+    assert tokens.take(np.array([0, 1]))["n_words"].tolist() == [0, 0]
