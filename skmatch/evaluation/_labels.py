@@ -39,6 +39,8 @@ def encode_labels(labels: ArrayLike, name: str) -> NDArray[np.intp]:
             f"{name} should be a 1d array of product labels, got an array of shape "
             f"{values.shape} instead."
         )
+    if values.dtype.kind == "c":  # in the words that scikit-learn's checks look for
+        raise ValueError(f"Complex data not supported as {name}; expected int or str.")
     if values.dtype.kind not in "iubU":
         values = values.astype(object)
         _check_each(values, name)

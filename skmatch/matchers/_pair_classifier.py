@@ -90,9 +90,9 @@ class PairClassifierMatcher(
         probabilities of the one before.
     threshold : float, "tuned" or "expected_f1", default="tuned"
         Smallest probability of a match, in ``[0, 1]``; of those below 0.01 only the
-        largest one of a row can match. "tuned" is the one with the highest row-wise F1 on the training
-        titles, each of which was decided by classifiers and embedders that have not
-        seen its product. With "expected_f1" each title has as many matches, itself
+        largest one of a row can match. "tuned" is the one with the highest row-wise F1
+        on the training titles, each of which was decided by classifiers and embedders
+        that have not seen its product. With "expected_f1" each title has as many matches, itself
         among them, as maximise its expected F1, and no threshold is learned. Assumes
         that the probabilities are calibrated, so that their sum is the number of
         matches. The matches need not be symmetric.

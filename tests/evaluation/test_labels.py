@@ -102,3 +102,8 @@ def test_labels_of_another_shape():
         encode_labels([[1, 2], [3, 4]], "y")
     with pytest.raises(ValueError, match=r"y should be a 1d array .* of shape \(\)"):
         encode_labels(3, "y")
+
+
+def test_complex_labels_are_refused():
+    with pytest.raises(ValueError, match="Complex data not supported as y; expected"):
+        encode_labels(np.array([1j, 2]), "y")
