@@ -92,10 +92,10 @@ class PairClassifierMatcher(
         Smallest probability of a match, in ``[0, 1]``; of those below 0.01 only the
         largest one of a row can match. "tuned" is the one with the highest row-wise F1
         on the training titles, each of which was decided by classifiers and embedders
-        that have not seen its product. With "expected_f1" each title has as many matches, itself
-        among them, as maximise its expected F1, and no threshold is learned. Assumes
-        that the probabilities are calibrated, so that their sum is the number of
-        matches. The matches need not be symmetric.
+        that have not seen its product. With "expected_f1" each title has as many
+        matches, itself among them, as maximise its expected F1, and no threshold is
+        learned. Assumes that the probabilities are calibrated, so that their sum is the
+        number of matches. The matches need not be symmetric.
     propagation : bool, default=True
         Whether the probabilities ``P`` of a level are averaged over the match graph:
         ``W (P + I) Wᵀ``, where row i of ``W`` weighs title i itself by 1 and its
