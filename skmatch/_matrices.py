@@ -27,7 +27,8 @@ def as_csr(matrix: Any, name: str) -> csr_array:
     if not issparse(matrix):
         dense = as_dense(matrix, name)
         is_half = dense.dtype == np.float16  # which scipy does not know
-        return csr_array(dense.astype(np.float32) if is_half else dense)
+        native = np.dtype(np.float32) if is_half else dense.dtype.newbyteorder("=")
+        return csr_array(dense.astype(native, copy=False))
     graph = check_sparse(matrix, name)
     if not graph.has_canonical_format:
         graph = graph.copy()

@@ -371,6 +371,7 @@ class AdapterBertEmbedder(TitleEmbedder):
 
     def _check_params(self) -> None:
         super()._check_params()
+        check_scalar(self.model_name, "model_name", (str, os.PathLike))
         check_scalar(
             self.reduction_factor,
             "reduction_factor",

@@ -46,5 +46,6 @@ def above_threshold(scores: Any, threshold: float, name: str) -> csr_array:
     check_scalar(threshold, "threshold", Real, min_val=0, max_val=1)
     graph = as_csr(scores, name)
     # Scores are float32, and so is the threshold that they may equal.
-    reaches = graph.data.astype(np.float32) >= np.float32(threshold)
+    with np.errstate(over="ignore"):  # inf reaches it, too
+        reaches = graph.data.astype(np.float32) >= np.float32(threshold)
     return keep_entries(graph.astype(np.float64), reaches & (graph.data != 0))

@@ -143,7 +143,7 @@ def keep_matches(
 
 def check_decision(threshold: Any, max_matches: Any, mutual: bool) -> None:
     """Raise if a parameter of a decision is out of its range."""
-    if threshold != "expected_f1":
+    if not (isinstance(threshold, str) and threshold == "expected_f1"):
         check_scalar(threshold, "threshold", Real)
         if np.isnan(threshold):
             raise ValueError("threshold == nan, must be a number.")

@@ -11,6 +11,8 @@ from skmatch._matrices import as_csr, as_dense
 from skmatch.graph._csr import keep_entries, row_indices
 from skmatch.search import unit_rows
 
+_LARGE = 1e30
+
 
 def expand_queries(embeddings: Any, score_graph: Any) -> Any:
     """Replace each embedding by the mean of it and its matches, weighted by score.
@@ -55,7 +57,16 @@ def expand_queries(embeddings: Any, score_graph: Any) -> Any:
     if issparse(embeddings):
         X = as_csr(embeddings, "embeddings")
     else:
-        X = as_dense(embeddings, "embeddings").astype(np.float32, copy=False)
+        X = as_dense(embeddings, "embeddings")
+    if not X.shape[1]:
+        raise ValueError(
+            f"embeddings has shape {X.shape}; expected at least one column."
+        )
+    largest = float(abs(X).max()) if X.shape[0] else 0.0
+    if largest > _LARGE:  # sums of it would be infinite; only directions count
+        X = X / largest
+    if not issparse(X):
+        X = X.astype(np.float32, copy=False)
     if graph.shape != (X.shape[0], X.shape[0]):
         raise ValueError(
             f"score_graph has shape {graph.shape} and embeddings {X.shape}; expected "

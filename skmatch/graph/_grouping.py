@@ -73,7 +73,7 @@ def group_matches(
     >>> group_matches(scores, method="average", threshold=0.5)
     array([0, 0, 1])
     """
-    if method not in _METHODS:
+    if not isinstance(method, str) or method not in _METHODS:
         raise ValueError(f"method={method!r}; expected one of {_METHODS}.")
     if threshold is None:
         threshold = 0.5 if method in ("average", "complete") else 0.0

@@ -550,6 +550,7 @@ class FaissThresholdMatcher(
         )
         check_scalar(self.max_pairs, "max_pairs", Integral, min_val=1)
         check_decision(self.threshold, self.max_matches, self.mutual)
+        check_n_jobs(self.n_jobs)
 
     def _check_kind(self, rows: Any) -> None:
         """Raise if the rows are dense and the catalogue sparse, or the reverse."""
@@ -564,6 +565,8 @@ class FaissThresholdMatcher(
         """Scale finite rows to unit L2 norm: dense float32 or sparse float64."""
         if issparse(X):
             X = as_csr(X, "X")
+        if isinstance(X, dict):
+            raise TypeError("X is a dict; expected embeddings, a row each.")
         try:
             X = validate_data(
                 self,
@@ -612,6 +615,14 @@ def _check_saved_rows(rows: Any, shape: tuple[int, int]) -> None:
             f"shape {shape}."
         )
     as_csr(rows, "index_") if is_sparse else as_dense(rows, "index_")
+
+
+def check_n_jobs(n_jobs: Any) -> None:
+    """Raise unless it is a number of jobs as joblib knows it."""
+    if n_jobs is not None:
+        check_scalar(n_jobs, "n_jobs", Integral)
+        if n_jobs == 0:
+            raise ValueError("n_jobs == 0, must be None, at least 1, or negative.")
 
 
 def _add_singletons(pairs: Pairs, rows: Any, catalogue: Any) -> Pairs:

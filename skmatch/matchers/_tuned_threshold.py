@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from joblib import Parallel, delayed
 from numpy.typing import ArrayLike, NDArray
-from scipy.sparse import csr_array
+from scipy.sparse import csr_array, issparse
 from sklearn.base import (
     BaseEstimator,
     ClassNamePrefixFeaturesOutMixin,
@@ -22,6 +22,7 @@ from sklearn.utils import Tags, check_random_state, check_scalar, get_tags
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from skmatch._fitting import fitting
+from skmatch._matrices import as_csr
 from skmatch.evaluation import (
     ClassDisjointKFold,
     RankedMatches,
@@ -198,6 +199,7 @@ class TunedThresholdMatcherCV(
                 "None: the product label of each row."
             )
         labels = encode_labels(y, "y")
+        X = as_csr(X, "X") if issparse(X) else X  # not every format gives its rows
         check_consistent_length(X, labels)
         floor = None if thresholds is None else float(thresholds.min())
         self._check_together(floor)

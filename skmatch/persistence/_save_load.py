@@ -68,7 +68,7 @@ def save(estimator: BaseEstimator, folder: str | os.PathLike[str]) -> None:
             f"estimator={estimator!r:.100} of type {type(estimator).__name__}; "
             "expected an estimator of skmatch, or a Pipeline or FeatureUnion."
         )
-    with FolderWriter(Path(folder)) as writer:
+    with FolderWriter(_as_path(folder)) as writer:
         encoder = Encoder(writer)
         root = encoder.encode(estimator, "estimator")
         packages = ["skmatch", "numpy"]
@@ -120,7 +120,7 @@ def load(folder: str | os.PathLike[str], *, model_name: str | None = None) -> An
     50 times its size. A save can name files that are then read as data: `model_name`
     and `word_vectors`.
     """
-    reader = FolderReader(Path(folder))
+    reader = FolderReader(_as_path(folder))
     content = reader.content
     if content.get("format") != FORMAT:
         raise ValueError(
@@ -151,6 +151,15 @@ def load(folder: str | os.PathLike[str], *, model_name: str | None = None) -> An
             stacklevel=2,
         )
     return estimator
+
+
+def _as_path(folder: Any) -> Path:
+    if not isinstance(folder, (str, os.PathLike)):
+        raise TypeError(f"folder={folder!r:.50}; expected a str or path-like.")
+    path = Path(folder)
+    if "\0" in str(path):
+        raise ValueError(f"folder={folder!r:.50} holds a NUL; expected a path.")
+    return path
 
 
 def _saved_by(content: dict[str, Any], package: str) -> str | None:
