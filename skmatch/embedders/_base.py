@@ -22,7 +22,7 @@ from sklearn.utils.validation import check_is_fitted
 from skmatch._fitting import fitting
 from skmatch.embedders._device import find_device, seeded
 from skmatch.embedders._progress import show_progress
-from skmatch.evaluation import encode_labels
+from skmatch.evaluation import as_labels, encode_labels
 from skmatch.persistence import Checkpoint
 from skmatch.titles import check_titles, distinct
 
@@ -80,6 +80,7 @@ class TitleEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
         self._check_params()
         if y is not None and getattr(y, "ndim", 1) == 1:
             encode_labels(y, "y")  # scikit-learn would make str of what is missing
+            y = as_labels(y)
         titles, y = check_titles(self, X, y, reset=True)
         labels = _check_labels(y)
 
