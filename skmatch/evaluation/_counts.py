@@ -98,7 +98,13 @@ def _id_sets(rows: Iterable[Any], name: str) -> list[frozenset[Any]]:
                 f"row {index} of {name} is {row!r}; expected a set of ids or a string "
                 "of space-separated ids (labels go with a match matrix as y_pred)."
             )
-        sets.append(frozenset(row.split() if isinstance(row, str) else row))
+        try:
+            sets.append(frozenset(row.split() if isinstance(row, str) else row))
+        except TypeError as error:
+            raise ValueError(
+                f"row {index} of {name} is {row!r:.50}; expected a set of ids, each "
+                "int or str."
+            ) from error
     return sets
 
 

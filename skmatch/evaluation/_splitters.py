@@ -22,7 +22,10 @@ def list_splits(
             f"cv={cv!r}; expected a number of folds, at least 2, or a splitter such as "
             "ClassDisjointKFold."
         )
-    splits = [*cv.split(X, y)]
+    try:
+        splits = [*cv.split(X, y)]
+    except ValueError as error:
+        raise ValueError(f"cv={cv!r} cannot split X and y: {error}") from error
     if not splits:
         raise ValueError(f"cv={cv!r} gives no split; expected at least one.")
     for train, test in splits:

@@ -147,6 +147,7 @@ def check_decision(threshold: Any, max_matches: Any, mutual: bool) -> None:
         check_scalar(threshold, "threshold", Real)
         if np.isnan(threshold):
             raise ValueError("threshold == nan, must be a number.")
+    check_scalar(mutual, "mutual", (bool, np.bool_))
     if max_matches is not None:
         check_scalar(max_matches, "max_matches", Integral, min_val=1)
     elif mutual:

@@ -551,6 +551,8 @@ class FaissThresholdMatcher(
         check_scalar(self.max_pairs, "max_pairs", Integral, min_val=1)
         check_decision(self.threshold, self.max_matches, self.mutual)
         check_n_jobs(self.n_jobs)
+        for name in ("match_singletons", "query_expansion"):
+            check_scalar(getattr(self, name), name, (bool, np.bool_))
 
     def _check_kind(self, rows: Any) -> None:
         """Raise if the rows are dense and the catalogue sparse, or the reverse."""
@@ -565,8 +567,8 @@ class FaissThresholdMatcher(
         """Scale finite rows to unit L2 norm: dense float32 or sparse float64."""
         if issparse(X):
             X = as_csr(X, "X")
-        if isinstance(X, dict):
-            raise TypeError("X is a dict; expected embeddings, a row each.")
+        if getattr(getattr(X, "dtype", None), "kind", "f") in "mM":
+            raise ValueError("X holds dates; expected embeddings, numbers.")
         try:
             X = validate_data(
                 self,
@@ -576,6 +578,8 @@ class FaissThresholdMatcher(
                 dtype=[np.float64, np.float32],
                 ensure_all_finite=False,
             )
+        except TypeError as error:
+            raise TypeError(f"X cannot be read as embeddings: {error}") from error
         except ValueError as error:
             if not _holds_str(X):
                 raise

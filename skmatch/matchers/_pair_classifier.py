@@ -547,7 +547,8 @@ class PairClassifierMatcher(
                 )
         check_decision(0.0, self.max_matches, self.mutual)
         check_n_jobs(self.n_jobs)
-        check_scalar(self.propagation, "propagation", (bool, np.bool_))
+        for name in ("match_singletons", "propagation"):
+            check_scalar(getattr(self, name), name, (bool, np.bool_))
 
     @property
     def _n_features_out(self) -> int:
@@ -631,6 +632,11 @@ class _LazyCatalogue:
 def _make_classifier(classifier: Any, seed: int) -> Any:
     """Return the classifier of a parameter, or the default."""
     if classifier is not None:
+        if isinstance(classifier, type) or not hasattr(classifier, "get_params"):
+            raise ValueError(
+                f"classifier={classifier!r}; expected None or a classifier with "
+                "predict_proba."
+            )
         return classifier
     return HistGradientBoostingClassifier(
         learning_rate=0.1,
