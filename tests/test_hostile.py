@@ -335,7 +335,7 @@ WRONG: dict[str, Callable[[Any], Any]] = {
     "complex": of_dtype(complex),
     "str": of_dtype(str),
     "1-D": lambda rows: np.array(rows, dtype=float).ravel(),
-    "3-D": lambda rows: np.array(rows, dtype=float)[None],
+    "3-D": lambda rows: np.atleast_2d(np.array(rows, dtype=float))[None],
     "scalar": lambda rows: 3.5,
     "dict": lambda rows: {"a": 1},
     "generator": lambda rows: (row for row in rows),
@@ -721,7 +721,9 @@ def is_legal(labels: list[Any]) -> bool:
 
 
 def check_labels(answer: Any, held: Held) -> None:
-    assert held.container in [*ONE_D, *TWO_D, "scalar"] or not held.values, held
+    # A sparse matrix of one row and column is one of matches.
+    kinds = [*ONE_D, *TWO_D, "scalar", "sparse"]
+    assert held.container in kinds or not held.values, held
     assert is_legal(held.read()), "labels that are missing or mixed were taken"
 
 
@@ -803,7 +805,7 @@ def check_error_of_mean(answer: Any, scores: Held, labels: Held) -> None:
     totals: dict[Any, float] = {}
     for value, label in zip(values, labels.read(), strict=True):
         totals[label] = totals.get(label, 0) + value - values.mean()
-    expected = math.sqrt(sum(total**2 for total in totals.values())) / len(values)
+    expected = math.hypot(*totals.values()) / len(values)
     assert answer == pytest.approx(expected, abs=1e-9)
 
 

@@ -16,6 +16,8 @@ def find_device(name: str) -> torch.device:
     """Return the torch device of a name; "auto" is a GPU if there is one."""
     import torch
 
+    if not isinstance(name, str):
+        raise ValueError(f"device={name!r}; expected a str, such as 'auto' or 'cpu'.")
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:

@@ -140,7 +140,10 @@ def clustered_standard_error(scores: ArrayLike, labels: ArrayLike) -> float:
     0.3535533905932738
     """
     check_consistent_length(scores, labels)
-    values = np.asarray(column_or_1d(scores), dtype=np.float64)
+    try:
+        values = np.asarray(column_or_1d(scores), dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"scores holds what is no number: {error}") from error
     bad = np.flatnonzero(~np.isfinite(values))
     if bad.size:
         raise ValueError(

@@ -624,7 +624,8 @@ def _check_saved_rows(rows: Any, shape: tuple[int, int]) -> None:
 def check_n_jobs(n_jobs: Any) -> None:
     """Raise unless it is a number of jobs as joblib knows it."""
     if n_jobs is not None:
-        check_scalar(n_jobs, "n_jobs", Integral)
+        most = 2**15
+        check_scalar(n_jobs, "n_jobs", Integral, min_val=-most, max_val=most)
         if n_jobs == 0:
             raise ValueError("n_jobs == 0, must be None, at least 1, or negative.")
 
