@@ -447,7 +447,7 @@ class AdapterBertEmbedder(TitleEmbedder):
         state = super()._state_to_save()
         if "module_" in state:
             state["tokenizer_"] = write_tokenizer(self.tokenizer_)
-        if not isinstance(self.adapter, (str, dict)):
+        if hasattr(self.adapter, "to_dict"):
             state["adapter"] = self.adapter.to_dict()
         return state
 

@@ -49,6 +49,8 @@ def find_backbone(
     name: str, *, revision: str | None = None, local_files_only: bool = False
 ) -> Path:
     """Return the folder of a model, checked: a local one, or one of the hub."""
+    if not name:
+        raise ValueError("model_name='' names no model; expected a folder or a name.")
     folder = Path(name)
     if not folder.is_dir():
         try:
@@ -308,6 +310,8 @@ def add_adapter(backbone: Any, adapter: Any, reduction_factor: float) -> Any:
         changes = {"reduction_factor": reduction_factor, "non_linearity": "relu"}
     try:
         config = adapters.AdapterConfig.load(adapter, **changes)
+        if config is None:
+            raise ValueError("it names no adapter")
         adapters.init(backbone)
         backbone.add_adapter(_ADAPTER, config=config)
         with quiet("adapters.model_mixin"):  # it warns before it has activated it

@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 
 # torch and pytorch-metric-learning take seconds to import: only when they are used.
 
+_LARGEST_SIZE = 2**20  # what is wider would take terabytes
+_LARGEST_COUNT = 2**31
+
 
 class TitleEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     """Base of the title embedders: a subclass makes a module, and batches of titles.
@@ -255,10 +258,15 @@ class TitleEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
 
     def _check_params(self) -> None:
         """Raise if a parameter that all embedders share is out of its range."""
-        check_scalar(self.embedding_dim, "embedding_dim", Integral, min_val=1)
-        check_scalar(self.n_epochs, "n_epochs", Integral, min_val=1)
-        check_scalar(self.batch_size, "batch_size", Integral, min_val=4)
-        check_scalar(self.patience, "patience", Integral, min_val=1)
+        for name, least, most in (
+            ("embedding_dim", 1, _LARGEST_SIZE),
+            ("n_epochs", 1, _LARGEST_COUNT),
+            ("batch_size", 4, _LARGEST_COUNT),
+            ("patience", 1, _LARGEST_COUNT),
+        ):
+            check_scalar(
+                getattr(self, name), name, Integral, min_val=least, max_val=most
+            )
         check_scalar(
             self.learning_rate,
             "learning_rate",

@@ -265,8 +265,10 @@ class LSTMTitleEmbedder(TitleEmbedder):
 
     def _check_params(self) -> None:
         super()._check_params()
-        check_scalar(self.hidden_size, "hidden_size", Integral, min_val=1)
-        check_scalar(self.n_layers, "n_layers", Integral, min_val=1)
+        check_scalar(
+            self.hidden_size, "hidden_size", Integral, min_val=1, max_val=2**16
+        )
+        check_scalar(self.n_layers, "n_layers", Integral, min_val=1, max_val=100)
         check_scalar(
             self.dropout,
             "dropout",

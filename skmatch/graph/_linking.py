@@ -58,4 +58,5 @@ def link_catalogues(scores: Any, *, threshold: float = 0.0) -> csr_array:
     is_match = column < graph.shape[1]
     ends = row[is_match], column[is_match]
     chosen = csr_array((np.ones(len(ends[0])), ends), shape=graph.shape)
-    return graph.multiply(chosen).tocsr().astype(np.float32)
+    with np.errstate(over="ignore"):  # what float32 cannot hold is infinite
+        return graph.multiply(chosen).tocsr().astype(np.float32)

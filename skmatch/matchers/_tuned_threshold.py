@@ -192,6 +192,8 @@ class TunedThresholdMatcherCV(
         _check_matcher(self.estimator)
         check_scoring(self.scoring)
         check_n_jobs(self.n_jobs)
+        for name in ("adapt_to_gallery", "refit"):
+            check_scalar(getattr(self, name), name, (bool, np.bool_))
         thresholds = self._check_thresholds()
         if y is None:
             raise ValueError(
@@ -441,6 +443,7 @@ def _score_gallery(
     """Rank all pairs of a gallery at or above a floor."""
     X, matcher = _before_matcher(estimator, X), copy(_matcher(estimator))
     if floor is None and isinstance(matcher, FaissThresholdMatcher):
+        matcher._unit_rows(X, reset=False)  # names what is wrong with a row
         rows = X if hasattr(X, "shape") else np.asarray(X)
         floor = lowest_threshold(rows, matcher.max_pairs)
     elif floor is None:
