@@ -12,9 +12,9 @@ result of an unbroken one, bit for bit.
 --sizes compares a save with what must be kept: the bytes of the arrays, texts and
 weights that a pickle of the same estimator holds, without what can be computed again.
 
-Hostile input is drawn by `tests/test_hostile.py`: an answer is right by a slow oracle or
-the rules of its case, or a ValueError or TypeError names the parameter or the row.
-Anything else fails the test, and then there is no result:
+Hostile input is drawn by `tests/test_hostile.py`: an answer is right by a slow oracle
+or the rules of its case, or a ValueError or TypeError names the parameter or the row.
+Anything else fails the test:
 
     SKMATCH_HOSTILE=10000 \
         SKMATCH_HOSTILE_RESULTS=benchmarks/results/robustness-hostile.json \

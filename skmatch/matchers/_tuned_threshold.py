@@ -191,9 +191,6 @@ class TunedThresholdMatcherCV(
         """Fit a new estimator: score graphs of the folds, threshold, refit."""
         _check_matcher(self.estimator)
         check_scoring(self.scoring)
-        check_n_jobs(self.n_jobs)
-        for name in ("adapt_to_gallery", "refit"):
-            check_scalar(getattr(self, name), name, (bool, np.bool_))
         thresholds = self._check_thresholds()
         if y is None:
             raise ValueError(
@@ -339,6 +336,9 @@ class TunedThresholdMatcherCV(
 
     def _check_together(self, floor: float | None) -> None:
         """Raise, before anything is fitted, if parameters do not go together."""
+        check_n_jobs(self.n_jobs)
+        for name in ("adapt_to_gallery", "refit"):
+            check_scalar(getattr(self, name), name, (bool, np.bool_))
         matcher = _matcher(self.estimator)
         if callable(self.scoring) and getattr(matcher, "match_singletons", False):
             raise ValueError(
