@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from joblib.externals.loky import get_reusable_executor
 
 from skmatch import LSTMTitleEmbedder, make_product_titles
 
@@ -36,6 +37,15 @@ def fitted(listings):
     return LSTMTitleEmbedder(
         embedding_dim=32, hidden_size=8, n_epochs=2, batch_size=64, random_state=0
     ).fit(titles, product_ids)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_idle_workers():
+    """End joblib's workers with each module: idle ones end by themselves, and a test
+    that needs them just then may wait for ever.
+    """
+    yield
+    get_reusable_executor().shutdown(wait=True)
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """Kills, forks, processes and threads: nothing is lost, and results stay the same."""
 
-import multiprocessing
-import runpy
+import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -31,28 +30,48 @@ def predict(matcher, titles):
     return matcher.predict(titles).toarray()
 
 
+def run(script, *args):
+    """Run a script in a process of its own: that of the tests is never forked."""
+    subprocess.run([sys.executable, "-W", "ignore", "-c", script, *args], check=True)
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no fork")
-def test_killed_saves_lose_nothing(tmp_path, monkeypatch):
+def test_killed_saves_lose_nothing(tmp_path):
     """Ten kills; benchmarks/robustness.py does more of them."""
-    monkeypatch.syspath_prepend(ROOT / "benchmarks")
-    robustness = runpy.run_path(str(ROOT / "benchmarks" / "robustness.py"))
-    assert robustness["kill_saves"](10, str(tmp_path / "saved")) == 0
+    script = "import sys; sys.path.insert(0, sys.argv[1]); import robustness as r; "
+    script += "assert r.kill_saves(10, sys.argv[2]) == 0"
+    run(script, ROOT / "benchmarks", tmp_path / "saved")
 
 
-def put(queue, matcher, titles):
-    queue.put(predict(matcher, titles))
+FORK = """
+import multiprocessing
+import numpy as np
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.pipeline import make_pipeline
+from skmatch import FaissThresholdMatcher, PairClassifierMatcher, make_product_titles
+
+titles, labels = make_product_titles(n_products=60, random_state=0)
+processes = multiprocessing.get_context("fork")
+
+def put(queue, matcher):
+    queue.put(matcher.predict(titles).toarray())
+
+for matcher in (
+    make_pipeline(TfidfVectorizer(), FaissThresholdMatcher(0.5)),
+    PairClassifierMatcher(cv=2, random_state=0),
+):
+    expected = matcher.fit(titles, labels).predict(titles).toarray()
+    queue = processes.SimpleQueue()
+    process = processes.Process(target=put, args=(queue, matcher))
+    process.start()
+    assert (queue.get() == expected).all()
+    process.join()
+"""
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere fork is not safe")
-@pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
-def test_fork_after_fit(matchers, listings):
-    processes = multiprocessing.get_context("fork")
-    for matcher in matchers:
-        expected, queue = predict(matcher, listings[0]), processes.SimpleQueue()
-        process = processes.Process(target=put, args=(queue, matcher, listings[0]))
-        process.start()
-        assert_array_equal(queue.get(), expected)
-        process.join()
+def test_fork_after_fit():
+    run(FORK)
 
 
 @pytest.mark.slow
