@@ -522,8 +522,10 @@ class PairClassifierMatcher(
 
     def _check_params(self) -> None:
         """Raise if a parameter is out of its range."""
-        check_scalar(self.n_candidates, "n_candidates", Integral, min_val=1)
-        check_scalar(self.n_levels, "n_levels", Integral, min_val=1)
+        check_scalar(
+            self.n_candidates, "n_candidates", Integral, min_val=1, max_val=2**20
+        )
+        check_scalar(self.n_levels, "n_levels", Integral, min_val=1, max_val=100)
         if isinstance(self.cv, Integral):
             check_scalar(self.cv, "cv", Integral, min_val=2)
         rules = ("tuned", "expected_f1")
