@@ -16,9 +16,8 @@ Hostile input is drawn by `tests/test_hostile.py`: an answer is right by a slow 
 or the rules of its case, or a ValueError or TypeError names the parameter or the row.
 Anything else fails the test:
 
-    SKMATCH_HOSTILE=10000 \
-        SKMATCH_HOSTILE_RESULTS=benchmarks/results/robustness-hostile.json \
-        pytest tests/test_hostile.py
+    export SKMATCH_HOSTILE=10000 SKMATCH_HOSTILE_RESULTS=FILE
+    pytest tests/test_hostile.py
 
 --memory gives the peak of the resident set above that before the call, each in a
 process of its own.
