@@ -31,16 +31,19 @@ def predict(matcher, titles):
 
 
 def run(script, *args):
-    """Run a script in a process of its own: that of the tests is never forked."""
-    subprocess.run([sys.executable, "-W", "ignore", "-c", script, *args], check=True)
+    """Return what a script prints; its process is forked, and not that of the tests."""
+    command = [sys.executable, "-W", "ignore", "-c", script, *args]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    return done.stdout.split()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no fork")
 def test_killed_saves_lose_nothing(tmp_path):
     """Ten kills; benchmarks/robustness.py does more of them."""
     script = "import sys; sys.path.insert(0, sys.argv[1]); import robustness as r; "
-    script += "assert r.kill_saves(10, sys.argv[2]) == 0"
-    run(script, ROOT / "benchmarks", tmp_path / "saved")
+    script += "print(r.kill_saves(10, sys.argv[2]), 'lost')"
+    lost = run(script, ROOT / "benchmarks", tmp_path / "saved")
+    assert lost == ["0", "lost"]
 
 
 FORK = """
@@ -64,14 +67,14 @@ for matcher in (
     queue = processes.SimpleQueue()
     process = processes.Process(target=put, args=(queue, matcher))
     process.start()
-    assert (queue.get() == expected).all()
+    print((queue.get() == expected).all())
     process.join()
 """
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere fork is not safe")
 def test_fork_after_fit():
-    run(FORK)
+    assert run(FORK) == ["True", "True"]
 
 
 @pytest.mark.slow
