@@ -512,7 +512,8 @@ class PairClassifierMatcher(
                     f"cv={self.cv!r} has a product with titles on both sides of a "
                     "split; expected class-disjoint folds, as of ClassDisjointKFold."
                 )
-            yield (side[is_scored[side]] for side in (train, test))
+            train, test = np.asarray(train), np.asarray(test)
+            yield train[is_scored[train]], test[is_scored[test]]
 
     def _threshold(self) -> float | str:
         return self.threshold_ if self.threshold == "tuned" else self.threshold

@@ -530,3 +530,19 @@ def test_edits_read_the_first_thousand_characters():
     ratio = compare_characters(titles, left, right).characters_ratio
     assert ratio[0] == 100
     assert ratio[1] < 100
+
+
+class Lists:
+    """A splitter whose indices are lists, as scikit-learn takes them."""
+
+    def split(self, X, y):
+        for train, test in ClassDisjointKFold(2).split(X, y):
+            yield train.tolist(), test.tolist()
+
+
+def test_splits_may_be_lists(split):
+    titles, labels = split[0][:200], split[1][:200]
+    ours, theirs = (
+        quick(cv=cv).fit(titles, labels) for cv in (ClassDisjointKFold(2), Lists())
+    )
+    assert ours.threshold_ == theirs.threshold_
