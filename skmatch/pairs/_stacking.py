@@ -11,6 +11,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -193,4 +194,6 @@ def _fit_classifier(classifier: Any, features: Any, is_match: NDArray[np.bool_])
         is_match = np.array([False])
     if is_match.all() or not is_match.any():
         classifier = DummyClassifier(strategy="prior")
-    return clone(classifier).fit(features, is_match)
+    # scikit-learn may fit in threads, which can leave each other's warning filters.
+    with warnings.catch_warnings():
+        return clone(classifier).fit(features, is_match)
