@@ -148,6 +148,7 @@ def make_product_titles(
     200
     """
     check_scalar(n_products, "n_products", Integral, min_val=1)
+    n_products = int(n_products)  # numpy refuses True
     rng = check_random_state(random_state)
     brands = [_make_brand(rng) for _ in range(max(5, n_products // 5))]
     drawn: dict[_Product, None] = {}  # without those that are drawn again

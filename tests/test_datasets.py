@@ -98,3 +98,9 @@ def test_bad_number_of_products():
         make_product_titles(0)
     with pytest.raises(TypeError, match="n_products must be an instance of"):
         make_product_titles(2.5)
+
+
+def test_any_integer_is_a_number_of_products():
+    for n_products in (True, np.uint8(1)):
+        _, product_ids = make_product_titles(n_products, random_state=0)
+        assert set(product_ids.tolist()) == {0}

@@ -342,7 +342,7 @@ WRONG: dict[str, Callable[[Any], Any]] = {
     "None": lambda rows: None,
     "dates": lambda rows: np.array(rows, dtype=float).astype("M8[s]"),
     "objects": lambda rows: np.full(np.shape(rows), {}, dtype=object),
-    "ragged": lambda rows: [*rows, [1.0]],
+    "ragged": lambda rows: [*rows, [*rows[-1], 1.0]],
     "the same name twice": lambda rows: pd.DataFrame(
         rows, columns=["a"] * len(rows[0])
     ),
@@ -885,7 +885,7 @@ def check_groups(answer: Any, drawn: Matrix, params: dict[str, Any]) -> None:
     if threshold is None:
         threshold = 0.5 if method in ("average", "complete") else 0
     reached = np.maximum(values, values.T)
-    reached[(reached.astype(np.float32) < np.float32(threshold)) | (reached == 0)] = 0
+    reached[(reached.astype(np.float32) < np.float32(threshold)) | (reached <= 0)] = 0
     parts = [*networkx.connected_components(networkx.from_numpy_array(reached))]
     found = [set(np.flatnonzero(answer == label)) for label in range(len(set(answer)))]
     assert answer.dtype == np.int64
@@ -1414,6 +1414,36 @@ MENDED: dict[str, tuple[Callable[[], Any], str]] = {
             VECTORS, LABELS
         ),
         "cv",
+    ),
+    "choice that is NA": (
+        lambda: AdapterBertEmbedder(pooling=pd.NA).fit(T12, Y12),
+        "pooling",
+    ),
+    "lengths that are no int": (
+        lambda: LSTMTitleEmbedder(ngram_range=(pd.NA, 3)).fit(T12, Y12),
+        "ngram_range",
+    ),
+    "switch that is NA": (
+        lambda: LSTMTitleEmbedder(verbose=pd.NA).fit(T12, Y12),
+        "verbose",
+    ),
+    "scoring of NA": (
+        lambda: TunedThresholdMatcherCV(
+            FaissThresholdMatcher(), scoring=(pd.NA, 1.0)
+        ).fit(VECTORS, LABELS),
+        "scoring",
+    ),
+    "average NA": (
+        lambda: skmatch.rowwise_f1_score([0, 1], np.eye(2), average=pd.NA),
+        "average",
+    ),
+    "bytes for a set of ids": (
+        lambda: skmatch.rowwise_f1_score(np.array([b"a"]), [[0.0]]),
+        "row 0 of y_true",
+    ),
+    "title of a single number": (
+        lambda: fitted("pairs").explain("tea", np.float32(math.nan)),
+        "title_b",
     ),
     "folder that is None": (lambda: skmatch.load(None), "folder"),
 }

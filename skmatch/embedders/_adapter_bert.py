@@ -383,10 +383,10 @@ class AdapterBertEmbedder(TitleEmbedder):
         check_scalar(self.warm_up, "warm_up", Real, min_val=0, max_val=1)
         check_scalar(self.weight_decay, "weight_decay", Real, min_val=0)
         for name, known in _CHOICES.items():
-            if getattr(self, name) not in known:
-                raise ValueError(
-                    f"{name}={getattr(self, name)!r}; expected one of {known}."
-                )
+            choice = getattr(self, name)
+            if not isinstance(choice, str) or choice not in known:
+                raise ValueError(f"{name}={choice!r}; expected one of {known}.")
+        check_scalar(self.store_backbone, "store_backbone", (bool, np.bool_))
         if self.precision == "int8" and self.backend != "openvino":
             raise ValueError(
                 f"precision='int8' with backend={self.backend!r}; expected "

@@ -282,6 +282,7 @@ class TitleEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
             max_val=1,
             include_boundaries="left",
         )
+        check_scalar(self.verbose, "verbose", (Integral, np.bool_))
 
     @property
     def _n_features_out(self) -> int:

@@ -278,8 +278,11 @@ class LSTMTitleEmbedder(TitleEmbedder):
             include_boundaries="left",
         )
         if self.ngram_range is not None:
-            lengths = np.asarray(self.ngram_range)
-            if lengths.shape != (2,) or not 1 <= lengths[0] <= lengths[1]:
+            lengths = np.array(self.ngram_range, dtype=object)
+            is_pair = lengths.shape == (2,) and all(
+                isinstance(length, Integral) for length in lengths
+            )
+            if not is_pair or not 1 <= lengths[0] <= lengths[1]:
                 raise ValueError(
                     f"ngram_range == {self.ngram_range!r}, must be None or a pair "
                     "(min_n, max_n) with 1 <= min_n <= max_n."

@@ -11,7 +11,7 @@ from scipy.sparse import csr_array, issparse
 from sklearn.utils.validation import check_consistent_length
 
 from skmatch._matrices import as_csr
-from skmatch.evaluation._labels import encode_labels
+from skmatch.evaluation._labels import BYTES, encode_labels
 
 
 def is_matrix(y: Any) -> bool:
@@ -87,13 +87,13 @@ def _id_sets(rows: Iterable[Any], name: str) -> list[frozenset[Any]]:
             f"{name} is a matrix and the other argument is not; give both as matrices, "
             "or labels as y_true and a matrix as y_pred, or both as sequences of ids."
         )
-    if isinstance(rows, (str, bytes)) or not isinstance(rows, Iterable):
+    if isinstance(rows, (str, *BYTES)) or not isinstance(rows, Iterable):
         raise ValueError(
             f"{name}={rows!r:.50}; expected a sequence of id sets, or a matrix."
         )
     sets = []
     for index, row in enumerate(rows):
-        if not isinstance(row, Iterable):
+        if isinstance(row, BYTES) or not isinstance(row, Iterable):
             raise ValueError(
                 f"row {index} of {name} is {row!r}; expected a set of ids or a string "
                 "of space-separated ids (labels go with a match matrix as y_pred)."

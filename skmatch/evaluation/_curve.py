@@ -129,7 +129,8 @@ def check_scoring(scoring: Any) -> None:
     if callable(scoring) or (isinstance(scoring, str) and scoring in names):
         return
     tuples = ("pair_fbeta", "recall_at_precision")
-    if not (isinstance(scoring, tuple) and len(scoring) == 2 and scoring[0] in tuples):
+    is_pair = isinstance(scoring, tuple) and len(scoring) == 2
+    if not (is_pair and isinstance(scoring[0], str) and scoring[0] in tuples):
         raise ValueError(
             f"scoring={scoring!r}; expected one of {list(names)}, ('pair_fbeta', "
             "beta), ('recall_at_precision', precision) or a callable."

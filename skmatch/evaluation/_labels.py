@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+BYTES = (bytes, bytearray, memoryview)  # which numpy and Python read as numbers
+
 
 def as_labels(labels: Any) -> NDArray[Any]:
     """Return labels as an array: what numpy would make str of fixed width, as objects.
@@ -29,6 +31,11 @@ def encode_labels(labels: ArrayLike, name: str) -> NDArray[np.intp]:
     numbers). Anything else, such as one that is missing, raises a ValueError that names
     its row: numpy and scikit-learn would make the str "nan" of it without a word.
     """
+    if isinstance(labels, (str, *BYTES)):
+        raise ValueError(
+            f"{name} should be a 1d array of product labels, got {labels!r:.50} "
+            "instead."
+        )
     if not hasattr(labels, "dtype"):  # as objects, so that nothing becomes str
         labels = np.array(labels, dtype=object)
     values = np.asarray(labels)

@@ -77,7 +77,7 @@ def rowwise_f1_score(
     >>> rowwise_f1_score(["a b", "a b", "c"], ["a b", "b", "c a"], average=None)
     array([1.        , 0.66666667, 0.66666667])
     """
-    if average not in ("samples", None):
+    if not (average is None or (isinstance(average, str) and average == "samples")):
         raise ValueError(f"average={average!r}; expected 'samples' or None.")
     if average is None and sample_weight is not None:
         raise ValueError("With average=None, expected sample_weight=None: no mean.")

@@ -42,10 +42,10 @@ def keep_entries(graph: csr_array, mask: NDArray[np.bool_]) -> csr_array:
 
 
 def above_threshold(scores: Any, threshold: float, name: str) -> csr_array:
-    """Return the float64 scores of a matrix at or above a threshold, without zeros."""
+    """Return the float64 scores above 0 of a matrix that reach a threshold."""
     check_scalar(threshold, "threshold", Real, min_val=0, max_val=1)
     graph = as_csr(scores, name)
     # Scores are float32, and so is the threshold that they may equal.
     with np.errstate(over="ignore"):  # inf reaches it, too
         reaches = graph.data.astype(np.float32) >= np.float32(threshold)
-    return keep_entries(graph.astype(np.float64), reaches & (graph.data != 0))
+    return keep_entries(graph.astype(np.float64), reaches & (graph.data > 0))

@@ -115,7 +115,10 @@ def _louvain(graph: csr_array) -> NDArray[np.int64]:
 
     # A row that matches itself is no reason to leave it alone.
     graph = keep_entries(graph, row_indices(graph) != graph.indices)
-    network = networkx.from_scipy_sparse_array(graph)
+    # Modularity has the square of their sum. A power of two rounds nothing.
+    exponent = np.frexp(graph.data.max(initial=0))[1]
+    scaled = np.ldexp(graph.data, -exponent), graph.indices, graph.indptr
+    network = networkx.from_scipy_sparse_array(csr_array(scaled, shape=graph.shape))
     groups = networkx.community.louvain_communities(network, seed=0)
     labels = np.empty(graph.shape[0], dtype=np.int64)
     for number, rows in enumerate(groups):

@@ -407,7 +407,7 @@ class PairClassifierMatcher(
         rows = []
         for name, title in (("title_a", title_a), ("title_b", title_b)):
             is_text = isinstance(title, str)
-            has_order = isinstance(title, Sequence) or hasattr(title, "shape")
+            has_order = isinstance(title, Sequence) or getattr(title, "shape", ()) != ()
             if isinstance(title, bytes) or not (is_text or has_order):
                 raise ValueError(
                     f"{name}={title!r}; expected a title of type str, or its fields."

@@ -48,12 +48,14 @@ class Vocabulary:
         self.vectors = self._prepare(vectors, [counts[word] for word in words])
         letters = sorted(set("".join(chain.from_iterable(sentences))) | {" "})
         self.letters = {letter: n for n, letter in enumerate(letters, start=1)}
-        self._hasher = ngram_range and HashingVectorizer(
-            analyzer="char_wb",
-            ngram_range=ngram_range,
-            n_features=n_columns,
-            dtype=np.float32,
-        )
+        self._hasher = None
+        if ngram_range is not None:
+            self._hasher = HashingVectorizer(
+                analyzer="char_wb",
+                ngram_range=(int(ngram_range[0]), int(ngram_range[1])),
+                n_features=n_columns,
+                dtype=np.float32,
+            )
         self._grams = self._hash(words)
 
     def __getstate__(self) -> dict[str, Any]:

@@ -356,6 +356,7 @@ def test_config_of_absurd_size(tuned, tmp_path, forge):
     ("params", "message"),
     [
         ({"pooling": "max"}, r"pooling='max'; expected one of \('mean', 'cls'"),
+        ({"pooling": ["mean"]}, r"pooling=\['mean'\]; expected one of"),
         ({"precision": "int4"}, "precision='int4'; expected one of"),
         ({"max_length": 2}, "max_length == 2, must be >= 3"),
         ({"max_length": 999}, "max_length == 999, must be <= 128"),

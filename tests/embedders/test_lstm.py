@@ -195,6 +195,15 @@ def test_without_ngrams_it_is_the_plain_cascade(quick, listings):
     assert_allclose(np.linalg.norm(embedder.transform(NEW), axis=1), 1, atol=1e-6)
 
 
+def test_ngram_range_may_be_an_array(quick, listings):
+    lengths = np.array([2, 3])
+    embeddings = [
+        quick(ngram_range=pair).fit(*listings).transform(NEW)
+        for pair in (lengths, (2, 3))
+    ]
+    assert_array_equal(*embeddings)
+
+
 def test_labels_may_be_str_and_not_consecutive(quick, listings):
     titles, product_ids = listings
     names = np.array([f"sku-{9 * p}" for p in product_ids], dtype=object)
@@ -378,6 +387,7 @@ def test_vectors_that_know_no_word_of_the_titles(quick, listings):
         ({"n_layers": 0}, "n_layers == 0, must be >= 1"),
         ({"dropout": 1.0}, "dropout == 1.0, must be < 1"),
         ({"ngram_range": (3, 2)}, r"ngram_range == \(3, 2\), must be None or"),
+        ({"ngram_range": (2, 3.5)}, r"ngram_range == \(2, 3.5\), must be None or"),
         ({"ngram_range": 3}, "ngram_range == 3, must be None or"),
         ({"n_epochs": 0}, "n_epochs == 0, must be >= 1"),
         ({"batch_size": 3}, "batch_size == 3, must be >= 4"),

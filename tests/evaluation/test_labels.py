@@ -104,6 +104,13 @@ def test_labels_of_another_shape():
         encode_labels(3, "y")
 
 
+@pytest.mark.parametrize("kind", [str, bytes, bytearray, memoryview])
+def test_text_and_bytes_are_no_labels(kind):
+    text = "ab" if kind is str else kind(b"ab")
+    with pytest.raises(ValueError, match="y should be a 1d array of product"):
+        encode_labels(text, "y")
+
+
 def test_complex_labels_are_refused():
     with pytest.raises(ValueError, match="Complex data not supported as y; expected"):
         encode_labels(np.array([1j, 2]), "y")

@@ -115,6 +115,32 @@ def test_threshold_by_default():
     assert group_matches(chain() > 0).tolist() == [0, 0, 0, 1, 1, 1]
 
 
+@pytest.mark.parametrize("exponent", [-1060, -500, 500, 1023])
+def test_scores_of_any_size(exponent):
+    """Louvain squares their sum."""
+    scores = np.ldexp(chain(), exponent)
+    labels = group_matches(scores, method="louvain")
+    assert labels.tolist() == [0, 0, 0, 1, 1, 1]
+
+
+def test_scores_of_all_sizes_at_once():
+    scores = chain()
+    scores[0, 1], scores[4, 5], scores[0, 5] = 1e300, 1e-320, 5e-324
+    labels = group_matches(scores, method="louvain")
+    assert labels[0] == labels[1]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_scores_of_zero_are_no_matches(method):
+    assert group_matches(np.zeros((2, 2)), method=method).tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_negative_scores_are_no_matches(method):
+    scores = np.full((2, 2), -1e-320)  # which float32 rounds to 0
+    assert group_matches(scores, method=method, threshold=0).tolist() == [0, 1]
+
+
 def test_match_seen_from_one_side_counts():
     assert group_matches(np.array([[1, 0.9], [0, 1]])).tolist() == [0, 0]
 
