@@ -1415,6 +1415,14 @@ MENDED: dict[str, tuple[Callable[[], Any], str]] = {
         ),
         "cv",
     ),
+    "adapter that is a number": (  # which would be read as an open file
+        lambda: AdapterBertEmbedder(adapter=0).fit(T12, Y12),
+        "adapter",
+    ),
+    "threshold beyond float64": (
+        lambda: skmatch.decide_matches(np.eye(2), 10**400),
+        "threshold",
+    ),
     "choice that is NA": (
         lambda: AdapterBertEmbedder(pooling=pd.NA).fit(T12, Y12),
         "pooling",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from numbers import Integral, Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -372,6 +373,11 @@ class AdapterBertEmbedder(TitleEmbedder):
     def _check_params(self) -> None:
         super()._check_params()
         check_scalar(self.model_name, "model_name", (str, os.PathLike))
+        if not isinstance(self.adapter, (str, Mapping)):
+            raise ValueError(
+                f"adapter={self.adapter!r}; expected the name of a configuration of "
+                "the adapters library, a dict, or an AdapterConfig."
+            )
         check_scalar(
             self.reduction_factor,
             "reduction_factor",

@@ -18,7 +18,7 @@ def as_labels(labels: Any) -> NDArray[Any]:
     Each of these would be as wide as the longest one, and what is not str become str.
     """
     if hasattr(labels, "dtype"):
-        return np.asarray(labels)
+        return _as_array(labels)
     values = np.array(labels, dtype=object)
     has_text = any(isinstance(label, str) for label in values.ravel())
     return values if has_text else np.array(labels)
@@ -38,7 +38,7 @@ def encode_labels(labels: ArrayLike, name: str) -> NDArray[np.intp]:
         )
     if not hasattr(labels, "dtype"):  # as objects, so that nothing becomes str
         labels = np.array(labels, dtype=object)
-    values = np.asarray(labels)
+    values = _as_array(labels)
     if values.ndim == 2 and values.shape[1] == 1:
         values = values[:, 0]
     if values.ndim != 1:
@@ -52,6 +52,14 @@ def encode_labels(labels: ArrayLike, name: str) -> NDArray[np.intp]:
         values = values.astype(object)
         _check_each(values, name)
     return np.unique(values, return_inverse=True)[1]
+
+
+def _as_array(labels: Any) -> NDArray[Any]:
+    """Return an array with all of each str: numpy's own lose a NUL at their end."""
+    values = np.asarray(labels)
+    if values.dtype.kind == "U" and not isinstance(labels, np.ndarray):
+        return np.asarray(labels, dtype=object)
+    return values
 
 
 def _check_each(values: NDArray[np.object_], name: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import sys
 from numbers import Integral, Real
 from typing import Any
 
@@ -94,7 +96,8 @@ def decide_matches(
         )
     check_decision(threshold, max_matches, mutual)
     # Float32, as the threshold that scores may equal; the diagonal is no candidate.
-    graph = graph.astype(np.float32, copy=False)
+    with np.errstate(over="ignore"):  # what float32 cannot hold is infinite
+        graph = graph.astype(np.float32, copy=False)
     graph = keep_entries(graph, row_indices(graph) != graph.indices)
     kept = keep_matches(
         graph,
@@ -126,7 +129,8 @@ def keep_matches(
     if isinstance(threshold, str):
         is_match = graph.data >= _thresholds_of_expected_f1(graph)
     else:
-        is_match = graph.data >= np.float32(threshold)
+        with np.errstate(over="ignore"):
+            is_match = graph.data >= np.float32(threshold)
     if max_matches is not None:
         kept = keep_entries(graph, is_match)
         is_best = _is_best_of_row(kept, max_matches)
@@ -145,8 +149,11 @@ def check_decision(threshold: Any, max_matches: Any, mutual: bool) -> None:
     """Raise if a parameter of a decision is out of its range."""
     if not (isinstance(threshold, str) and threshold == "expected_f1"):
         check_scalar(threshold, "threshold", Real)
-        if np.isnan(threshold):
-            raise ValueError("threshold == nan, must be a number.")
+        largest = sys.float_info.max
+        if not (abs(threshold) <= largest or abs(threshold) == math.inf):
+            raise ValueError(
+                f"threshold == {threshold!r:.50}, must be a number of float64."
+            )
     check_scalar(mutual, "mutual", (bool, np.bool_))
     if max_matches is not None:
         check_scalar(max_matches, "max_matches", Integral, min_val=1)
@@ -180,6 +187,8 @@ def _thresholds_of_expected_f1(graph: csr_array) -> NDArray[np.float32]:
     ``2 (1 + their sum) / (1 + k + 1 + the sum of all)``; it always matches itself.
     """
     row = row_indices(graph)
+    data = np.clip(graph.data, 0, 1)  # the nearest probability
+    graph = csr_array((data, graph.indices, graph.indptr), shape=graph.shape)
     falling = np.lexsort((-graph.data, row))
     probability = graph.data[falling].astype(np.float64)
     total = np.asarray(graph.sum(axis=1), np.float64).ravel()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 import warnings
 from numbers import Integral, Real
 from traceback import walk_stack
@@ -536,7 +537,7 @@ class FaissThresholdMatcher(
     def _check_params(self) -> None:
         """Raise if a parameter is out of its range."""
         check_scalar(self.threshold, "threshold", Real, min_val=-1, max_val=1)
-        if np.isnan(self.threshold):
+        if math.isnan(self.threshold):
             raise ValueError("threshold == nan, must be in [-1, 1].")
         check_scalar(self.index, "index", str)
         check_index(self.index)

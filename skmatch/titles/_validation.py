@@ -59,6 +59,8 @@ def _as_columns(X: Any) -> Any:
     if len(getattr(X, "shape", ())) != 1:
         return X
     values = np.asarray(X)
+    if values.dtype.kind == "U":  # of polars: numpy's str lose a NUL at their end
+        values = np.asarray(X, dtype=object)
     has_gap = values.dtype.kind == "f" and np.isnan(values).any()
     if values.size and values.dtype.kind in "biufc" and not has_gap:
         raise ValueError(

@@ -38,6 +38,7 @@ from skmatch.evaluation import encode_labels
         pd.Series([7, 3, 7], dtype="Int64"),
         pd.Series(["x", "a", "x"], dtype="string[pyarrow]"),
         pl.Series(["x", "a", "x"]),
+        pl.Series(["a\0", "a", "a\0"]),
         pl.Series([7, 3, 7]),
         pa.array(["x", "a", "x"]),
         pa.array([7, 3, 7]),

@@ -53,6 +53,22 @@ def test_a_pair_at_the_threshold_matches(graph):
     assert decide_matches(graph, float(np.nextafter(np.float32(0.6), 1))).nnz == 8
 
 
+@pytest.mark.parametrize("threshold", [0.5, 1e38, 1e300, 10**30, np.inf, -np.inf])
+def test_scores_and_thresholds_beyond_float32(threshold):
+    scores = np.array([[0, 1e300, -1e300], [1e300, 0, 0.1], [-1e300, 0.1, 0]])
+    found = decide_matches(scores, threshold).toarray()
+    with np.errstate(over="ignore"):
+        reached = scores.astype(np.float32) >= np.float32(threshold)
+    assert_array_equal(found, reached & (scores != 0) | np.eye(3, dtype=bool))
+
+
+def test_expected_f1_of_scores_that_are_no_probabilities():
+    scores = np.array([[0, 1e300, -1e300], [1e300, 0, 0.1], [-1e300, 0.1, 0]])
+    found = decide_matches(scores, "expected_f1").toarray()
+    expected = decide_matches(np.clip(scores, 0, 1), "expected_f1").toarray()
+    assert_array_equal(found, expected)
+
+
 def test_the_graph_that_is_given_is_left_alone(graph):
     before = graph.copy()
     decide_matches(graph, 0.65, max_matches=1, mutual=True, match_singletons=True)
@@ -131,7 +147,7 @@ def test_expected_f1_takes_sure_matches_and_leaves_faint_ones():
     ("arguments", "message"),
     [
         ((csr_array((2, 3)), 0.5), r"shape \(2, 3\); expected a square matrix"),
-        ((csr_array((2, 2)), np.nan), "threshold == nan, must be a number"),
+        ((csr_array((2, 2)), np.nan), "threshold == nan, must be a number of"),
         ((csr_array((2, 2)), 0.5, 0), "max_matches == 0, must be >= 1"),
         ((csr_array((2, 2)), 0.5, None, True), "mutual=True needs max_matches"),
     ],

@@ -23,6 +23,11 @@ def test_one_dimensional_titles(make):
     assert read(make(["Red Mug", "", "té 5€"])) == ["Red Mug", "", "té 5€"]
 
 
+@pytest.mark.parametrize("make", [list, pd.Series, pl.Series])
+def test_titles_that_end_with_nul(make):
+    assert read(make(["mug\0", "\0", "mug"])) == ["mug\0", "\0", "mug"]
+
+
 @pytest.mark.parametrize("make", [pd.DataFrame, pl.DataFrame])
 def test_fields_of_a_frame_are_joined(make):
     frame = make({"title": ["mug", "tea"], "size": [5, 12], "brand": ["x", "y"]})
