@@ -775,6 +775,8 @@ def check_pairs(mean: Callable[..., Any]) -> Callable[..., None]:
         if isinstance(found, Held):
             check_labels(answer, found)
             guess = sets_of_labels(found.read())
+        elif found.container == "1-D":  # labels, of as many rows as it has scores
+            guess = sets_of_labels(found.make().tolist())
         else:
             guess = sets_of_matrix(found)
         assert answer == pytest.approx(mean(true, guess))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import sys
 from numbers import Integral, Real
 from typing import Any
 
@@ -149,8 +148,11 @@ def check_decision(threshold: Any, max_matches: Any, mutual: bool) -> None:
     """Raise if a parameter of a decision is out of its range."""
     if not (isinstance(threshold, str) and threshold == "expected_f1"):
         check_scalar(threshold, "threshold", Real)
-        largest = sys.float_info.max
-        if not (abs(threshold) <= largest or abs(threshold) == math.inf):
+        try:
+            is_number = not math.isnan(threshold)
+        except OverflowError:  # of an int that no float can hold
+            is_number = False
+        if not is_number:
             raise ValueError(
                 f"threshold == {threshold!r:.50}, must be a number of float64."
             )

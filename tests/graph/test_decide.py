@@ -53,7 +53,9 @@ def test_a_pair_at_the_threshold_matches(graph):
     assert decide_matches(graph, float(np.nextafter(np.float32(0.6), 1))).nnz == 8
 
 
-@pytest.mark.parametrize("threshold", [0.5, 1e38, 1e300, 10**30, np.inf, -np.inf])
+@pytest.mark.parametrize(
+    "threshold", [0.5, np.float32(0.5), 1e38, 1e300, 10**30, np.inf, -np.inf]
+)
 def test_scores_and_thresholds_beyond_float32(threshold):
     scores = np.array([[0, 1e300, -1e300], [1e300, 0, 0.1], [-1e300, 0.1, 0]])
     found = decide_matches(scores, threshold).toarray()
