@@ -17,7 +17,7 @@ LEVELS = [
     {"pairs"},
     {"graph", "embedders"},
     {"search", "titles", "evaluation", "datasets"},
-    {"persistence", "_fitting", "_matrices"},
+    {"persistence", "_fitting", "_matrices", "_numbers"},
 ]
 STRANGERS = {
     "search": {"torch", "pytorch_metric_learning", "gensim"},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from numbers import Integral, Real
+from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 from sklearn.utils import check_scalar
 
+from skmatch._numbers import check_number
 from skmatch.embedders._backbones import (
     add_adapter,
     check_settings,
@@ -281,7 +282,7 @@ class AdapterBertEmbedder(TitleEmbedder):
         self.tokenizer_ = load_tokenizer(found)
         backbone = load_backbone(found, self.pooling == "pooler")
         module = self._make_module(
-            backbone, self.adapter, self.pooling, self.embedding_dim
+            backbone, self.adapter, self.pooling, int(self.embedding_dim)
         )
         batches = self._read(texts)
         rng = np.random.default_rng(seed)
@@ -378,16 +379,15 @@ class AdapterBertEmbedder(TitleEmbedder):
                 f"adapter={self.adapter!r}; expected the name of a configuration of "
                 "the adapters library, a dict, or an AdapterConfig."
             )
-        check_scalar(
+        check_number(
             self.reduction_factor,
             "reduction_factor",
-            Real,
             min_val=0,
             include_boundaries="neither",
         )
         check_scalar(self.max_length, "max_length", Integral, min_val=3)
-        check_scalar(self.warm_up, "warm_up", Real, min_val=0, max_val=1)
-        check_scalar(self.weight_decay, "weight_decay", Real, min_val=0)
+        check_number(self.warm_up, "warm_up", min_val=0, max_val=1)
+        check_number(self.weight_decay, "weight_decay", min_val=0)
         for name, known in _CHOICES.items():
             choice = getattr(self, name)
             if not isinstance(choice, str) or choice not in known:

@@ -6,7 +6,7 @@ import warnings
 from abc import abstractmethod
 from copy import deepcopy
 from functools import partial
-from numbers import Integral, Real
+from numbers import Integral
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -20,6 +20,7 @@ from sklearn.utils import Tags, check_random_state, check_scalar
 from sklearn.utils.validation import check_is_fitted
 
 from skmatch._fitting import fitting
+from skmatch._numbers import check_number
 from skmatch.embedders._device import find_device, seeded
 from skmatch.embedders._progress import show_progress
 from skmatch.evaluation import as_labels, encode_labels
@@ -111,7 +112,7 @@ class TitleEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
             seeded(device, seed),
             show_progress(total, self.verbose, self.log_dir) as (on_batch, on_epoch),
         ):
-            loss = make_loss(self.loss, len(classes), self.embedding_dim)
+            loss = make_loss(self.loss, len(classes), int(self.embedding_dim))
             objective = Objective(loss, make_miner(self.miner))
             texts, text_of_row = distinct(titles)
             module, batches = self._start(texts, seed)
@@ -267,22 +268,21 @@ class TitleEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
             check_scalar(
                 getattr(self, name), name, Integral, min_val=least, max_val=most
             )
-        check_scalar(
+        check_number(
             self.learning_rate,
             "learning_rate",
-            Real,
             min_val=0,
             include_boundaries="neither",
         )
-        check_scalar(
+        check_number(
             self.validation_fraction,
             "validation_fraction",
-            Real,
             min_val=0,
             max_val=1,
             include_boundaries="left",
         )
         check_scalar(self.verbose, "verbose", (Integral, np.bool_))
+        check_scalar(self.cache_gradients, "cache_gradients", (bool, np.bool_))
 
     @property
     def _n_features_out(self) -> int:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import warnings
-from numbers import Integral, Real
+from numbers import Integral
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from sklearn.utils import check_scalar
 
+from skmatch._numbers import check_number
 from skmatch.embedders._base import TitleEmbedder
 from skmatch.persistence import savable
 from skmatch.titles import (
@@ -227,7 +228,7 @@ class LSTMTitleEmbedder(TitleEmbedder):
             len(vocabulary.letters),
             hidden_size=self.hidden_size,
             n_layers=self.n_layers,
-            embedding_dim=self.embedding_dim,
+            embedding_dim=int(self.embedding_dim),
             dropout=self.dropout,
             has_ngrams=self.ngram_range is not None,
         )
@@ -269,10 +270,9 @@ class LSTMTitleEmbedder(TitleEmbedder):
             self.hidden_size, "hidden_size", Integral, min_val=1, max_val=2**16
         )
         check_scalar(self.n_layers, "n_layers", Integral, min_val=1, max_val=100)
-        check_scalar(
+        check_number(
             self.dropout,
             "dropout",
-            Real,
             min_val=0,
             max_val=1,
             include_boundaries="left",

@@ -9,13 +9,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from numbers import Real
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
-from sklearn.utils import check_scalar
+
+from skmatch._numbers import check_number
 
 # scoring(row, is_correct, n_true) -> scores of the first 0, 1, 2, ... entries.
 Scoring = Callable[
@@ -82,7 +82,14 @@ def score_curve(
                 "A scoring of your own knows nothing of match_singletons=True; "
                 "expected a scoring by name."
             )
-        scores = np.asarray(scoring(ranked.row, ranked.is_correct, ranked.n_true))
+        try:
+            returned = scoring(ranked.row, ranked.is_correct, ranked.n_true)
+        except TypeError as error:
+            raise TypeError(
+                f"scoring={scoring!r} cannot be called with (row, is_correct, n_true): "
+                f"{error}"
+            ) from error
+        scores = np.asarray(returned)
         if scores.shape != shape:
             raise ValueError(
                 f"scoring returned shape {scores.shape}; expected {shape}, a score for "
@@ -136,10 +143,9 @@ def check_scoring(scoring: Any) -> None:
             "beta), ('recall_at_precision', precision) or a callable."
         )
     is_share = scoring[0] == "recall_at_precision"
-    check_scalar(
+    check_number(
         scoring[1],
         f"{scoring[0]} of scoring",
-        Real,
         min_val=0,
         max_val=1 if is_share else None,
         include_boundaries="right" if is_share else "neither",

@@ -92,8 +92,15 @@ def rowwise_f1_score(
         raise ValueError("y_true and y_pred are empty; expected at least one row.")
     if sample_weight is None:
         return float(scores.mean())
-    check_consistent_length(scores, sample_weight)
-    weights = np.asarray(sample_weight, dtype=np.float64)
+    try:
+        weights = np.asarray(sample_weight, dtype=np.float64)
+    except (TypeError, ValueError, OverflowError):
+        weights = np.empty(0)
+    if weights.shape != scores.shape or not np.isfinite(weights).all():
+        raise ValueError(
+            f"sample_weight={sample_weight!r:.50}; expected a finite weight for each "
+            f"of the {len(scores)} rows."
+        )
     if not weights.sum() > 0:
         raise ValueError(
             f"sample_weight has the sum {weights.sum()}; expected one above 0."

@@ -17,7 +17,7 @@ def list_splits(
     cv: Any, X: Any, y: ArrayLike
 ) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
     """Return the splits of a splitter; raise if there is none, or one without rows."""
-    if not hasattr(cv, "split") or isinstance(cv, (str, bytes)):
+    if not hasattr(cv, "split") or isinstance(cv, (str, bytes, bytearray)):
         raise ValueError(
             f"cv={cv!r}; expected a number of folds, at least 2, or a splitter such as "
             "ClassDisjointKFold."

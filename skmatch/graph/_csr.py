@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from numbers import Real
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
-from sklearn.utils import check_scalar
 
 from skmatch._matrices import as_csr
+from skmatch._numbers import check_number
 
 
 def symmetrize(
@@ -43,7 +42,7 @@ def keep_entries(graph: csr_array, mask: NDArray[np.bool_]) -> csr_array:
 
 def above_threshold(scores: Any, threshold: float, name: str) -> csr_array:
     """Return the float64 scores above 0 of a matrix that reach a threshold."""
-    check_scalar(threshold, "threshold", Real, min_val=0, max_val=1)
+    check_number(threshold, "threshold", min_val=0, max_val=1)
     graph = as_csr(scores, name)
     # Scores are float32, and so is the threshold that they may equal.
     with np.errstate(over="ignore"):  # inf reaches it, too

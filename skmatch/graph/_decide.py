@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from numbers import Integral, Real
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ from scipy.sparse import csr_array, eye_array
 from sklearn.utils import check_scalar
 
 from skmatch._matrices import as_csr
+from skmatch._numbers import check_number
 from skmatch.graph._csr import keep_entries, row_indices
 
 # What rounding may make of the inner product of two float32 unit rows that is 0.
@@ -94,6 +94,7 @@ def decide_matches(
             f"score_graph has shape {graph.shape}; expected a square matrix."
         )
     check_decision(threshold, max_matches, mutual)
+    check_scalar(match_singletons, "match_singletons", (bool, np.bool_))
     # Float32, as the threshold that scores may equal; the diagonal is no candidate.
     with np.errstate(over="ignore"):  # what float32 cannot hold is infinite
         graph = graph.astype(np.float32, copy=False)
@@ -147,15 +148,7 @@ def keep_matches(
 def check_decision(threshold: Any, max_matches: Any, mutual: bool) -> None:
     """Raise if a parameter of a decision is out of its range."""
     if not (isinstance(threshold, str) and threshold == "expected_f1"):
-        check_scalar(threshold, "threshold", Real)
-        try:
-            is_number = not math.isnan(threshold)
-        except OverflowError:  # of an int that no float can hold
-            is_number = False
-        if not is_number:
-            raise ValueError(
-                f"threshold == {threshold!r:.50}, must be a number of float64."
-            )
+        check_number(threshold, "threshold")
     check_scalar(mutual, "mutual", (bool, np.bool_))
     if max_matches is not None:
         check_scalar(max_matches, "max_matches", Integral, min_val=1)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import inspect
-import math
 import warnings
-from numbers import Integral, Real
+from numbers import Integral
 from traceback import walk_stack
 from typing import Any, Self
 
@@ -24,6 +23,7 @@ from threadpoolctl import threadpool_info
 
 from skmatch._fitting import fitting
 from skmatch._matrices import as_csr, as_dense
+from skmatch._numbers import check_number
 from skmatch.graph import (
     ROUNDED_ZERO,
     check_decision,
@@ -536,15 +536,12 @@ class FaissThresholdMatcher(
 
     def _check_params(self) -> None:
         """Raise if a parameter is out of its range."""
-        check_scalar(self.threshold, "threshold", Real, min_val=-1, max_val=1)
-        if math.isnan(self.threshold):
-            raise ValueError("threshold == nan, must be in [-1, 1].")
+        check_number(self.threshold, "threshold", min_val=-1, max_val=1)
         check_scalar(self.index, "index", str)
         check_index(self.index)
-        check_scalar(
+        check_number(
             self.target_recall,
             "target_recall",
-            Real,
             min_val=0,
             max_val=1,
             include_boundaries="right",

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
-from numbers import Integral, Real
+from numbers import Integral
 from typing import Any, Self
 
 import numpy as np
@@ -23,6 +23,7 @@ from sklearn.utils import Tags, check_random_state, check_scalar
 from sklearn.utils.validation import check_is_fitted
 
 from skmatch._fitting import fitting
+from skmatch._numbers import check_number
 from skmatch.embedders import AdapterBertEmbedder, LSTMTitleEmbedder
 from skmatch.evaluation import (
     ClassDisjointKFold,
@@ -536,13 +537,15 @@ class PairClassifierMatcher(
                 f"one of {rules}."
             )
         if not isinstance(self.threshold, str):
-            check_scalar(self.threshold, "threshold", Real, min_val=0, max_val=1)
-        if not isinstance(self.pair_features, Iterable):
+            check_number(self.threshold, "threshold", min_val=0, max_val=1)
+        try:
+            functions = [*self.pair_features]
+        except TypeError as error:
             raise ValueError(
                 f"pair_features={self.pair_features!r}; expected a sequence of "
                 "callables."
-            )
-        for function in self.pair_features:
+            ) from error
+        for function in functions:
             if not callable(function):
                 raise ValueError(
                     f"pair_features holds {function!r}; expected callables on two "

@@ -321,7 +321,7 @@ class TunedThresholdMatcherCV(
             return None
         try:
             thresholds = np.array(self.thresholds, dtype=np.float64)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             thresholds = np.empty(0)
         if (
             thresholds.ndim != 1

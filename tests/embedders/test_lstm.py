@@ -195,6 +195,11 @@ def test_without_ngrams_it_is_the_plain_cascade(quick, listings):
     assert_allclose(np.linalg.norm(embedder.transform(NEW), axis=1), 1, atol=1e-6)
 
 
+def test_any_integer_is_a_dimension(quick, listings):
+    embedder = quick(embedding_dim=True).fit(*listings)
+    assert embedder.transform(NEW).shape == (len(NEW), 1)
+
+
 def test_ngram_range_may_be_an_array(quick, listings):
     lengths = np.array([2, 3])
     embeddings = [

@@ -118,6 +118,9 @@ def test_bad_input_is_named(y_true, y_pred, message):
 def test_bad_sample_weight():
     with pytest.raises(ValueError, match=r"sum 0\.0; expected one above 0"):
         rowwise_f1_score(["a"], ["a"], sample_weight=[0])
+    for weights in ([1, 1], 1, [np.nan], [10**400], ["x"]):
+        with pytest.raises(ValueError, match=r"finite weight for each of the 1 rows"):
+            rowwise_f1_score(["a"], ["a"], sample_weight=weights)
     with pytest.raises(ValueError, match="average=None, expected sample_weight=None"):
         rowwise_f1_score(["a"], ["a"], average=None, sample_weight=[1])
 
