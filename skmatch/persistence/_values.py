@@ -32,6 +32,7 @@ _SIMPLE = (bool, int, float, str, np.generic, PurePath, type)
 _ARRAY_KINDS = "biufU"  # bool, int, unsigned, float, str; never object
 _DEEPEST = 100  # objects in one another
 _FEW = 1000  # texts are written into the JSON, more into files of their own
+_MOST_BITS = 2**13  # of an int: Python reads and writes 4300 digits
 
 Node = Any
 
@@ -76,7 +77,7 @@ class Encoder:
                 raise _cannot(where, value)
             return {"kind": "type", "name": value.__name__}
         if not isinstance(value, np.generic):
-            return _encode_number(value)
+            return _encode_number(value, where)
         if value.dtype.kind not in _ARRAY_KINDS:
             raise _cannot(where, value)
         written = value.tobytes().hex()
@@ -365,9 +366,16 @@ def _check_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
     return dtype
 
 
-def _encode_number(value: float) -> Node:
+def _encode_number(value: float, where: str) -> Node:
     """Return an int or a float, also one that JSON does not know."""
-    plain = int(value) if isinstance(value, int) else float(value)
+    if isinstance(value, int):
+        if value.bit_length() > _MOST_BITS:
+            raise ValueError(
+                f"{where} is an int of {value.bit_length()} bits; expected at most "
+                f"{_MOST_BITS}."
+            )
+        return int(value)
+    plain = float(value)
     return plain if math.isfinite(plain) else {"kind": "number", "value": repr(plain)}
 
 

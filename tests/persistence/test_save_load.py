@@ -71,6 +71,7 @@ def saved(tmp_path):
         {f"word {n}": n for n in range(3000)},
         Counter({f"word {n}": n % 7 for n in range(3000)}),
         {f"word {n}": -n * 10**9 for n in range(3000)},
+        10**400,
         np.float32,
         np.float64(0.1),
         np.int32(-7),
@@ -132,6 +133,11 @@ def test_value_that_holds_itself(again):
     value.append(value)
     with pytest.raises(ValueError, match="nested too deeply, or holds itself"):
         again(value)
+
+
+def test_int_that_is_too_long(again):
+    with pytest.raises(ValueError, match=r"is an int of 20001 bits; expected at most"):
+        again(2**20000)
 
 
 class Unknown(BaseEstimator):
