@@ -12,6 +12,7 @@ from skmatch.datasets import make_product_titles
 from skmatch.embedders import AdapterBertEmbedder, LSTMTitleEmbedder
 from skmatch.evaluation import (
     ClassDisjointKFold,
+    DisjointPairsKFold,
     bcubed_f1_scorer,
     bcubed_precision_recall_f1,
     clustered_standard_error,
@@ -31,7 +32,7 @@ from skmatch.matchers import (
     PairClassifierMatcher,
     TunedThresholdMatcherCV,
 )
-from skmatch.pairs import PairExplanation
+from skmatch.pairs import PairExplanation, TitlePairClassifier
 from skmatch.persistence import load, save
 from skmatch.search import SearchReport
 
@@ -40,11 +41,13 @@ __version__ = "0.1.0"
 __all__ = [
     "AdapterBertEmbedder",
     "ClassDisjointKFold",
+    "DisjointPairsKFold",
     "FaissThresholdMatcher",
     "LSTMTitleEmbedder",
     "PairClassifierMatcher",
     "PairExplanation",
     "SearchReport",
+    "TitlePairClassifier",
     "TunedThresholdMatcherCV",
     "bcubed_f1_scorer",
     "bcubed_precision_recall_f1",

@@ -23,16 +23,21 @@ from skmatch.evaluation._curve import (
     score_curve,
     scores_at,
 )
-from skmatch.evaluation._labels import as_labels, encode_labels
+from skmatch.evaluation._labels import as_labels, encode_known_labels, encode_labels
 from skmatch.evaluation._rowwise import (
     clustered_standard_error,
     rowwise_f1_score,
     rowwise_f1_scorer,
 )
-from skmatch.evaluation._splitters import ClassDisjointKFold, list_splits
+from skmatch.evaluation._splitters import (
+    ClassDisjointKFold,
+    DisjointPairsKFold,
+    list_splits,
+)
 
 __all__ = [
     "ClassDisjointKFold",
+    "DisjointPairsKFold",
     "RankedMatches",
     "as_labels",
     "bcubed_f1_scorer",
@@ -49,4 +54,5 @@ __all__ = [
     "rowwise_f1_scorer",
     "score_curve",
     "scores_at",
+    "split_labels",
 ]

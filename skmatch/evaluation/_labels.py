@@ -54,6 +54,35 @@ def encode_labels(labels: ArrayLike, name: str) -> NDArray[np.intp]:
     return np.unique(values, return_inverse=True)[1]
 
 
+def encode_known_labels(labels: ArrayLike, name: str) -> NDArray[np.intp]:
+    """Return product labels as 0, 1, ..., and -1 for None, NaN, NA and -1.
+
+    -1 stands for no label as in scikit-learn's semi-supervised estimators.
+    """
+    is_text = isinstance(labels, (str, *BYTES))
+    values = np.empty(0) if is_text else np.asarray(as_labels(labels))
+    if values.ndim == 2 and values.shape[1] == 1:
+        values = values[:, 0]
+    if is_text or values.ndim != 1 or values.dtype.kind not in "iufOM":
+        return encode_labels(labels, name)
+    values = values.astype(object)
+    is_known = np.array([not _is_missing(label) for label in values], dtype=bool)
+    _check_each(values, name, is_known)
+    codes = np.full(len(values), -1)
+    codes[is_known] = np.unique(values[is_known], return_inverse=True)[1]
+    return codes
+
+
+def _is_missing(label: Any) -> bool:
+    """Tell whether a label says that there is none."""
+    is_number = isinstance(label, Real) and not isinstance(label, (bool, np.bool_))
+    return (
+        label is None
+        or type(label).__name__ in {"NAType", "NaTType"}
+        or (is_number and (label != label or label == -1))
+    )
+
+
 def _as_array(labels: Any) -> NDArray[Any]:
     """Return an array with all of each str: numpy's own lose a NUL at their end."""
     values = np.asarray(labels)
@@ -62,12 +91,17 @@ def _as_array(labels: Any) -> NDArray[Any]:
     return values
 
 
-def _check_each(values: NDArray[np.object_], name: str) -> None:
-    """Raise unless labels are there, and all of one kind."""
-    first = None
+def _check_each(
+    values: NDArray[np.object_], name: str, is_known: NDArray[np.bool_] | None = None
+) -> None:
+    """Raise unless labels are there, but those that are not known, and of one kind."""
+    first, first_row = "", 0
     for row, label in enumerate(values):
+        if is_known is not None and not is_known[row]:
+            continue
         kind = _kind_of(label)
-        first = first or kind
+        if not first:
+            first, first_row = kind, row
         if not kind:
             raise ValueError(
                 f"row {row} of {name} is {label!r:.50}; expected a product label, int "
@@ -75,8 +109,8 @@ def _check_each(values: NDArray[np.object_], name: str) -> None:
             )
         if kind != first:
             raise ValueError(
-                f"row {row} of {name} is {label!r:.50}, a {kind}, and row 0 is "
-                f"{values[0]!r:.50}, a {first}; expected labels of one kind."
+                f"row {row} of {name} is {label!r:.50}, a {kind}, and row {first_row} "
+                f"is {values[first_row]!r:.50}, a {first}; expected labels of one kind."
             )
 
 

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 from sklearn.model_selection import BaseCrossValidator, GroupKFold
 
 from skmatch.evaluation._labels import encode_labels
@@ -120,6 +122,129 @@ class ClassDisjointKFold(BaseCrossValidator):
             self.n_splits, shuffle=self.shuffle, random_state=self.random_state
         )
         yield from folds.split(X, groups=encode_labels(y, "y"))
+
+    def get_n_splits(
+        self, X: object = None, y: object = None, groups: object = None
+    ) -> int:
+        """Return the number of folds.
+
+        Parameters
+        ----------
+        X : object, default=None
+            Ignored; exists for API consistency.
+        y : object, default=None
+            Ignored; exists for API consistency.
+        groups : object, default=None
+            Ignored; exists for API consistency.
+
+        Returns
+        -------
+        n_splits : int
+            Number of folds.
+        """
+        return self.n_splits
+
+
+@savable
+class DisjointPairsKFold(BaseCrossValidator):
+    """K-fold cross-validation of pairs of titles with no product on both sides.
+
+    Titles that are joined by matching pairs are one product. Each fold tests the pairs
+    both of whose products are dealt to it, and trains on those neither of whose is. The
+    others, between a product of the one and one of the other side, are in neither: the
+    tested parts of all folds are not all pairs.
+
+    Parameters
+    ----------
+    n_splits : int, default=5
+        Number of folds, at least 2 and at most the number of products.
+    shuffle : bool, default=False
+        Whether to deal the products to the folds at random.
+    random_state : int, RandomState instance or None, default=None
+        Seed of the shuffling; only with ``shuffle=True``.
+
+    See Also
+    --------
+    ClassDisjointKFold : The same for titles with product ids.
+
+    Examples
+    --------
+    >>> from skmatch import DisjointPairsKFold
+    >>> X = [["tea", "Tea"], ["mug", "red mug"], ["tea", "mug"]]
+    >>> for train, test in DisjointPairsKFold(n_splits=2).split(X, [1, 1, 0]):
+    ...     print(train, test)
+    [1] [0]
+    [0] [1]
+    """
+
+    def __init__(
+        self,
+        n_splits: int = 5,
+        *,
+        shuffle: bool = False,
+        random_state: int | np.random.RandomState | None = None,
+    ) -> None:
+        self.n_splits = n_splits
+        self.shuffle = shuffle
+        self.random_state = random_state
+
+    def split(
+        self, X: Any, y: ArrayLike | None = None, groups: object = None
+    ) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
+        """Generate the indices of the training and the test pairs of each fold.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_pairs, 2) or (n_pairs, 2 * n_fields)
+            Pairs, as of :class:`TitlePairClassifier`.
+        y : array-like of shape (n_pairs,), bool, or 0 and 1
+            Whether a pair is the same product.
+        groups : object, default=None
+            Ignored; exists for API consistency.
+
+        Yields
+        ------
+        train : ndarray of shape (n_train,), dtype intp
+            Indices of the training pairs.
+        test : ndarray of shape (n_test,), dtype intp
+            Indices of the test pairs.
+
+        Raises
+        ------
+        ValueError
+            If `X` is not of pairs, `y` is missing, or there are fewer products than
+            `n_splits`.
+        """
+        values = np.asarray(X, dtype=object)
+        if values.ndim != 2 or values.shape[1] % 2:
+            raise ValueError(
+                f"X has shape {values.shape}; expected two titles for each pair, "
+                "(n_pairs, 2), or the fields of both sides, (n_pairs, 2 * n_fields)."
+            )
+        if y is None:
+            raise ValueError(
+                "DisjointPairsKFold.split got y=None; it needs y, whether each pair is "
+                "the same product, to keep every product on one side."
+            )
+        n_fields = values.shape[1] // 2
+        sides = np.concatenate([values[:, :n_fields], values[:, n_fields:]])
+        numbers: dict[tuple[Any, ...], int] = {}
+        rows = [numbers.setdefault(row, len(numbers)) for row in map(tuple, sides)]
+        a, b = np.array(rows, np.intp).reshape(2, -1)
+        same = np.asarray(y).astype(bool)
+        size = (len(numbers), len(numbers))
+        graph = coo_array((np.ones(same.sum()), (a[same], b[same])), shape=size)
+        products = connected_components(graph, directed=False)[1]
+        folds = GroupKFold(
+            self.n_splits, shuffle=self.shuffle, random_state=self.random_state
+        )
+        for _, dealt in folds.split(products, groups=products):
+            is_dealt = np.zeros(len(products), bool)
+            is_dealt[dealt] = True
+            yield (
+                np.flatnonzero(~is_dealt[a] & ~is_dealt[b]),
+                np.flatnonzero(is_dealt[a] & is_dealt[b]),
+            )
 
     def get_n_splits(
         self, X: object = None, y: object = None, groups: object = None

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from functools import cached_property
+from collections.abc import Callable, Sequence
 from numbers import Integral
 from typing import Any, Self
 
@@ -17,19 +16,15 @@ from sklearn.base import (
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
 )
-from sklearn.ensemble import HistGradientBoostingClassifier
-from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.utils import Tags, check_random_state, check_scalar
 from sklearn.utils.validation import check_is_fitted
 
 from skmatch._fitting import fitting
 from skmatch._numbers import check_number
-from skmatch.embedders import AdapterBertEmbedder, LSTMTitleEmbedder
 from skmatch.evaluation import (
     ClassDisjointKFold,
-    as_labels,
     best_threshold,
-    encode_labels,
+    encode_known_labels,
     list_splits,
     rowwise_f1_score,
 )
@@ -38,22 +33,38 @@ from skmatch.matchers._faiss_threshold import check_n_jobs
 from skmatch.matchers._ranked_decisions import Refinements, rank_decisions, warn_if_far
 from skmatch.pairs import (
     MOST_STORED,
-    Catalogue,
     CatalogueContext,
-    Copies,
     Fold,
+    LabelledPairs,
+    LazyCatalogue,
     PairExplanation,
-    PairModel,
     PairSettings,
     TrainingTitles,
+    check_pairs,
+    deal_products,
+    describe_folds,
+    describe_labelled,
+    draw_uncertain,
+    drop_contradictions,
     explain_pair,
     find_copies,
     fit_pair_model,
+    fit_without_labels,
+    join_products,
+    make_classifier,
+    make_embedders,
 )
 from skmatch.persistence import savable
 from skmatch.titles import check_titles
 
 Titles = NDArray[np.object_]
+# By whether there are product ids, and judged pairs.
+_SUPERVISION = {
+    (True, False): "product_ids",
+    (False, True): "pairs",
+    (True, True): "product_ids_and_pairs",
+    (False, False): "none",
+}
 _HARM = 0.002  # F1 that an assumption may cost on the training titles before a warning
 
 
@@ -95,8 +106,9 @@ class PairClassifierMatcher(
         on the training titles, each of which was decided by classifiers and embedders
         that have not seen its product. With "expected_f1" each title has as many
         matches, itself among them, as maximise its expected F1, and no threshold is
-        learned. Assumes that the probabilities are calibrated, so that their sum is the
-        number of matches. The matches need not be symmetric.
+        learned; without product ids "tuned" is this. Assumes that the probabilities
+        are calibrated, so that their sum is the number of matches. The matches need
+        not be symmetric.
     propagation : bool, default=True
         Whether the probabilities ``P`` of a level are averaged over the match graph:
         ``W (P + I) Wᵀ``, where row i of ``W`` weighs title i itself by 1 and its
@@ -134,13 +146,17 @@ class PairClassifierMatcher(
     classifiers_ : list of classifiers
         The classifier of each stacking level, fitted on the pairs of all folds.
     threshold_ : float
-        The threshold that :meth:`fit` chose or was given; nan if it is "expected_f1".
+        The threshold that :meth:`fit` chose or was given; nan if the expected F1
+        decides, as it does by "expected_f1" and without product ids.
     best_score_ : float
         Mean row-wise F1 of the training titles at `threshold_`, from cross-fitting.
+        Like the next two, nan without product ids: nothing honest can be said of it.
     candidate_recall_ : float
         Share of the pairs of the same product in the folds that are candidates.
     gallery_size_ : float
         Mean number of rows of a fold.
+    supervision_ : {"none", "pairs", "product_ids", "product_ids_and_pairs"}
+        Which labels :meth:`fit` learned from.
     n_samples_fit_ : int
         Number of titles of :meth:`fit`, the catalogue.
     n_features_in_, feature_names_in_ : int and ndarray
@@ -217,15 +233,22 @@ class PairClassifierMatcher(
         self.random_state = random_state
         self.n_jobs = n_jobs
 
-    def fit(self, X: Any, y: Any) -> Self:
-        """Learn from titles and their products which pairs are the same product.
+    def fit(
+        self, X: Any, y: Any = None, *, pairs: Any = None, is_match: Any = None
+    ) -> Self:
+        """Learn which pairs of titles are the same product, from the labels there are.
 
         Parameters
         ----------
         X : array-like of str of shape (n_samples,) or (n_samples, n_fields)
             Titles; fields are joined by a space.
-        y : array-like of shape (n_samples,)
-            Product labels, int or str. A product with one title is legal.
+        y : array-like of shape (n_samples,) or None, default=None
+            Product labels, int or str; of a row without one, None, NaN or -1. A
+            product with one title is legal.
+        pairs : array-like of int of shape (n_pairs, 2) or None, default=None
+            Rows of `X` that were judged, as of :meth:`suggest_pairs`.
+        is_match : array-like of bool of shape (n_pairs,) or None, default=None
+            Whether the two rows of each of `pairs` are the same product.
 
         Returns
         -------
@@ -235,32 +258,32 @@ class PairClassifierMatcher(
         Raises
         ------
         ValueError
-            If a parameter is out of its range, a title or a label is missing, or there
-            are fewer than two products.
+            If a parameter is out of its range, a title is missing, a label or a pair
+            is wrong, or there is one product only.
+
+        Notes
+        -----
+        Without a label, the classifiers have learned from made-up titles what shared,
+        missing and rare words, quantities and codes say. With judged pairs, they learn
+        from these, and what was learned from made-up titles is one more feature; with
+        few pairs it is calibrated, and no more. Of judged pairs that contradict each
+        other a warning names the rows.
         """
         with fitting(self) as fitted:
-            for what in fitted._fit(X, y):
+            for what in fitted._fit(X, y, pairs, is_match):
                 warnings.warn(what, UserWarning, stacklevel=2)
         return self
 
-    def _fit(self, X: Any, y: Any) -> list[str]:
+    def _fit(self, X: Any, y: Any, pairs: Any, is_match: Any) -> list[str]:
         """Fit a new matcher, and return what to warn of."""
         self._check_params()
-        if y is None:
-            raise ValueError(
-                "PairClassifierMatcher requires y to be passed, but the target y is "
-                "None: the product label of each row."
-            )
-        if getattr(y, "ndim", 1) == 1:
-            encode_labels(y, "y")  # scikit-learn would make str of what is missing
-            y = as_labels(y)
-        titles, y = check_titles(self, X, y, reset=True)
-        training = TrainingTitles(titles, _fields(X), y, encode_labels(y, "y"))
+        titles, labels = self._check_labels(X, y)
+        fields = _fields(X)
         rng = check_random_state(self.random_state)
         seed = int(rng.randint(2**31 - 1))
         settings = PairSettings(
-            embedders=_make_embedders(self.embedders, seed),
-            classifier=_make_classifier(self.classifier, seed),
+            embedders=make_embedders(self.embedders, seed),
+            classifier=make_classifier(self.classifier, seed),
             pair_features=self.pair_features,
             n_candidates=self.n_candidates,
             n_levels=self.n_levels,
@@ -268,21 +291,50 @@ class PairClassifierMatcher(
             seed=seed,
             n_threads=effective_n_jobs(self.n_jobs),
         )
-        splits = [*self._split(training, seed)]
-        if len(splits) < 2:
-            raise ValueError(
-                f"cv={self.cv!r} gives {len(splits)} split; expected at least 2, since "
-                "what one tells the classifier of the other is out-of-fold."
+        judged, failed = None, []
+        if pairs is not None or is_match is not None:
+            judged = check_pairs(pairs, is_match, len(titles))
+            judged, contradictions = drop_contradictions(judged, labels)
+            failed += [contradictions] if contradictions else []
+        products = join_products(labels, judged)
+        training = TrainingTitles(titles, fields, products)
+        galleries: list[LabelledPairs] = []
+        tests: list[NDArray[np.intp]] = []
+        labelled = np.flatnonzero(labels >= 0)
+        if len(labelled):
+            with_ids = training.at(labelled)
+            splits = self._split(with_ids, seed)
+            tests = [test for _, test in splits]
+            galleries += describe_folds(with_ids, splits, settings)
+        if judged is not None:
+            n_folds = len(tests) or self._n_folds()
+            fold = deal_products(
+                products, judged, [labelled[test] for test in tests], n_folds, seed
             )
-        model, folds = fit_pair_model(training, splits, settings)
-        scores = _FoldScores(folds)
-        self._choose_threshold(scores)
+            galleries += describe_labelled(training, *judged, fold, settings)
+        if galleries:
+            model, said = fit_pair_model(
+                training, galleries, settings, transfers=judged is not None
+            )
+        else:
+            model, said = fit_without_labels(training, settings), []
+        self.supervision_ = _SUPERVISION[bool(tests), judged is not None]
+        if tests:
+            folds = [
+                Fold(with_ids.labels[test], int(own.is_match.sum()), level)
+                for test, own, level in zip(tests, galleries, said, strict=False)
+            ]
+            scores = _FoldScores(folds)
+            self._choose_threshold(scores)
+            failed += self._failed_assumptions(scores)
+        else:
+            self._leave_threshold()
         self.embedders_ = model.describer.embedders
-        self.classifiers_ = model.classifiers
+        self.classifiers_ = (model.levels or model.transferred).classifiers
         self.n_samples_fit_ = len(titles)
         self._model_ = model
-        self._catalogue_ = _LazyCatalogue(model, titles, training.fields, self.n_jobs)
-        return self._failed_assumptions(scores)
+        self._catalogue_ = LazyCatalogue(model, titles, fields, self.n_jobs)
+        return failed
 
     def predict(self, X: Any) -> csr_array:
         """Match titles with one another: :meth:`score_graph`, then decide.
@@ -301,7 +353,7 @@ class PairClassifierMatcher(
             that of a fold, or less than a third, and the threshold was tuned.
         """
         graph = self._score_graph(X)
-        if self.threshold == "tuned":
+        if self.threshold == "tuned" and not np.isnan(self.gallery_size_):
             warn_if_far(graph.shape[0], self.gallery_size_, "cv")
         return decide_matches(graph, self._threshold(), **self._refinements())
 
@@ -376,6 +428,32 @@ class PairClassifierMatcher(
         graph = self._catalogue_.copies.spread_columns(levels[-1].of_left.graph)
         return keep_matches(graph, self._threshold(), **self._refinements())
 
+    def suggest_pairs(self, X: Any, n_pairs: int) -> NDArray[np.intp]:
+        """Return the pairs of titles whose answers would teach most.
+
+        Judge them, and fit again with ``fit(X, pairs=pairs, is_match=answers)``.
+
+        Parameters
+        ----------
+        X : array-like of str of shape (n_samples,) or (n_samples, n_fields)
+            Titles, matched with one another.
+        n_pairs : int
+            Number of pairs, at least 1.
+
+        Returns
+        -------
+        pairs : ndarray of shape (n_suggested, 2), dtype intp
+            Rows of `X`, drawn at random, more often where the probability ``p`` of a
+            match is uncertain: by the square root of ``p (1 - p)``. No title is in two
+            of them while there are others, and there are fewer than `n_pairs` if there
+            are not as many candidates.
+        """
+        check_scalar(n_pairs, "n_pairs", Integral, min_val=1)
+        graph = self._score_graph(X)
+        titles, _ = check_titles(self, X, reset=False)
+        seed = check_random_state(self.random_state).randint(2**31 - 1)
+        return draw_uncertain(graph, titles, n_pairs, seed)
+
     def explain(self, title_a: Any, title_b: Any) -> PairExplanation:
         """Tell why two titles match or do not, beside those of the catalogue.
 
@@ -436,6 +514,22 @@ class PairClassifierMatcher(
         check_is_fitted(self)
         return self._model_.feature_names()
 
+    def _check_labels(self, X: Any, y: Any) -> tuple[Titles, NDArray[np.intp]]:
+        """Return titles, and the code of each one's label; -1 is none."""
+        if y is None:
+            titles, _ = check_titles(self, X, reset=True)
+            return titles, np.full(len(titles), -1)
+        labels = encode_known_labels(y, "y")
+        # Checked by scikit-learn for its length; it would refuse what is missing.
+        titles, _ = check_titles(self, X, labels, reset=True)
+        return titles, labels
+
+    def _leave_threshold(self) -> None:
+        """Set what product ids would have told: the expected F1 has to decide."""
+        is_number = not isinstance(self.threshold, str)
+        self.threshold_ = float(self.threshold) if is_number else np.nan
+        self.best_score_ = self.candidate_recall_ = self.gallery_size_ = np.nan
+
     def _choose_threshold(self, folds: _FoldScores) -> None:
         """Set the threshold, and what the folds say of it and of the candidates."""
         refinements = Refinements.of(self)
@@ -491,7 +585,16 @@ class PairClassifierMatcher(
         )
         return failed
 
-    def _split(self, training: TrainingTitles, seed: int) -> Iterator[Any]:
+    def _n_folds(self) -> int:
+        """Return the number of folds of judged pairs."""
+        if not isinstance(self.cv, Integral):
+            raise ValueError(
+                f"cv={self.cv!r}; expected an int, the number of folds, where pairs "
+                "are judged and y is None."
+            )
+        return int(self.cv)
+
+    def _split(self, training: TrainingTitles, seed: int) -> list[Any]:
         """Part the training titles by product."""
         labels = training.labels
         n_products = len(np.unique(labels))
@@ -506,6 +609,7 @@ class PairClassifierMatcher(
             cv = ClassDisjointKFold(n_folds, shuffle=True, random_state=seed)
         scored = find_copies(training.titles, labels).scored
         is_scored = np.isin(np.arange(len(labels)), scored)
+        splits = []
         for train, test in list_splits(cv, training.titles, labels):
             common = np.intersect1d(labels[train], labels[test])
             if common.size:
@@ -514,10 +618,19 @@ class PairClassifierMatcher(
                     "split; expected class-disjoint folds, as of ClassDisjointKFold."
                 )
             train, test = np.asarray(train), np.asarray(test)
-            yield train[is_scored[train]], test[is_scored[test]]
+            splits.append((train[is_scored[train]], test[is_scored[test]]))
+        if len(splits) < 2:
+            raise ValueError(
+                f"cv={self.cv!r} gives {len(splits)} split; expected at least 2, since "
+                "what one tells the classifier of the other is out-of-fold."
+            )
+        return splits
 
     def _threshold(self) -> float | str:
-        return self.threshold_ if self.threshold == "tuned" else self.threshold
+        """Return the threshold; where none could be tuned, the rule that needs none."""
+        if self.threshold != "tuned":
+            return self.threshold
+        return "expected_f1" if np.isnan(self.threshold_) else self.threshold_
 
     def _refinements(self) -> dict[str, Any]:
         return Refinements.of(self)._asdict()
@@ -564,7 +677,7 @@ class PairClassifierMatcher(
         tags = super().__sklearn_tags__()
         tags.input_tags.two_d_array = True
         tags.input_tags.string = True
-        tags.target_tags.required = True
+        tags.target_tags.required = False
         tags.transformer_tags.preserves_dtype = []
         return tags
 
@@ -604,85 +717,6 @@ class _FoldScores:
                 format="csr",
             )
         )
-
-
-@savable
-class _LazyCatalogue:
-    """The titles of a fit, matched among themselves when they are first needed."""
-
-    def __init__(
-        self, model: PairModel, titles: Titles, fields: Titles, n_jobs: int | None
-    ) -> None:
-        self._model, self._titles, self._fields = model, titles, fields
-        self._n_jobs = n_jobs
-
-    @cached_property
-    def copies(self) -> Copies:
-        """Which of the titles are matched."""
-        fields = self._fields if self._fields.ndim == 2 else None
-        return find_copies(self._titles, fields)
-
-    @cached_property
-    def described(self) -> Catalogue:
-        """The catalogue to match others with."""
-        rows = self.copies.scored
-        titles, fields = self._titles[rows], self._fields[rows]
-        n_threads = effective_n_jobs(self._n_jobs)
-        return self._model.make_catalogue(titles, fields, n_threads)
-
-    def __getstate__(self) -> dict[str, Any]:
-        made = ("copies", "described")
-        return {k: v for k, v in vars(self).items() if k not in made}
-
-
-def _make_classifier(classifier: Any, seed: int) -> Any:
-    """Return the classifier of a parameter, or the default."""
-    if classifier is not None:
-        if isinstance(classifier, type) or not hasattr(classifier, "get_params"):
-            raise ValueError(
-                f"classifier={classifier!r}; expected None or a classifier with "
-                "predict_proba."
-            )
-        return classifier
-    return HistGradientBoostingClassifier(
-        learning_rate=0.1,
-        max_iter=100,
-        l2_regularization=1.0,
-        min_samples_leaf=40,
-        early_stopping=False,
-        random_state=seed,
-    )
-
-
-def _make_embedders(embedders: Any, seed: int) -> list[Any]:
-    """Return the embedders that a parameter names."""
-    named: dict[str, Callable[[], Any]] = {
-        "tfidf": lambda: TfidfVectorizer(
-            analyzer="char_wb", ngram_range=(2, 4), sublinear_tf=True, dtype=np.float32
-        ),
-        "words": lambda: TfidfVectorizer(
-            token_pattern=r"\w+", sublinear_tf=True, dtype=np.float32
-        ),
-        "lstm": lambda: LSTMTitleEmbedder(random_state=seed),
-        "bert": lambda: AdapterBertEmbedder(random_state=seed),
-    }
-    if embedders is None:
-        embedders = ["tfidf", "words"]
-    listed = list(embedders) if isinstance(embedders, (list, tuple)) else [embedders]
-    made = []
-    for embedder in listed:
-        if isinstance(embedder, str) and embedder in named:
-            made.append(named[embedder]())
-        elif hasattr(embedder, "fit") and hasattr(embedder, "transform"):
-            made.append(embedder)
-        else:
-            raise ValueError(
-                f"embedders holds {embedder!r}; expected transformers or names of "
-                f"{sorted(named)}."
-            )
-    if not made:
-        raise ValueError("embedders is empty; expected at least one transformer.")
-    return made
 
 
 def _fields(X: Any) -> Titles:

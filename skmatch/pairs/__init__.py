@@ -7,36 +7,78 @@ pair beside a catalogue.
 - ``_model.py``: the fitted pair model; read `PairModel.score` first
 - ``_stacking.py``: how it is fitted, out of fold, level by level
 - ``_context.py``: candidates and what is around them, for each of the three contexts
+- ``_defaults.py``: the embedders and the classifier that a parameter names
+- ``_lazy_catalogue.py``: a catalogue, matched among itself when it is needed
 - ``_copies.py``: which rows of a title that is there very often are scored
 - ``_text_features.py``: words, quantities, codes, characters, lengths; add yours here
 - ``_graph_features.py``: what a score means among those of the other candidates
 - ``_parsed_titles.py``: words, quantities and codes of titles, read once
+- ``_title_pair_classifier.py``: TitlePairClassifier, the estimator
+- ``_transfer.py``: what is learned without a label, from pairs of made-up titles
+- ``_labelled_pairs.py``: pairs that someone judged: checks, contradictions, folds
 - ``_word_weights.py``: a learned weight of each word
 - ``_explanation.py``: what each feature adds
 """
 
-from skmatch.pairs._context import Catalogue, CatalogueContext
+from skmatch.pairs._context import Catalogue, CatalogueContext, GalleryContext
 from skmatch.pairs._copies import MOST_STORED, Copies, find_copies
+from skmatch.pairs._defaults import make_classifier, make_embedders
 from skmatch.pairs._explanation import PairExplanation, explain_pair
-from skmatch.pairs._model import PairModel
+from skmatch.pairs._labelled_pairs import (
+    JudgedPairs,
+    check_answers,
+    check_pairs,
+    deal_products,
+    draw_uncertain,
+    drop_contradictions,
+    join_products,
+)
+from skmatch.pairs._lazy_catalogue import LazyCatalogue
+from skmatch.pairs._model import DescribedPairs, PairModel
 from skmatch.pairs._stacking import (
     Fold,
+    LabelledPairs,
     PairSettings,
     TrainingTitles,
+    describe_folds,
+    describe_labelled,
+    fit_describer,
     fit_pair_model,
+    fit_without_labels,
 )
+from skmatch.pairs._title_pair_classifier import TitlePairClassifier
+from skmatch.pairs._transfer import fit_transferred
 
 __all__ = [
     "MOST_STORED",
     "Catalogue",
     "CatalogueContext",
     "Copies",
+    "DescribedPairs",
     "Fold",
+    "GalleryContext",
+    "JudgedPairs",
+    "LabelledPairs",
+    "LazyCatalogue",
     "PairExplanation",
     "PairModel",
     "PairSettings",
+    "TitlePairClassifier",
     "TrainingTitles",
+    "check_answers",
+    "check_pairs",
+    "deal_products",
+    "describe_folds",
+    "describe_labelled",
+    "draw_uncertain",
+    "drop_contradictions",
     "explain_pair",
     "find_copies",
+    "fit_describer",
     "fit_pair_model",
+    "fit_transferred",
+    "fit_without_labels",
+    "join_products",
+    "make_classifier",
+    "make_embedders",
 ]

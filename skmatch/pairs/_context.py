@@ -103,6 +103,7 @@ class GalleryContext:
     """Pairs of titles with one another."""
 
     left: EncodedTitles
+    given: PairIndices | None = None  # pairs that are scored besides the nearest ones
     holds_left: ClassVar[bool] = True
     holds_right: ClassVar[bool] = True
 
@@ -114,13 +115,20 @@ class GalleryContext:
     def candidates(self, n_candidates: int, n_threads: int) -> PairIndices:
         """Pair each title with its nearest ones; a pair comes once."""
         n_titles = len(self.left)
-        keys = [np.empty(0, np.intp)]
+        keys = [np.empty(0, np.intp) if self.given is None else self._keys(self.given)]
         for X in self.left.embeddings:
             # Each is its own nearest.
             a, b = nearest_neighbors(X, X, n_candidates + 1, n_threads)
-            small, large = np.minimum(a, b), np.maximum(a, b)
-            keys.append((small * n_titles + large)[small != large])
+            keys.append(self._keys(PairIndices(a, b))[a != b])
         return PairIndices(*np.divmod(np.unique(np.concatenate(keys)), n_titles))
+
+    def find(self, some: PairIndices, pairs: PairIndices) -> NDArray[np.intp]:
+        """Return which of the pairs of :meth:`candidates` these ones are."""
+        return np.searchsorted(self._keys(pairs), self._keys(some))
+
+    def _keys(self, pairs: PairIndices) -> NDArray[np.intp]:
+        """Return a number for each pair, whichever of the two comes first."""
+        return np.minimum(*pairs) * len(self.left) + np.maximum(*pairs)
 
     def parse(
         self, counts_of_fit: WordCounts, pairs: PairIndices

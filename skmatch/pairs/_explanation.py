@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skmatch.pairs._context import Catalogue, CatalogueContext, PairContext
-from skmatch.pairs._model import PairModel, log_odds
+from skmatch.pairs._model import PairModel, Replaced, log_odds
 
 
 class PairExplanation(NamedTuple):
@@ -58,7 +58,7 @@ def explain_pair(
     probability = levels_of_pair[-1].probabilities
     many, added = pair.repeat(len(model.background)), []
     for column in range(features.shape[1]):
-        changed, _ = model.score(many, (column, model.background[:, column]))
+        changed, _ = model.score(many, Replaced(column, model.background[:, column]))
         without = log_odds(changed[-1].probabilities).mean()
         added.append(float(log_odds(probability)[0] - without))
     names, values = model.feature_names(), features[0]

@@ -114,42 +114,94 @@ class PairDescriber(NamedTuple):
         return names
 
 
-@savable
-class PairModel(NamedTuple):
-    """All that a fit has learned of pairs; nothing in it changes."""
+class Replaced(NamedTuple):
+    """Other values for one feature, as in an explanation."""
 
-    describer: PairDescriber
-    word_weights: Any  # classifier of the words that both titles or one alone have
-    classifiers: list[Any]  # of each stacking level
-    propagates: bool
-    background: NDArray[np.float32]  # features of training pairs, for explanations
+    column: int
+    values: NDArray[np.float32]  # (n_pairs,)
+
+    def apply(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the features with these values, if the feature is among them."""
+        if self.column >= features.shape[1]:
+            return features
+        features = features.copy()
+        features[:, self.column] = self.values
+        return features
+
+
+@savable
+class StackedLevels(NamedTuple):
+    """The classifiers of the stacking levels, and which features each of them sees."""
+
+    classifiers: list[Any]
+    columns: list[NDArray[np.intp]] | None  # of each level; None: all
 
     def score(
         self,
         pairs: DescribedPairs,
-        replaced: tuple[int, NDArray[np.float32]] | None = None,
+        described: NDArray[np.float32],
+        propagates: bool,
+        replaced: Replaced | None = None,
+        n_before: int = 0,
     ) -> tuple[list[Level], NDArray[np.float32]]:
         """Return what each level says, and the features that the last one sees.
 
-        `replaced` are a column of the features and other values for it, as in an
-        explanation.
+        `n_before` levels of the context come before these.
         """
-        weights = weigh_words(self.word_weights, pairs)
-        described = features = np.column_stack([pairs.features, weights])
+        features = described
         levels: list[Level] = []
         for level, classifier in enumerate(self.classifiers):
             if level:
                 features = pairs.add_level(described, levels[-1])
-            if replaced is not None and replaced[0] < features.shape[1]:
-                features = features.copy()
-                features[:, replaced[0]] = replaced[1]
-            probabilities = match_probability(classifier, features)
+            if replaced is not None:
+                features = replaced.apply(features)
+            seen = (
+                features if self.columns is None else features[:, self.columns[level]]
+            )
+            probabilities = match_probability(classifier, seen)
             levels.append(
                 pairs.context.propagate(
-                    level, probabilities, pairs.indices, self.propagates
+                    n_before + level, probabilities, pairs.indices, propagates
                 )
             )
         return levels, features
+
+
+@savable
+class PairModel(NamedTuple):
+    """All that a fit has learned of pairs; nothing in it changes.
+
+    Without labels there is the transferred part alone; with product ids there is none.
+    """
+
+    describer: PairDescriber
+    transferred: StackedLevels | None  # learned from the pairs of made-up titles
+    word_weights: Any  # classifier of the words that both titles or one alone have
+    levels: StackedLevels | None  # learned from labels
+    propagates: bool
+    background: NDArray[np.float32]  # features of training pairs, for explanations
+
+    def score(
+        self, pairs: DescribedPairs, replaced: Replaced | None = None
+    ) -> tuple[list[Level], NDArray[np.float32]]:
+        """Return what each level says, and the features that the last one sees.
+
+        The levels of the transferred part come first.
+        """
+        features = pairs.features
+        levels: list[Level] = []
+        if self.transferred is not None:
+            levels, before_last = self.transferred.score(
+                pairs, features, self.propagates, replaced
+            )
+            if self.levels is None:
+                return levels, before_last
+            features = np.column_stack([features, log_odds(levels[-1].propagated)])
+        features = np.column_stack([features, weigh_words(self.word_weights, pairs)])
+        own, features = self.levels.score(
+            pairs, features, self.propagates, replaced, len(levels)
+        )
+        return [*levels, *own], features
 
     def score_graph(self, titles: Titles, fields: Titles, n_threads: int) -> csr_array:
         """Return the match probabilities of the pairs of a gallery: (n, n)."""
@@ -169,8 +221,12 @@ class PairModel(NamedTuple):
 
     def feature_names(self) -> list[str]:
         """Return the names of the features that the last level sees."""
-        names = [*self.describer.feature_names(), "words_learned"]
-        n_levels = len(self.classifiers)
+        names = self.describer.feature_names()
+        levels = self.levels or self.transferred
+        if self.levels is not None:
+            names += ["transferred"] * (self.transferred is not None)
+            names += ["words_learned"]
+        n_levels = len(levels.classifiers)
         if n_levels > 1:
             names += graph_feature_names(f"level{n_levels - 1}")
         return names

@@ -77,7 +77,8 @@ class ParsedTitles:
         )
         quantities = [find_quantities(text) for text in self.texts]
         self.codes = _indicator([codes for _, codes in quantities])[0]
-        self.code_texts = [" ".join(sorted(codes)) for _, codes in quantities]
+        self.code_sets = [codes for _, codes in quantities]
+        self.code_texts = [" ".join(sorted(codes)) for codes in self.code_sets]
         self.quantities = {}  # of each kind: which title has which value
         for kind in [*UNITS, "number"]:
             values = [[q for q in found if q[0] == kind] for found, _ in quantities]

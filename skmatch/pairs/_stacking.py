@@ -1,17 +1,18 @@
 """Fit a pair model by stacked generalization: each level sees the last, out of fold.
 
-1. For each fold, fit the embedders and count the words of the other folds; describe the
-   pairs of the fold as a gallery of its own, as in use.
+1. With product ids, each fold is a gallery of its own, as in use: fit the embedders and
+   count the words of the other folds, and describe its pairs. With labelled pairs, all
+   titles are the gallery of every fold, of which the fold labels some pairs.
 2. Cross-fit a weight of each word; its log-odds are one more feature.
 3. For each level, cross-fit a classifier: the probabilities of a fold come from a copy
-   that was fitted on the other folds. They are propagated, and described for the next
-   level. A copy fitted on all folds is the one in use.
+   that was fitted on the other folds, and on no pair with a product of this one. They
+   are propagated, and described for the next level. A copy fitted on all folds is the
+   one in use.
 4. Fit the embedders and count the words of all titles.
 """
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -20,19 +21,24 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array, vstack
 from sklearn.base import clone
 from sklearn.dummy import DummyClassifier
+from sklearn.linear_model import LogisticRegression
 
-from skmatch.pairs._context import GalleryContext, Level
+from skmatch.pairs._context import GalleryContext, Level, PairIndices
+from skmatch.pairs._defaults import fit_in_threads
 from skmatch.pairs._model import (
     DescribedPairs,
     PairDescriber,
     PairModel,
+    StackedLevels,
     log_odds,
     match_probability,
 )
 from skmatch.pairs._parsed_titles import count_words
 from skmatch.pairs._text_features import TextFeatures
+from skmatch.pairs._transfer import draw_background, fit_transferred
 from skmatch.pairs._word_weights import make_word_classifier
 
+_FEW = 10_000  # labelled pairs; more are better than what is transferred alone
 _N_BACKGROUND = 200  # training pairs that an explanation takes values from
 
 
@@ -54,8 +60,11 @@ class TrainingTitles(NamedTuple):
 
     titles: NDArray[np.object_]  # (n_titles,)
     fields: NDArray[np.object_]  # (n_titles,) or (n_titles, n_columns)
-    y: NDArray[Any]  # (n_titles,) as given
-    labels: NDArray[np.intp]  # (n_titles,) codes of y
+    labels: NDArray[np.intp]  # (n_titles,)
+
+    def at(self, rows: NDArray[np.intp]) -> TrainingTitles:
+        """Return some of the titles."""
+        return TrainingTitles(*(each[rows] for each in self))
 
 
 class Fold(NamedTuple):
@@ -72,46 +81,132 @@ class Fold(NamedTuple):
         return int((sizes * (sizes - 1) // 2).sum())
 
 
+class LabelledPairs(NamedTuple):
+    """Pairs of a gallery whose answers are known, and the fold that they test."""
+
+    pairs: DescribedPairs
+    rows: Any  # which of the pairs: (n_labelled,), or slice(None)
+    is_match: NDArray[np.bool_]  # (n_labelled,)
+    fold: int
+    other_fold: NDArray[np.intp] | None  # (n_labelled,) of the other product of a pair
+
+
+class FittedLevels(NamedTuple):
+    """Levels, and what the last one says of each gallery out of fold."""
+
+    word_weights: Any
+    levels: StackedLevels
+    last: list[Level]
+    features: list[NDArray[np.float32]]  # of each gallery, as the last level sees them
+
+
 def fit_pair_model(
     training: TrainingTitles,
-    splits: Iterable[tuple[NDArray[np.intp], NDArray[np.intp]]],
+    galleries: list[LabelledPairs],
     settings: PairSettings,
-) -> tuple[PairModel, list[Fold]]:
-    """Fit a pair model; return it, and what it says of the folds of `splits`."""
-    galleries: list[DescribedPairs] = []
-    labels, is_match = [], []
-    for train, test in splits:
-        describer = _fit_describer(training, train, settings)
-        encoded = describer.encode(training.titles[test], training.fields[test])
-        pairs = describer.describe(GalleryContext(encoded), settings.n_threads)
-        own = training.labels[test]
-        galleries.append(pairs)
-        labels.append(own)
-        is_match.append(own[pairs.indices.left] == own[pairs.indices.right])
-    word_weights, classifiers, levels, features = _fit_levels(
-        galleries, is_match, settings
-    )
+    *,
+    transfers: bool,
+) -> tuple[PairModel, list[Level]]:
+    """Fit a pair model on labelled pairs; return it, and what it says out of fold.
+
+    With `transfers`, what is learned from made-up titles is one more feature. If the
+    labels are so few that this feature alone, calibrated, is better out of fold, the
+    model is that.
+    """
+    describer = fit_describer(training, slice(None), settings)
+    names = describer.feature_names()
+    transferred = fit_transferred(names, settings.seed) if transfers else None
+    fitted = _fit_levels(galleries, settings, transferred)
+    n_labelled = sum(len(own.is_match) for own in galleries)
+    if transferred is not None and n_labelled < _FEW:
+        column = len(names)
+        calibrated = _fit_levels(
+            galleries,
+            settings._replace(classifier=LogisticRegression(), n_levels=1),
+            transferred,
+            columns=[np.array([column])],
+        )
+        if _log_loss(galleries, calibrated.last) <= _log_loss(galleries, fitted.last):
+            fitted = calibrated
     rng = np.random.default_rng(settings.seed)
+    labelled = [X[own.rows] for own, X in zip(galleries, fitted.features, strict=True)]
+    features = np.concatenate(labelled)
     n_drawn = min(_N_BACKGROUND, len(features))
     model = PairModel(
-        _fit_describer(training, slice(None), settings),
-        word_weights,
-        classifiers,
+        describer,
+        transferred,
+        fitted.word_weights,
+        fitted.levels,
         settings.propagates,
         features[rng.choice(len(features), n_drawn, replace=False)],
     )
-    folds = [
-        Fold(own, int(same.sum()), level)
-        for own, same, level in zip(labels, is_match, levels, strict=True)
-    ]
-    return model, folds
+    return model, fitted.last
 
 
-def _fit_describer(
+def fit_without_labels(training: TrainingTitles, settings: PairSettings) -> PairModel:
+    """Return a pair model that has learned from made-up titles."""
+    describer = fit_describer(training, slice(None), settings)
+    names = describer.feature_names()
+    transferred = fit_transferred(names, settings.seed)
+    model = PairModel(
+        describer,
+        transferred,
+        None,
+        None,
+        settings.propagates,
+        np.zeros((0, 0), np.float32),
+    )
+    drawn = draw_background(model.feature_names(), _N_BACKGROUND, settings.seed)
+    return model._replace(background=drawn)
+
+
+def describe_folds(
+    training: TrainingTitles,
+    splits: Iterable[tuple[NDArray[np.intp], NDArray[np.intp]]],
+    settings: PairSettings,
+) -> list[LabelledPairs]:
+    """Describe the titles that each split tests as a gallery, as in use."""
+    galleries = []
+    for fold, (train, test) in enumerate(splits):
+        describer = fit_describer(training, train, settings)
+        encoded = describer.encode(training.titles[test], training.fields[test])
+        pairs = describer.describe(GalleryContext(encoded), settings.n_threads)
+        left, right = (training.labels[test][side] for side in pairs.indices)
+        galleries.append(LabelledPairs(pairs, slice(None), left == right, fold, None))
+    return galleries
+
+
+def describe_labelled(
+    training: TrainingTitles,
+    given: PairIndices,
+    is_match: NDArray[np.bool_],
+    fold: NDArray[np.intp],
+    settings: PairSettings,
+) -> list[LabelledPairs]:
+    """Describe all titles as one gallery, some pairs of which are labelled.
+
+    `fold` is that of the product of each title. A pair tests the fold of its left one.
+    """
+    describer = fit_describer(training, slice(None), settings)
+    encoded = describer.encode(training.titles, training.fields)
+    context = GalleryContext(encoded, given)
+    pairs = describer.describe(context, settings.n_threads)
+    rows = context.find(given, pairs.indices)
+    left, right = (fold[side] for side in given)
+    galleries = []
+    for k in np.unique(left):
+        own = np.flatnonzero(left == k)
+        galleries.append(
+            LabelledPairs(pairs, rows[own], is_match[own], int(k), right[own])
+        )
+    return galleries
+
+
+def fit_describer(
     training: TrainingTitles, rows: Any, settings: PairSettings
 ) -> PairDescriber:
     """Fit embedders and count the words of some titles."""
-    titles, y = training.titles[rows], training.y[rows]
+    titles, y = training.titles[rows], training.labels[rows]
     embedders = []
     for embedder in settings.embedders:
         try:
@@ -129,62 +224,93 @@ def _fit_describer(
 
 
 def _fit_levels(
-    galleries: list[DescribedPairs],
-    is_match: list[NDArray[np.bool_]],
+    galleries: list[LabelledPairs],
     settings: PairSettings,
-) -> tuple[Any, list[Any], list[Level], NDArray[np.float32]]:
+    transferred: StackedLevels | None,
+    columns: list[NDArray[np.intp]] | None = None,
+) -> FittedLevels:
     """Fit the weights of words and the classifiers of all levels.
 
-    Return them, what the last level says of each gallery out of fold, and the features
-    of all pairs as it sees them.
+    `columns` are the features that the classifier of each level sees; None is all.
     """
-    words = [vstack([*pairs.compare_words()], format="csr") for pairs in galleries]
+    pairs_of = {id(own.pairs): own.pairs for own in galleries}  # some have the same
+    words = {
+        key: vstack([*pairs.compare_words()], format="csr")
+        for key, pairs in pairs_of.items()
+    }
+    n_before = 0
+    base = {key: pairs.features for key, pairs in pairs_of.items()}
+    if transferred is not None:
+        n_before = len(transferred.classifiers)
+        for key, pairs in pairs_of.items():
+            said, _ = transferred.score(pairs, pairs.features, settings.propagates)
+            base[key] = np.column_stack([base[key], log_odds(said[-1].propagated)])
     probabilities, word_weights = _cross_fit(
-        make_word_classifier(), words, is_match, vstack
-    )
+        make_word_classifier(), [words[id(own.pairs)] for own in galleries], galleries,
+        vstack,
+    )  # fmt: skip
     del words  # as large as the features
     described = [
-        np.column_stack([pairs.features, log_odds(p)])
-        for pairs, p in zip(galleries, probabilities, strict=True)
+        np.column_stack([base[id(own.pairs)], log_odds(p)])
+        for own, p in zip(galleries, probabilities, strict=True)
     ]
     features = described
-    levels: list[Level] = []
+    said_last: list[Level] = []
     classifiers: list[Any] = []
     for level in range(settings.n_levels):
         if level:
             features = [
-                pairs.add_level(own, before)
-                for pairs, own, before in zip(galleries, described, levels, strict=True)
+                own.pairs.add_level(X, before)
+                for own, X, before in zip(galleries, described, said_last, strict=True)
             ]
+        seen = features
+        if columns is not None:
+            seen = [X[:, columns[level]] for X in features]
         probabilities, fitted = _cross_fit(
-            settings.classifier, features, is_match, np.concatenate
+            settings.classifier, seen, galleries, np.concatenate
         )
         classifiers.append(fitted)
-        levels = [
-            pairs.context.propagate(level, p, pairs.indices, settings.propagates)
-            for pairs, p in zip(galleries, probabilities, strict=True)
+        said_last = [
+            own.pairs.context.propagate(
+                n_before + level, p, own.pairs.indices, settings.propagates
+            )
+            for own, p in zip(galleries, probabilities, strict=True)
         ]
-    return word_weights, classifiers, levels, np.concatenate(features)
+    return FittedLevels(
+        word_weights, StackedLevels(classifiers, columns), said_last, features
+    )
 
 
 def _cross_fit(
     classifier: Any,
     features: list[Any],
-    is_match: list[NDArray[np.bool_]],
+    galleries: list[LabelledPairs],
     stack: Callable[[list[Any]], NDArray[np.float32] | csr_array],
 ) -> tuple[list[NDArray[np.float32]], Any]:
     """Return the out-of-fold probabilities of each fold, and a classifier of all."""
-    probabilities = []
-    for fold in range(len(features)):
-        others = [i for i in range(len(features)) if i != fold]
-        fitted = _fit_classifier(
-            classifier,
-            stack([features[i] for i in others]),
-            np.concatenate([is_match[i] for i in others]),
-        )
-        probabilities.append(match_probability(fitted, features[fold]))
-    everything = stack(features), np.concatenate(is_match)
-    return probabilities, _fit_classifier(classifier, *everything)
+
+    def fit(without: int | None) -> Any:
+        seen, answers = [], []
+        for own, X in zip(galleries, features, strict=True):
+            if own.fold == without:
+                continue
+            X, answer = X[own.rows], own.is_match
+            if own.other_fold is not None and without is not None:
+                is_apart = own.other_fold != without
+                X, answer = X[is_apart], answer[is_apart]
+            seen.append(X)
+            answers.append(answer)
+        if not seen:  # all labels are in one fold
+            seen = [features[0][:0]]
+            answers = [galleries[0].is_match[:0]]
+        return _fit_classifier(classifier, stack(seen), np.concatenate(answers))
+
+    fitted = {fold: fit(fold) for fold in {own.fold: 0 for own in galleries}}
+    probabilities = [
+        match_probability(fitted[own.fold], X)
+        for own, X in zip(galleries, features, strict=True)
+    ]
+    return probabilities, fit(None)
 
 
 def _fit_classifier(classifier: Any, features: Any, is_match: NDArray[np.bool_]) -> Any:
@@ -194,6 +320,13 @@ def _fit_classifier(classifier: Any, features: Any, is_match: NDArray[np.bool_])
         is_match = np.array([False])
     if is_match.all() or not is_match.any():
         classifier = DummyClassifier(strategy="prior")
-    # scikit-learn may fit in threads, which can leave each other's warning filters.
-    with warnings.catch_warnings():
-        return clone(classifier).fit(features, is_match)
+    return fit_in_threads(clone(classifier), features, is_match)
+
+
+def _log_loss(galleries: list[LabelledPairs], levels: list[Level]) -> float:
+    """Return the mean log loss of labelled pairs out of fold."""
+    losses = []
+    for own, level in zip(galleries, levels, strict=True):
+        odds = log_odds(level.probabilities[own.rows])
+        losses.append(np.logaddexp(0, np.where(own.is_match, -odds, odds)))
+    return float(np.concatenate(losses).mean())

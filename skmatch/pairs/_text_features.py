@@ -8,7 +8,7 @@ title comes first; ``*_min`` and ``*_max`` are the two sides.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from itertools import chain
+from itertools import chain, product
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -26,6 +26,7 @@ _PAIRS_PER_BLOCK = 2**17
 # Characters of a title: edits take time by its square, its best part by its cube.
 _READ_BY_EDITS = 1000
 _READ_BY_PARTS = 300
+_CODES_COMPARED = 8  # of a title: each is compared with each of the other
 
 
 class WordFeatures(NamedTuple):
@@ -55,12 +56,14 @@ class QuantityFeatures(NamedTuple):
     quantities_agree: Values  # number of kinds of quantity with a value of both
     quantities_conflict: Values  # kinds that both have, without a common value
     quantities_missing: Values  # kinds that one title has alone
+    quantities_count_conflict: Values  # pack counts that differ
     quantities_number_agree: Values  # the same of numbers without a unit
     quantities_number_conflict: Values
     codes_shared: Values  # number of model codes of both
     codes_alone_min: Values  # number of model codes of one title alone
     codes_alone_max: Values
     codes_similar: Values  # edit similarity of all codes; -1 if a title has none
+    codes_nearest: Values  # of the two most similar codes alone; -1 if a side has none
 
 
 class CharacterFeatures(NamedTuple):
@@ -179,6 +182,7 @@ def compare_quantities(
 
     kinds = dict(titles.quantities)
     number_agree, number_conflict, _ = compare(kinds.pop("number"))
+    _, count_conflict, _ = compare(kinds["count"])
     agree, conflict, missing = np.zeros((3, len(left)), np.float32)
     for values in kinds.values():
         n_shared, does_conflict, is_missing = compare(values)
@@ -197,13 +201,36 @@ def compare_quantities(
         quantities_agree=agree,
         quantities_conflict=conflict,
         quantities_missing=missing,
+        quantities_count_conflict=count_conflict,
         quantities_number_agree=number_agree,
         quantities_number_conflict=number_conflict,
         codes_shared=codes,
         codes_alone_min=np.minimum(*alone),
         codes_alone_max=np.maximum(*alone),
         codes_similar=np.where(has_both, similar / 100, -1),
+        codes_nearest=_nearest_codes(titles, left, right, np.minimum(*alone) > 0),
     )
+
+
+def _nearest_codes(
+    titles: ParsedTitles, left: Indices, right: Indices, has_both: NDArray[np.bool_]
+) -> NDArray[np.float32]:
+    """Return the largest edit similarity of a code of one title alone and the other."""
+    from rapidfuzz import fuzz, process
+
+    nearest = np.full(len(left), -1, np.float32)
+    rows, ours, theirs = [], [], []
+    for row in np.flatnonzero(has_both):
+        a, b = (titles.code_sets[side[row]] for side in (left, right))
+        for ours_alone, theirs_alone in product(
+            sorted(a - b)[:_CODES_COMPARED], sorted(b - a)[:_CODES_COMPARED]
+        ):
+            rows.append(row)
+            ours.append(ours_alone[:_READ_BY_PARTS])
+            theirs.append(theirs_alone[:_READ_BY_PARTS])
+    similar = process.cpdist(ours, theirs, scorer=fuzz.ratio, dtype=np.float32)
+    np.maximum.at(nearest, np.array(rows, np.intp), similar / 100)
+    return nearest
 
 
 def compare_characters(

@@ -58,6 +58,7 @@ _BARE = re.compile(rf"{_NUMBER}(?!\w)")
 _HYPHENATED = re.compile(r"[\w-]++")
 _DIGIT = re.compile(r"\d")
 _LETTER = re.compile(r"[^\W\d_]")
+_LONG = 5  # digits of a number that names a model rather than a size
 _LARGEST = 1e300  # what has more digits is infinite as a float
 
 
@@ -66,7 +67,8 @@ def find_quantities(title: str) -> tuple[set[tuple[str, float]], set[str]]:
 
     A number with a unit is a quantity of the unit's kind, in its smallest unit, one
     without is a quantity of the kind "number". A model code is any other word of
-    letters and digits, without its hyphens.
+    letters and digits, or of five digits and more, without its hyphens and leading
+    zeros.
     """
     quantities = set()
 
@@ -81,11 +83,17 @@ def find_quantities(title: str) -> tuple[set[tuple[str, float]], set[str]]:
 
     rest = _PACK.sub(take_pack, title)
     rest = _QUANTITY.sub(take, rest)
-    codes = {
-        word.replace("-", "").replace("_", "")
-        for word in _HYPHENATED.findall(rest)
-        if _DIGIT.search(word) and _LETTER.search(word)
-    }
+    codes = set()
+
+    def take_code(match: re.Match[str]) -> str:
+        word = match[0].replace("-", "").replace("_", "")
+        n_digits = len(_DIGIT.findall(word))
+        if n_digits < _LONG and not (n_digits and _LETTER.search(word)):
+            return match[0]
+        codes.add(word.lstrip("0") or word)
+        return " "
+
+    rest = _HYPHENATED.sub(take_code, rest)
     quantities |= {("number", _read(number, 1)) for number in _BARE.findall(rest)}
     return quantities, codes
 

@@ -16,7 +16,7 @@ from skmatch import (
     pairwise_precision_recall_f1,
     rowwise_f1_score,
 )
-from skmatch.evaluation import encode_labels
+from skmatch.evaluation import encode_known_labels, encode_labels
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,6 @@ def test_labels_that_are_none_are_named_by_all(labels, message):
     calls = {
         "y": [
             lambda: LSTMTitleEmbedder().fit(titles, labels),
-            lambda: PairClassifierMatcher().fit(titles, labels),
             lambda: TunedThresholdMatcherCV(FaissThresholdMatcher()).fit(X, labels),
             lambda: next(ClassDisjointKFold(2).split(titles, labels)),
         ],
@@ -94,6 +93,31 @@ def test_labels_that_are_none_are_named_by_all(labels, message):
         for call in functions:
             with pytest.raises(ValueError, match=message.format(name)):
                 call()
+
+
+def test_labels_that_may_be_missing():
+    """PairClassifierMatcher learns from the rows that have one."""
+    for labels in (
+        [5, None, 5, 3],
+        np.array([5, np.nan, 5, 3]),
+        [5, -1, 5, 3],
+        pd.Series([5, pd.NA, 5, 3], dtype="Int64"),
+        pl.Series([5, None, 5, 3]),
+        pd.Series(["b", None, "b", "a"], dtype="category"),
+        ["b", np.nan, "b", "a"],
+    ):
+        assert encode_known_labels(labels, "y").tolist() == [1, -1, 1, 0]
+    assert encode_known_labels([None, None], "y").tolist() == [-1, -1]
+    assert encode_known_labels([True, False], "y").tolist() == [1, 0]
+    for labels, message in (
+        ([None, 1, "a"], "row 2 of y is 'a', a str, and row 1 is 1, a number"),
+        ([None, b"a"], "row 1 of y is b'a'; expected a product label"),
+        ([1.0, np.inf], "row 1 of y is inf"),
+        ("ab", "y should be a 1d array of product labels, got 'ab'"),
+        ([[1, 2], [3, 4]], r"y should be a 1d array .* of shape \(2, 2\)"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            PairClassifierMatcher().fit(["a", "b", "c"][: len(labels)], labels)
 
 
 def test_labels_of_another_shape():

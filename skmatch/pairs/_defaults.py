@@ -1,0 +1,72 @@
+"""The embedders and the classifier of pairs that a parameter names."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.feature_extraction.text import TfidfVectorizer
+
+from skmatch.embedders import AdapterBertEmbedder, LSTMTitleEmbedder
+
+
+def make_classifier(classifier: Any, seed: int) -> Any:
+    """Return the classifier of a parameter, or the default."""
+    if classifier is not None:
+        if isinstance(classifier, type) or not hasattr(classifier, "get_params"):
+            raise ValueError(
+                f"classifier={classifier!r}; expected None or a classifier with "
+                "predict_proba."
+            )
+        return classifier
+    return HistGradientBoostingClassifier(
+        learning_rate=0.1,
+        max_iter=100,
+        l2_regularization=1.0,
+        min_samples_leaf=40,
+        early_stopping=False,
+        random_state=seed,
+    )
+
+
+def make_embedders(embedders: Any, seed: int) -> list[Any]:
+    """Return the embedders that a parameter names."""
+    named: dict[str, Callable[[], Any]] = {
+        "tfidf": lambda: TfidfVectorizer(
+            analyzer="char_wb", ngram_range=(2, 4), sublinear_tf=True, dtype=np.float32
+        ),
+        "words": lambda: TfidfVectorizer(
+            token_pattern=r"\w+", sublinear_tf=True, dtype=np.float32
+        ),
+        "lstm": lambda: LSTMTitleEmbedder(random_state=seed),
+        "bert": lambda: AdapterBertEmbedder(random_state=seed),
+    }
+    if embedders is None:
+        embedders = ["tfidf", "words"]
+    listed = list(embedders) if isinstance(embedders, (list, tuple)) else [embedders]
+    made = []
+    for embedder in listed:
+        if isinstance(embedder, str) and embedder in named:
+            made.append(named[embedder]())
+        elif hasattr(embedder, "fit") and hasattr(embedder, "transform"):
+            made.append(embedder)
+        else:
+            raise ValueError(
+                f"embedders holds {embedder!r}; expected transformers or names of "
+                f"{sorted(named)}."
+            )
+    if not made:
+        raise ValueError("embedders is empty; expected at least one transformer.")
+    return made
+
+
+def fit_in_threads(classifier: Any, X: Any, y: Any, **weights: Any) -> Any:
+    """Fit a classifier, and leave the warning filters of the process as they are.
+
+    scikit-learn may fit in threads, which can leave each other's filters.
+    """
+    with warnings.catch_warnings():
+        return classifier.fit(X, y, **weights)

@@ -1,0 +1,46 @@
+"""A catalogue that is matched among itself when it is first needed."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from joblib import effective_n_jobs
+from numpy.typing import NDArray
+
+from skmatch.pairs._context import Catalogue
+from skmatch.pairs._copies import Copies, find_copies
+from skmatch.pairs._model import PairModel
+from skmatch.persistence import savable
+
+Titles = NDArray[np.object_]
+
+
+@savable
+class LazyCatalogue:
+    """The titles of a fit, matched among themselves when they are first needed."""
+
+    def __init__(
+        self, model: PairModel, titles: Titles, fields: Titles, n_jobs: int | None
+    ) -> None:
+        self._model, self._titles, self._fields = model, titles, fields
+        self._n_jobs = n_jobs
+
+    @cached_property
+    def copies(self) -> Copies:
+        """Which of the titles are matched."""
+        fields = self._fields if self._fields.ndim == 2 else None
+        return find_copies(self._titles, fields)
+
+    @cached_property
+    def described(self) -> Catalogue:
+        """The catalogue to match others with."""
+        rows = self.copies.scored
+        titles, fields = self._titles[rows], self._fields[rows]
+        n_threads = effective_n_jobs(self._n_jobs)
+        return self._model.make_catalogue(titles, fields, n_threads)
+
+    def __getstate__(self) -> dict[str, Any]:
+        made = ("copies", "described")
+        return {k: v for k, v in vars(self).items() if k not in made}

@@ -1,0 +1,349 @@
+"""TitlePairClassifier: whether two titles are the same product, from judged pairs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from numbers import Integral
+from typing import Any, Self
+
+import numpy as np
+from joblib import effective_n_jobs
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils import Tags, check_random_state, check_scalar
+from sklearn.utils.validation import check_is_fitted
+
+from skmatch._fitting import fitting
+from skmatch.pairs._context import GalleryContext, PairIndices
+from skmatch.pairs._defaults import make_classifier, make_embedders
+from skmatch.pairs._explanation import PairExplanation, explain_pair
+from skmatch.pairs._labelled_pairs import (
+    JudgedPairs,
+    check_answers,
+    deal_products,
+    join_products,
+)
+from skmatch.pairs._lazy_catalogue import LazyCatalogue
+from skmatch.pairs._stacking import (
+    PairSettings,
+    TrainingTitles,
+    describe_labelled,
+    fit_pair_model,
+)
+from skmatch.persistence import savable
+from skmatch.titles import check_titles
+
+Rows = NDArray[np.object_]  # (n_rows, n_fields)
+
+
+@savable
+class TitlePairClassifier(ClassifierMixin, BaseEstimator):
+    """Decide whether two titles are the same product, learning from judged pairs.
+
+    It is the part of :class:`PairClassifierMatcher` that decides pairs. What is said of
+    a pair depends on the titles around it: those of :meth:`fit`, those of the gallery
+    that was given there, and those of the pairs that are decided with it.
+
+    Parameters
+    ----------
+    embedders : transformer, str, list of these or None, default=None
+        What makes vectors of titles, as of :class:`PairClassifierMatcher`.
+    classifier : classifier or None, default=None
+        Any scikit-learn classifier with ``predict_proba``. None is a
+        :class:`~sklearn.ensemble.HistGradientBoostingClassifier`.
+    n_candidates : int, default=20
+        Number of nearest titles that each embedder puts around a title.
+    n_levels : int, default=2
+        Number of stacking levels.
+    propagation : bool, default=False
+        Whether the probabilities of a level are averaged over the match graph. It helps
+        where many titles are one product, and harms where two are.
+    pair_features : sequence of callables, default=()
+        Features of your own, as of :class:`PairClassifierMatcher`.
+    cv : int, default=4
+        Number of folds in which the levels are cross-fitted. No product is on both
+        sides of one: pairs that have a product of the fold teach nothing there.
+    random_state : int, RandomState instance or None, default=None
+        Seed of the folds, of the default classifier and of the embedders by name.
+    n_jobs : int or None, default=None
+        Number of threads of the search and of the edit-based features.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (2,)
+        The two answers in `y`; the second one is a match.
+    n_features_in_ : int
+        Number of columns of `X`.
+
+    See Also
+    --------
+    PairClassifierMatcher : Finds the pairs, too.
+    DisjointPairsKFold : Cross-validation without a product on both sides.
+
+    Notes
+    -----
+    The log-odds of classifiers that have learned from made-up titles are one of the
+    features. If there are so few pairs that these, calibrated, are better out of fold,
+    they alone decide.
+
+    Choose another threshold than 0.5 by
+    :class:`~sklearn.model_selection.TunedThresholdClassifierCV`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skmatch import TitlePairClassifier, make_product_titles
+    >>> titles, product_ids = make_product_titles(100, random_state=0)
+    >>> rng = np.random.default_rng(0)
+    >>> same = [rng.choice(np.flatnonzero(product_ids == p), 2) for p in range(100)]
+    >>> other = rng.integers(len(titles), size=(100, 2))
+    >>> pairs = np.concatenate([same, other])
+    >>> is_match = product_ids[pairs[:, 0]] == product_ids[pairs[:, 1]]
+    >>> classifier = TitlePairClassifier(random_state=0).fit(titles[pairs], is_match)
+    >>> classifier.predict(titles[pairs[:1]])
+    array([ True])
+    """
+
+    def __init__(
+        self,
+        embedders: Any = None,
+        classifier: Any = None,
+        *,
+        n_candidates: int = 20,
+        n_levels: int = 2,
+        propagation: bool = False,
+        pair_features: Sequence[Callable[..., Any]] = (),
+        cv: int = 4,
+        random_state: int | np.random.RandomState | None = None,
+        n_jobs: int | None = None,
+    ) -> None:
+        self.embedders = embedders
+        self.classifier = classifier
+        self.n_candidates = n_candidates
+        self.n_levels = n_levels
+        self.propagation = propagation
+        self.pair_features = pair_features
+        self.cv = cv
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+
+    def fit(self, X: Any, y: Any, *, gallery: Any = None) -> Self:
+        """Learn from judged pairs.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_pairs, 2) or (n_pairs, 2 * n_fields), or two of these
+            Titles of both sides; with several fields, first those of the left side,
+            then those of the right one. A tuple holds the rows of the left and of the
+            right side, such as two frames with the same columns.
+        y : array-like of shape (n_pairs,), bool, or 0 and 1
+            Whether a pair is the same product.
+        gallery : array-like of shape (n_titles,) or (n_titles, n_fields), default=None
+            More titles, without labels, such as all titles of a shop.
+
+        Returns
+        -------
+        self : TitlePairClassifier
+            The fitted classifier. If the fit fails, it is as it was.
+
+        Raises
+        ------
+        ValueError
+            If a parameter is out of its range, a title or an answer is missing, or all
+            answers are the same.
+        """
+        with fitting(self) as fitted:
+            fitted._fit(X, y, gallery)
+        return self
+
+    def _fit(self, X: Any, y: Any, gallery: Any) -> None:
+        self._check_params()
+        left, right = split_sides(X)
+        if y is None:
+            raise ValueError(
+                "TitlePairClassifier requires y to be passed, but the target y is None."
+            )
+        is_match = check_answers(y, "y", len(left))
+        self.classes_ = np.unique(np.asarray(y))
+        if len(self.classes_) < 2:
+            raise ValueError(
+                f"y holds only {self.classes_[0]!r}: the classifier can't be fitted on "
+                "pairs of one class; expected pairs that match and pairs that do not."
+            )
+        self.n_features_in_ = 2 * left.shape[1]
+        others = np.empty((0, left.shape[1]), dtype=object)
+        if gallery is not None:
+            others = as_rows(gallery, "gallery", left.shape[1])
+        rows, indices = _collect(others, left, right)
+        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        settings = PairSettings(
+            embedders=make_embedders(self.embedders, seed),
+            classifier=make_classifier(self.classifier, seed),
+            pair_features=self.pair_features,
+            n_candidates=self.n_candidates,
+            n_levels=self.n_levels,
+            propagates=self.propagation,
+            seed=seed,
+            n_threads=effective_n_jobs(self.n_jobs),
+        )
+        titles, fields = _read(rows)
+        judged = JudgedPairs(indices, is_match)
+        products = join_products(np.full(len(rows), -1), judged)
+        fold = deal_products(products, judged, [], self.cv, seed)
+        training = TrainingTitles(titles, fields, products)
+        galleries = describe_labelled(training, *judged, fold, settings)
+        self._model_, _ = fit_pair_model(training, galleries, settings, transfers=True)
+        self._rows_ = rows
+        self._catalogue_ = LazyCatalogue(self._model_, titles, fields, self.n_jobs)
+
+    def predict_proba(self, X: Any) -> NDArray[np.float64]:
+        """Return the probability that pairs are the same product.
+
+        Parameters
+        ----------
+        X : array-like, as of :meth:`fit`
+            Pairs of titles.
+
+        Returns
+        -------
+        probabilities : ndarray of shape (n_pairs, 2), dtype float64
+            That a pair is of the first and of the second class.
+        """
+        check_is_fitted(self)
+        self._check_params()
+        left, right = split_sides(X)
+        if 2 * left.shape[1] != self.n_features_in_:
+            raise ValueError(
+                f"X has {2 * left.shape[1]} features, but TitlePairClassifier is "
+                f"expecting {self.n_features_in_} features as input."
+            )
+        rows, indices = _collect(self._rows_, left, right)
+        describer = self._model_.describer
+        context = GalleryContext(describer.encode(*_read(rows)), indices)
+        pairs = describer.describe(context, effective_n_jobs(self.n_jobs))
+        levels, _ = self._model_.score(pairs)
+        found = context.find(indices, pairs.indices)
+        p = np.clip(levels[-1].propagated[found].astype(np.float64), 0, 1)
+        return np.column_stack([1 - p, p])
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        """Return whether pairs are the same product: those of 0.5 and more.
+
+        Parameters
+        ----------
+        X : array-like, as of :meth:`fit`
+            Pairs of titles.
+
+        Returns
+        -------
+        y : ndarray of shape (n_pairs,)
+            The class of each pair, as in `classes_`.
+        """
+        is_match = self.predict_proba(X)[:, 1] >= 0.5
+        return self.classes_[is_match.astype(np.intp)]
+
+    def explain(self, title_a: Any, title_b: Any) -> PairExplanation:
+        """Tell why two titles match or do not, beside those of :meth:`fit`.
+
+        Parameters
+        ----------
+        title_a, title_b : str or array-like of shape (n_fields,)
+            A title each, in any order.
+
+        Returns
+        -------
+        explanation : PairExplanation
+            As of :meth:`PairClassifierMatcher.explain`.
+        """
+        check_is_fitted(self)
+        self._check_params()
+        n_fields = self.n_features_in_ // 2
+        sides = [
+            as_rows([title] if n_fields == 1 else [list(title)], name, n_fields)
+            for name, title in (("title_a", title_a), ("title_b", title_b))
+        ]
+        titles, fields = _read(np.concatenate(sides))
+        catalogue = self._catalogue_.described
+        return explain_pair(self._model_, catalogue, titles, fields)
+
+    def _check_params(self) -> None:
+        """Raise if a parameter is out of its range."""
+        check_scalar(
+            self.n_candidates, "n_candidates", Integral, min_val=1, max_val=2**20
+        )
+        check_scalar(self.n_levels, "n_levels", Integral, min_val=1, max_val=100)
+        check_scalar(self.cv, "cv", Integral, min_val=2)
+        check_scalar(self.propagation, "propagation", (bool, np.bool_))
+        for function in self.pair_features:
+            if not callable(function):
+                raise ValueError(
+                    f"pair_features holds {function!r}; expected callables on two "
+                    "arrays of rows."
+                )
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.string = True
+        tags.classifier_tags.multi_class = False
+        return tags
+
+
+def split_sides(X: Any) -> tuple[Rows, Rows]:
+    """Return the rows of the left and of the right side of pairs."""
+    if isinstance(X, tuple) and len(X) == 2 and np.ndim(X[0]) > 0:
+        left, right = (as_rows(side, "X") for side in X)
+        if left.shape != right.shape:
+            raise ValueError(
+                f"X holds sides of shape {left.shape} and {right.shape}; expected the "
+                "same rows and columns."
+            )
+        return left, right
+    values = np.asarray(X, dtype=object)
+    if values.ndim != 2 or values.shape[1] % 2 or not values.size:
+        raise ValueError(
+            f"X has shape {values.shape}; expected two titles for each pair, "
+            "(n_pairs, 2), or the fields of both sides, (n_pairs, 2 * n_fields)."
+        )
+    n_fields = values.shape[1] // 2
+    return as_rows(values[:, :n_fields], "X"), as_rows(values[:, n_fields:], "X")
+
+
+def as_rows(X: Any, name: str, n_fields: int | None = None) -> Rows:
+    """Return the fields of titles, (n_rows, n_fields); raise if one is missing."""
+    values = np.asarray(X, dtype=object)
+    values = values.reshape(-1, 1) if values.ndim == 1 else values
+    if values.ndim != 2 or (n_fields is not None and values.shape[1] != n_fields):
+        raise ValueError(
+            f"{name} has shape {np.shape(X)}; expected "
+            f"{n_fields or 'the same'} fields for each title."
+        )
+    try:
+        check_titles(BaseEstimator(), values, reset=True)
+    except ValueError as error:
+        raise ValueError(str(error).replace("of X", f"of {name}")) from error
+    return values
+
+
+def _collect(known: Rows, left: Rows, right: Rows) -> tuple[Rows, PairIndices]:
+    """Return each row of a context once, and the pairs of them.
+
+    They are sorted, so that neither the order of pairs nor that of sides matters. Where
+    both sides of a pair are the same row, it is there twice.
+    """
+    sides = [[*map(tuple, side.tolist())] for side in (known, left, right)]
+    rows = sorted(set().union(*sides), key=str)
+    place = {row: number for number, row in enumerate(rows)}
+    a, b = ([place[row] for row in side] for side in sides[1:])
+    for twin in sorted({i for i, j in zip(a, b, strict=True) if i == j}):
+        b = [len(rows) if i == j == twin else j for i, j in zip(a, b, strict=True)]
+        rows.append(rows[twin])
+    collected = np.empty((len(rows), left.shape[1]), dtype=object)
+    for number, row in enumerate(rows):
+        collected[number] = row
+    return collected, PairIndices(np.array(a, np.intp), np.array(b, np.intp))
+
+
+def _read(rows: Rows) -> tuple[Rows, Rows]:
+    """Return the titles of rows, and the rows as functions of the user see them."""
+    titles, _ = check_titles(BaseEstimator(), rows, reset=True)
+    return titles, rows[:, 0] if rows.shape[1] == 1 else rows

@@ -1,0 +1,83 @@
+"""What is learned of pairs without a label: from the pairs of made-up titles.
+
+`synthetic_pairs.npz` holds the features of labelled pairs of made-up markets, in which
+words have no meaning; ``benchmarks/synthetic_pairs.py`` writes it, and has to do so
+again when a feature is added or changed.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skmatch.pairs._defaults import fit_in_threads, make_classifier
+from skmatch.pairs._graph_features import graph_feature_names
+from skmatch.pairs._model import StackedLevels
+
+_TABLE = Path(__file__).with_name("synthetic_pairs.npz")
+_N_LEVELS = 2
+
+
+class SyntheticPairs(NamedTuple):
+    """The features of labelled pairs of made-up titles."""
+
+    names: list[str]
+    features: NDArray[np.float32]  # (n_pairs, n_features)
+    is_match: NDArray[np.bool_]
+    weights: NDArray[np.float32]  # how many pairs each one stands for
+
+
+@cache
+def read_synthetic_pairs() -> SyntheticPairs:
+    """Read the table; of each feature it has up to 255 values."""
+    with np.load(_TABLE, allow_pickle=False) as table:
+        ends = np.cumsum(table["n_values"])
+        values = np.split(table["values"], ends[:-1])
+        columns = [own[bins] for own, bins in zip(values, table["bins"], strict=True)]
+        return SyntheticPairs(
+            table["names"].tolist(),
+            np.column_stack(columns).astype(np.float32),
+            table["is_match"],
+            table["weights"],
+        )
+
+
+def fit_transferred(names: list[str], seed: int) -> StackedLevels:
+    """Fit classifiers of the made-up pairs, on those features that have these names.
+
+    `names` are those of the features before the first level.
+    """
+    table = read_synthetic_pairs()
+    of_levels = graph_feature_names(f"level{_N_LEVELS - 1}")
+    classifiers, columns = [], []
+    for level in range(_N_LEVELS):
+        known = [*names, *of_levels] if level else names
+        common = [name for name in known if name in table.names]
+        own = table.features[:, [table.names.index(name) for name in common]]
+        classifiers.append(
+            fit_in_threads(
+                make_classifier(None, seed),
+                own,
+                table.is_match,
+                sample_weight=table.weights,
+            )
+        )
+        columns.append(np.array([known.index(name) for name in common], np.intp))
+    return StackedLevels(classifiers, columns)
+
+
+def draw_background(names: list[str], n_pairs: int, seed: int) -> NDArray[np.float32]:
+    """Draw pairs to compare with in an explanation; unknown features are 0."""
+    table = read_synthetic_pairs()
+    rng = np.random.default_rng(seed)
+    share = table.weights / table.weights.sum()
+    rows = rng.choice(len(share), n_pairs, p=share)
+    background = np.zeros((n_pairs, len(names)), np.float32)
+    for column, name in enumerate(names):
+        if name in table.names:
+            background[:, column] = table.features[rows, table.names.index(name)]
+    return background

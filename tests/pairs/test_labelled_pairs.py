@@ -1,0 +1,164 @@
+import numpy as np
+import pytest
+from scipy.sparse import csr_array
+from sklearn.base import clone
+from sklearn.ensemble import HistGradientBoostingClassifier
+
+from skmatch import PairClassifierMatcher, make_product_titles, rowwise_f1_score
+from skmatch.pairs import (
+    check_answers,
+    check_pairs,
+    deal_products,
+    draw_uncertain,
+    drop_contradictions,
+    join_products,
+)
+
+NONE = np.full(6, -1)
+
+
+def judged(pairs, answers, n_rows=6):
+    return check_pairs(pairs, answers, n_rows)
+
+
+@pytest.mark.parametrize(
+    ("pairs", "answers", "message"),
+    [
+        ([[0, 1]], None, "expected both or none"),
+        (None, [True], "expected both or none"),
+        ([[0, 1, 2]], [1], r"pairs has shape \(1, 3\)"),
+        ([[0.5, 1]], [1], "dtype float64; expected two row indices"),
+        ([[0, 1], [2, 6]], [1, 0], r"row 1 of pairs is \[2, 6\]; .* from 0 to 5"),
+        ([[0, -1]], [1], r"row 0 of pairs is \[0, -1\]"),
+        ([[3, 3]], [1], r"row 0 of pairs is \[3, 3\]; expected two different"),
+        ([[0, 1]], [1, 0], r"is_match has shape \(2,\); expected \(1,\)"),
+        ([[0, 1]], [2], "row 0 of is_match is 2; expected True or False"),
+        ([[0, 1], [1, 2]], [1, np.nan], "row 1 of is_match is nan"),
+        ([[0, 1]], ["yes"], "row 0 of is_match is 'yes'"),
+    ],
+)
+def test_what_is_no_judged_pair_is_named(pairs, answers, message):
+    with pytest.raises(ValueError, match=message):
+        PairClassifierMatcher().fit(list("abcdef"), pairs=pairs, is_match=answers)
+
+
+@pytest.mark.parametrize("answers", [[True, False], [1, 0], [1.0, 0.0], ["", 0]])
+def test_answers(answers):
+    if "" in answers:
+        with pytest.raises(ValueError, match="row 0 of y is ''"):
+            check_answers(answers, "y", 2)
+    else:
+        assert check_answers(answers, "y", 2).tolist() == [True, False]
+
+
+def test_matches_and_labels_join_products():
+    pairs = judged([[0, 1], [1, 2], [3, 4]], [1, 1, 0])
+    assert join_products(NONE, pairs).tolist() == [0, 0, 0, 1, 2, 3]
+    labels = np.array([-1, -1, 7, -1, -1, 7])
+    assert join_products(labels, pairs).tolist() == [0, 0, 0, 1, 2, 0]
+    assert join_products(NONE).tolist() == [0, 1, 2, 3, 4, 5]
+
+
+def test_contradictions_are_left_out_and_named():
+    # 0 = 1 and 1 = 2, but 0 is not 2.
+    kept, warning = drop_contradictions(
+        judged([[0, 1], [1, 2], [0, 2]], [1, 1, 0]), NONE
+    )
+    assert kept.is_match.tolist() == [True, True]
+    assert warning.startswith("1 of 3 judged pairs contradict other labels")
+    assert "rows 0 and 2 (different)" in warning
+    labels = np.array([3, 4, 3, -1, -1, -1])
+    kept, warning = drop_contradictions(judged([[0, 1], [0, 2]], [1, 0]), labels)
+    assert len(kept.is_match) == 0
+    assert "rows 0 and 1 (the same), 0 and 2 (different)" in warning
+    assert drop_contradictions(judged([[0, 1]], [1]), NONE)[1] is None
+
+
+def test_products_are_dealt_with_the_rows_that_a_fold_tests():
+    pairs = judged([[0, 1], [2, 3], [4, 5]], [1, 0, 0])
+    products = join_products(NONE, pairs)
+    fold = deal_products(products, pairs, [np.array([4]), np.array([1])], 2, seed=0)
+    assert fold[4] == 0
+    assert fold[0] == fold[1] == 1
+    assert set(fold.tolist()) == {0, 1}
+
+
+def test_uncertain_pairs_come_first_and_no_title_twice():
+    rng = np.random.default_rng(0)
+    n = 200
+    titles = np.array([f"title {i}" for i in range(n)], dtype=object)
+    titles[1] = "TITLE  0"  # says what row 0 says
+    p = np.where(rng.random((n, n)) < 0.1, rng.random((n, n)), 0)
+    p = np.triu(p, 1)
+    p[0, 1] = 0.5
+    graph = csr_array((p + p.T).astype(np.float32))
+    pairs = draw_uncertain(graph, titles, 40, seed=0)
+    assert pairs.shape == (40, 2)
+    assert len(np.unique(pairs)) == 80
+    assert [0, 1] not in pairs.tolist()
+    drawn = graph.toarray()[pairs[:, 0], pairs[:, 1]]
+    assert (drawn * (1 - drawn)).mean() > 0.15  # of all pairs it is 1/6 - noise
+    every = draw_uncertain(graph, titles, n * n, seed=0)
+    assert len(every) == np.count_nonzero(p) - 1
+    assert len({frozenset(pair) for pair in every.tolist()}) == len(every)
+
+
+@pytest.fixture(scope="module")
+def judged_market():
+    titles, products = make_product_titles(120, random_state=2)
+    quick = HistGradientBoostingClassifier(max_iter=20, random_state=0)
+    matcher = PairClassifierMatcher(classifier=quick, cv=2, random_state=0).fit(titles)
+    pairs = matcher.suggest_pairs(titles, 250)
+    answers = products[pairs[:, 0]] == products[pairs[:, 1]]
+    return titles, products, matcher, pairs, answers
+
+
+def test_judged_pairs_teach(judged_market):
+    titles, products, matcher, pairs, answers = judged_market
+    before = rowwise_f1_score(products, matcher.predict(titles))
+    matcher = clone(matcher)
+    matcher.fit(titles, pairs=pairs, is_match=answers)
+    assert matcher.supervision_ == "pairs"
+    assert np.isnan(matcher.best_score_)
+    assert rowwise_f1_score(products, matcher.predict(titles)) > before
+
+
+def test_few_judged_pairs_only_calibrate(judged_market):
+    titles, _, matcher, pairs, answers = judged_market
+    matcher = clone(matcher)
+    matcher.fit(titles, pairs=pairs[:8], is_match=answers[:8])
+    names = matcher.get_pair_feature_names()
+    columns = matcher._model_.levels.columns
+    assert [names[i] for i in columns[0]] == ["transferred"]
+    assert matcher.explain(titles[0], titles[0]).probability > 0.5
+
+
+def test_ids_and_pairs(judged_market):
+    titles, products, matcher, pairs, answers = judged_market
+    matcher = clone(matcher)
+    half = np.where(products < 60, products, -1)
+    matcher.fit(titles, half)
+    assert matcher.supervision_ == "product_ids"
+    assert matcher.n_samples_fit_ == len(titles)
+    matcher.fit(titles, half, pairs=pairs, is_match=answers)
+    assert matcher.supervision_ == "product_ids_and_pairs"
+    assert 0.5 < matcher.best_score_ <= 1
+
+
+def test_a_warning_names_contradictions(judged_market):
+    titles, products, matcher, *_ = judged_market
+    a, b = np.flatnonzero(products == products[0])[:2]
+    matcher = clone(matcher)
+    with pytest.warns(UserWarning, match=f"rows {a} and {b} .different.") as caught:
+        matcher.fit(titles, products, pairs=[[a, b]], is_match=[False])
+    assert {w.filename for w in caught} == {__file__}
+
+
+def test_folds_of_judged_pairs_are_a_number(judged_market):
+    from skmatch import ClassDisjointKFold
+
+    titles, _, _, pairs, answers = judged_market
+    with pytest.raises(ValueError, match="expected an int, the number of folds"):
+        PairClassifierMatcher(cv=ClassDisjointKFold(2)).fit(
+            titles, pairs=pairs, is_match=answers
+        )
