@@ -1443,22 +1443,6 @@ MENDED: dict[str, tuple[Callable[[], Any], str]] = {
         ).fit(VECTORS, LABELS),
         "scoring",
     ),
-    "dropout NaN": (
-        lambda: LSTMTitleEmbedder(dropout=math.nan).fit(T12, Y12),
-        "dropout",
-    ),
-    "learning_rate NaN": (
-        lambda: LSTMTitleEmbedder(learning_rate=math.nan).fit(T12, Y12),
-        "learning_rate",
-    ),
-    "validation_fraction NaN": (
-        lambda: LSTMTitleEmbedder(validation_fraction=math.nan).fit(T12, Y12),
-        "validation_fraction",
-    ),
-    "warm_up NaN": (
-        lambda: AdapterBertEmbedder(warm_up=math.nan).fit(T12, Y12),
-        "warm_up",
-    ),
     "target_recall NaN": (
         lambda: FaissThresholdMatcher(target_recall=math.nan).fit(VECTORS),
         "target_recall",
@@ -1528,6 +1512,15 @@ MENDED: dict[str, tuple[Callable[[], Any], str]] = {
         "title_b",
     ),
     "folder that is None": (lambda: skmatch.load(None), "folder"),
+}
+MENDED |= {
+    f"{name} NaN": (lambda e=embedder, n=name: e(**{n: math.nan}).fit(T12, Y12), name)
+    for embedder, name in (
+        (LSTMTitleEmbedder, "dropout"),
+        (LSTMTitleEmbedder, "learning_rate"),
+        (LSTMTitleEmbedder, "validation_fraction"),
+        (AdapterBertEmbedder, "warm_up"),
+    )
 }
 
 

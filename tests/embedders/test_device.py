@@ -12,7 +12,7 @@ def test_devices_by_name():
     assert find_device("auto").type == ("cuda" if has_gpu else "cpu")
     with pytest.raises(ValueError, match="device='tpu9' cannot be used"):
         find_device("tpu9")
-    with pytest.raises(ValueError, match="device=3.5; expected a str"):
+    with pytest.raises(ValueError, match=r"device=3\.5; expected a str"):
         find_device(3.5)
 
 
