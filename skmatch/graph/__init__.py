@@ -7,12 +7,18 @@ row; links of two catalogues; or a better score graph.
 - ``_decide.py``: scores -> matches: threshold, expected F1, best, mutual, singletons
 - ``_grouping.py``: matches -> groups: components, average, complete, louvain
 - ``_linking.py``: one-to-one matches of two catalogues
+- ``_consistency.py``: whether the matches of matches match; shifts of log-odds by it
 - ``_propagation.py``: probabilities averaged over the match graph
 - ``_expansion.py``: embeddings averaged over their matches (query expansion)
 - ``_neighbourhoods.py``: a score among the scores of its row
 - ``_csr.py``: what all of them do to sparse matrices
 """
 
+from skmatch.graph._consistency import (
+    choose_shift,
+    measure_agreement,
+    shift_log_odds,
+)
 from skmatch.graph._csr import keep_entries, row_indices, symmetrize
 from skmatch.graph._decide import (
     ROUNDED_ZERO,
@@ -32,13 +38,16 @@ __all__ = [
     "Propagation",
     "Standing",
     "check_decision",
+    "choose_shift",
     "decide_matches",
     "expand_queries",
     "group_matches",
     "keep_entries",
     "keep_matches",
     "link_catalogues",
+    "measure_agreement",
     "ratio",
     "row_indices",
+    "shift_log_odds",
     "symmetrize",
 ]

@@ -28,7 +28,13 @@ from skmatch.evaluation import (
     list_splits,
     rowwise_f1_score,
 )
-from skmatch.graph import check_decision, decide_matches, keep_matches
+from skmatch.graph import (
+    check_decision,
+    choose_shift,
+    decide_matches,
+    keep_matches,
+    shift_log_odds,
+)
 from skmatch.matchers._faiss_threshold import check_n_jobs
 from skmatch.matchers._ranked_decisions import Refinements, rank_decisions, warn_if_far
 from skmatch.pairs import (
@@ -40,6 +46,7 @@ from skmatch.pairs import (
     PairExplanation,
     PairSettings,
     TrainingTitles,
+    check_columns,
     check_pairs,
     deal_products,
     describe_folds,
@@ -51,11 +58,12 @@ from skmatch.pairs import (
     fit_pair_model,
     fit_without_labels,
     join_products,
+    list_column_features,
     make_classifier,
     make_embedders,
 )
 from skmatch.persistence import savable
-from skmatch.titles import check_titles
+from skmatch.titles import check_titles, find_columns
 
 Titles = NDArray[np.object_]
 # By whether there are product ids, and judged pairs.
@@ -119,6 +127,11 @@ class PairClassifierMatcher(
         and of the other title of all pairs, of shape (n_pairs,) or, where `X` has
         several columns, (n_pairs, n_fields), dtype object. It returns a number for
         each pair; it is called from both sides, and the mean is taken.
+    columns : dict or None, default=None
+        What the columns of `X` beside the title are, by name or by place: "numeric" (a
+        price; the first number of a text), "category" (a brand; words in any order) or
+        "code" (a model number; letters and digits alone). They are compared by features
+        of their own, may lack values, and are no part of the title. None is none.
     max_matches : int or None, default=None
         Largest number of matches of a title with other ones. Assumes that no product
         has more titles. The matches are not symmetric, unless they are mutual.
@@ -157,6 +170,9 @@ class PairClassifierMatcher(
         Mean number of rows of a fold.
     supervision_ : {"none", "pairs", "product_ids", "product_ids_and_pairs"}
         Which labels :meth:`fit` learned from.
+    log_odds_shift_ : float
+        How far the log-odds of matches were lowered, so that the titles that match
+        agree in their matches; 0 with labels.
     n_samples_fit_ : int
         Number of titles of :meth:`fit`, the catalogue.
     n_features_in_, feature_names_in_ : int and ndarray
@@ -212,6 +228,7 @@ class PairClassifierMatcher(
         threshold: float | str = "tuned",
         propagation: bool = True,
         pair_features: Sequence[Callable[..., Any]] = (),
+        columns: Any = None,
         max_matches: int | None = None,
         mutual: bool = False,
         match_singletons: bool = False,
@@ -226,6 +243,7 @@ class PairClassifierMatcher(
         self.threshold = threshold
         self.propagation = propagation
         self.pair_features = pair_features
+        self.columns = columns
         self.max_matches = max_matches
         self.mutual = mutual
         self.match_singletons = match_singletons
@@ -264,7 +282,9 @@ class PairClassifierMatcher(
         Notes
         -----
         Without a label, the classifiers have learned from made-up titles what shared,
-        missing and rare words, quantities and codes say. With judged pairs, they learn
+        missing and rare words, quantities and codes say. Where these are too sure for
+        the titles at hand, the matches of a title's matches are not its own; so the
+        log-odds are lowered to where many titles match and agree in their matches. With judged pairs, they learn
         from these, and what was learned from made-up titles is one more feature; with
         few pairs it is calibrated, and no more. Of judged pairs that contradict each
         other a warning names the rows.
@@ -279,12 +299,16 @@ class PairClassifierMatcher(
         self._check_params()
         titles, labels = self._check_labels(X, y)
         fields = _fields(X)
+        names = getattr(self, "feature_names_in_", None)
+        kinds = check_columns(self.columns)
+        places = find_columns(kinds, self.n_features_in_, names)
+        self._besides_ = tuple(places.values())
         rng = check_random_state(self.random_state)
         seed = int(rng.randint(2**31 - 1))
         settings = PairSettings(
             embedders=make_embedders(self.embedders, seed),
             classifier=make_classifier(self.classifier, seed),
-            pair_features=self.pair_features,
+            pair_features=[*list_column_features(kinds, places), *self.pair_features],
             n_candidates=self.n_candidates,
             n_levels=self.n_levels,
             propagates=self.propagation,
@@ -334,6 +358,10 @@ class PairClassifierMatcher(
         self.n_samples_fit_ = len(titles)
         self._model_ = model
         self._catalogue_ = LazyCatalogue(model, titles, fields, self.n_jobs)
+        self.log_odds_shift_ = 0.0
+        if not galleries:
+            among_themselves = self._catalogue_.described.levels[-1].graph
+            self.log_odds_shift_ = choose_shift(among_themselves)
         return failed
 
     def predict(self, X: Any) -> csr_array:
@@ -381,8 +409,7 @@ class PairClassifierMatcher(
         """Score the rows of `X`; the warning points at the caller of the caller."""
         check_is_fitted(self)
         self._check_params()
-        titles, _ = check_titles(self, X, reset=False)
-        fields = _fields(X)
+        titles, fields = self._read(X)
         copies = find_copies(titles, fields if fields.ndim == 2 else None)
         rows = copies.scored
         if len(copies.stored) < len(titles):
@@ -397,7 +424,7 @@ class PairClassifierMatcher(
         graph = self._model_.score_graph(
             titles[rows], fields[rows], effective_n_jobs(self.n_jobs)
         )
-        return copies.spread(graph)
+        return copies.spread(shift_log_odds(graph, self.log_odds_shift_))
 
     def transform(self, X: Any) -> csr_array:
         """Return the probability that titles are those of the catalogue.
@@ -418,14 +445,15 @@ class PairClassifierMatcher(
         """
         check_is_fitted(self)
         self._check_params()
-        titles, _ = check_titles(self, X, reset=False)
-        encoded = self._model_.describer.encode(titles, _fields(X))
+        titles, fields = self._read(X)
+        encoded = self._model_.describer.encode(titles, fields)
         context = CatalogueContext(encoded, self._catalogue_.described)
         n_threads = effective_n_jobs(self.n_jobs)
         levels, _ = self._model_.score(
             self._model_.describer.describe(context, n_threads)
         )
-        graph = self._catalogue_.copies.spread_columns(levels[-1].of_left.graph)
+        graph = shift_log_odds(levels[-1].of_left.graph, self.log_odds_shift_)
+        graph = self._catalogue_.copies.spread_columns(graph)
         return keep_matches(graph, self._threshold(), **self._refinements())
 
     def suggest_pairs(self, X: Any, n_pairs: int) -> NDArray[np.intp]:
@@ -450,7 +478,7 @@ class PairClassifierMatcher(
         """
         check_scalar(n_pairs, "n_pairs", Integral, min_val=1)
         graph = self._score_graph(X)
-        titles, _ = check_titles(self, X, reset=False)
+        titles, _ = self._read(X)
         seed = check_random_state(self.random_state).randint(2**31 - 1)
         return draw_uncertain(graph, titles, n_pairs, seed)
 
@@ -499,7 +527,9 @@ class PairClassifierMatcher(
                     "as X in fit."
                 )
         # Of another estimator: these rows have no names, even if those of fit had.
-        titles, _ = check_titles(BaseEstimator(), rows, reset=True)
+        titles, _ = check_titles(
+            BaseEstimator(), rows, reset=True, besides=self._besides_
+        )
         catalogue = self._catalogue_.described
         return explain_pair(self._model_, catalogue, titles, _fields(rows))
 
@@ -514,14 +544,20 @@ class PairClassifierMatcher(
         check_is_fitted(self)
         return self._model_.feature_names()
 
+    def _read(self, X: Any) -> tuple[Titles, Titles]:
+        """Return the titles of `X`, and its rows as they were given."""
+        titles, _ = check_titles(self, X, reset=False, besides=self._besides_)
+        return titles, _fields(X)
+
     def _check_labels(self, X: Any, y: Any) -> tuple[Titles, NDArray[np.intp]]:
         """Return titles, and the code of each one's label; -1 is none."""
+        besides = check_columns(self.columns)
         if y is None:
-            titles, _ = check_titles(self, X, reset=True)
+            titles, _ = check_titles(self, X, reset=True, besides=besides)
             return titles, np.full(len(titles), -1)
         labels = encode_known_labels(y, "y")
         # Checked by scikit-learn for its length; it would refuse what is missing.
-        titles, _ = check_titles(self, X, labels, reset=True)
+        titles, _ = check_titles(self, X, labels, reset=True, besides=besides)
         return titles, labels
 
     def _leave_threshold(self) -> None:

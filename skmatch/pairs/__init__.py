@@ -11,6 +11,7 @@ pair beside a catalogue.
 - ``_lazy_catalogue.py``: a catalogue, matched among itself when it is needed
 - ``_copies.py``: which rows of a title that is there very often are scored
 - ``_text_features.py``: words, quantities, codes, characters, lengths; add yours here
+- ``_column_features.py``: what a price, a brand or a model number beside it say
 - ``_graph_features.py``: what a score means among those of the other candidates
 - ``_parsed_titles.py``: words, quantities and codes of titles, read once
 - ``_title_pair_classifier.py``: TitlePairClassifier, the estimator
@@ -20,6 +21,7 @@ pair beside a catalogue.
 - ``_explanation.py``: what each feature adds
 """
 
+from skmatch.pairs._column_features import check_columns, list_column_features
 from skmatch.pairs._context import Catalogue, CatalogueContext, GalleryContext
 from skmatch.pairs._copies import MOST_STORED, Copies, find_copies
 from skmatch.pairs._defaults import make_classifier, make_embedders
@@ -66,6 +68,7 @@ __all__ = [
     "TitlePairClassifier",
     "TrainingTitles",
     "check_answers",
+    "check_columns",
     "check_pairs",
     "deal_products",
     "describe_folds",
@@ -79,6 +82,7 @@ __all__ = [
     "fit_transferred",
     "fit_without_labels",
     "join_products",
+    "list_column_features",
     "make_classifier",
     "make_embedders",
 ]

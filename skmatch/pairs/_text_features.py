@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from skmatch.graph import ratio
+from skmatch.pairs._column_features import ColumnFeature
 from skmatch.pairs._parsed_titles import ParsedTitles, WordCounts
 from skmatch.persistence import savable
 from skmatch.search import inner_products
@@ -111,7 +112,7 @@ class TextFeatures:
     def names(self) -> list[str]:
         """Names of the features, in the order of the columns."""
         families = (WordFeatures, QuantityFeatures, CharacterFeatures, LengthFeatures)
-        own = [f"own_{_name(function)}" for function in self.functions]
+        own = [_name(function) for function in self.functions]
         return [*chain.from_iterable(family._fields for family in families), *own]
 
     def transform(
@@ -295,7 +296,9 @@ def call_function(
 
 
 def _name(function: Any) -> str:
-    return getattr(function, "__name__", type(function).__name__)
+    if isinstance(function, ColumnFeature):
+        return function.name
+    return f"own_{getattr(function, '__name__', type(function).__name__)}"
 
 
 def _largest(rows: csr_array, weights: NDArray[np.float32]) -> NDArray[np.float32]:

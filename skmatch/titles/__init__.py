@@ -13,7 +13,7 @@ from these texts, tokens, word vectors, quantities and model codes.
 
 from skmatch.titles._quantities import UNITS, find_quantities
 from skmatch.titles._tokens import distinct, tokenize
-from skmatch.titles._validation import check_titles
+from skmatch.titles._validation import check_titles, find_columns
 from skmatch.titles._vocabulary import TitleTokens, Vocabulary
 from skmatch.titles._word_vectors import (
     WordVectors,
@@ -28,6 +28,7 @@ __all__ = [
     "WordVectors",
     "check_titles",
     "distinct",
+    "find_columns",
     "find_quantities",
     "open_word_vectors",
     "tokenize",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from itertools import chain
 from typing import Any
 
@@ -11,7 +12,12 @@ from sklearn.utils.validation import validate_data
 
 
 def check_titles(
-    estimator: Any, X: Any, y: Any = "no_validation", *, reset: bool
+    estimator: Any,
+    X: Any,
+    y: Any = "no_validation",
+    *,
+    reset: bool,
+    besides: Collection[Any] = (),
 ) -> tuple[NDArray[np.object_], Any]:
     """Return a title for each row of `X`, and `y` as scikit-learn checked it.
 
@@ -19,12 +25,22 @@ def check_titles(
     are joined by a space. An empty title is legal; a missing one raises a ValueError
     that names the row. Half a pair of surrogates becomes U+FFFD. With `reset`,
     `estimator` notes the number of fields and their names; without, they must be the
-    same as before.
+    same as before. Columns `besides` the title, by their names or places, are no part
+    of it, and may lack values.
     """
     checked = validate_data(
         estimator, _as_columns(X), y, reset=reset, dtype=None, ensure_all_finite=False
     )
     fields, labels = (checked, None) if isinstance(y, str) else checked
+    if besides:
+        names = getattr(estimator, "feature_names_in_", None)
+        places = find_columns(besides, fields.shape[1], names)
+        fields = np.delete(fields, [*places.values()], axis=1)
+        if not fields.shape[1]:
+            raise ValueError(
+                f"columns names all {len(places)} columns of X; expected at least one "
+                "besides, the title."
+            )
     rows = fields.tolist()
     for index, row in enumerate(rows):
         for field in row:
@@ -33,6 +49,29 @@ def check_titles(
     titles = np.empty(len(rows), dtype=object)
     titles[:] = _as_characters([" ".join(map(str, row)) for row in rows])
     return titles, labels
+
+
+def find_columns(
+    columns: Collection[Any], n_columns: int, names: Any = None
+) -> dict[Any, int]:
+    """Return the place of each column, which is given by its name or its place."""
+    known = [] if names is None else list(names)
+    places: dict[Any, int] = {}
+    for column in columns:
+        is_place = isinstance(column, (int, np.integer))
+        if is_place and not isinstance(column, bool) and 0 <= column < n_columns:
+            places[column] = int(column)
+        elif isinstance(column, str) and column in known:
+            places[column] = known.index(column)
+        else:
+            raise ValueError(
+                f"columns holds {column!r}; expected a place from 0 to "
+                f"{n_columns - 1}"
+                + (f" or one of the names {known}." if known else ": X has no names.")
+            )
+    if len(set(places.values())) < len(places):
+        raise ValueError(f"columns={[*columns]} holds a column of X twice.")
+    return places
 
 
 def _as_characters(titles: list[str]) -> list[str]:
