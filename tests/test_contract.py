@@ -32,6 +32,7 @@ from skmatch import (
     FaissThresholdMatcher,
     LSTMTitleEmbedder,
     PairClassifierMatcher,
+    TitlePairClassifier,
     TunedThresholdMatcherCV,
     load,
     make_product_titles,
@@ -50,6 +51,15 @@ OF_PADDING = (
     "padding changes the order of sums: 1.3e-7 were seen, and the check wants 1e-7 of "
     "entries near 0"
 )
+TWO_SIDES = (
+    "a pair has a left and a right title: the check has 3 or 5 columns, and X an even "
+    "number of them"
+)
+OF_ANSWERS = (
+    "y says whether a pair matches, by bool or 0 and 1: the check has other labels, and "
+    "the error names the first of them instead of their type"
+)
+OF_NUMBERS = "the check wants numbers to be learned; titles are compared as texts"
 OF_MATRICES = {
     "check_estimator_sparse_array": ONE_VALUE_A_ROW,
     "check_estimator_sparse_matrix": ONE_VALUE_A_ROW,
@@ -61,6 +71,19 @@ TITLES.flags.writeable = PRODUCT_IDS.flags.writeable = False
 TFIDF = TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 4))
 VECTORS = TFIDF.fit_transform(TITLES).toarray()
 VECTORS.flags.writeable = False
+# Judged pairs, among the first 100 rows, so that these can be fitted alone.
+PAIRS = np.array(
+    [
+        (i, j)
+        for j in range(100)
+        for i in range(j)
+        if i == j - 1 or PRODUCT_IDS[i] == PRODUCT_IDS[j]
+    ]
+)
+IS_MATCH = PRODUCT_IDS[PAIRS[:, 0]] == PRODUCT_IDS[PAIRS[:, 1]]
+JUDGED = MappingProxyType({"pairs": PAIRS, "is_match": IS_MATCH})
+for judged in (PAIRS, IS_MATCH, PAIRED_TITLES := TITLES[PAIRS]):
+    judged.flags.writeable = False
 # Tiny data teach little and are told so; that is not what is checked here.
 IGNORED = [
     "ignore:.*have a single title:UserWarning",
@@ -78,9 +101,15 @@ class Case(NamedTuple):
     estimator: Any
     X: Any = TITLES
     y: Any = PRODUCT_IDS
+    known: Any = MappingProxyType({})  # what fit is given besides
     expected_failures: Any = MappingProxyType({})  # of the check battery: why
     may_fail: Any = MappingProxyType({})  # on some processors
     runs_battery: bool = True
+
+    def fit(self, estimator, rows=slice(None)):
+        """Fit an estimator on some rows."""
+        y = None if self.y is None else self.y[rows]
+        return estimator.fit(self.X[rows], y, **self.known)
 
 
 SMALL = {"embedding_dim": 8, "n_epochs": 1, "batch_size": 16, "random_state": 0}
@@ -113,7 +142,56 @@ CASES = {
             "check_methods_subset_invariance": AMONG_THEMSELVES,
         },
     ),
+    "PairClassifierMatcher without labels": Case(
+        PairClassifierMatcher(classifier=QUICK, cv=2, random_state=0),
+        y=None,
+        runs_battery=False,  # which fits with labels and without
+    ),
+    "PairClassifierMatcher with judged pairs": Case(
+        PairClassifierMatcher(classifier=QUICK, cv=2, random_state=0),
+        y=None,
+        known=JUDGED,
+        runs_battery=False,
+    ),
+    "TitlePairClassifier": Case(
+        TitlePairClassifier(classifier=QUICK, cv=2, random_state=0),
+        PAIRED_TITLES,
+        IS_MATCH,
+        expected_failures=dict.fromkeys(
+            (
+                "check_classifiers_one_label",
+                "check_dict_unchanged",
+                "check_dont_overwrite_parameters",
+                "check_estimators_dtypes",
+                "check_estimators_nan_inf",
+                "check_estimators_pickle",
+                "check_f_contiguous_array_estimator",
+                "check_fit2d_predict1d",
+                "check_fit_score_takes_y",
+                "check_methods_sample_order_invariance",
+                "check_methods_subset_invariance",
+                "check_pipeline_consistency",
+                "check_supervised_y_2d",
+            ),
+            TWO_SIDES,
+        )
+        | dict.fromkeys(
+            (
+                "check_classifier_data_not_an_array",
+                "check_classifier_not_supporting_multiclass",
+                "check_classifiers_classes",
+                "check_classifiers_regression_target",
+            ),
+            OF_ANSWERS,
+        )
+        | {"check_classifiers_train": OF_NUMBERS},
+    ),
 }
+TRANSFORMERS = [
+    name for name, case in CASES.items() if hasattr(case.estimator, "transform")
+]
+of_transformers = pytest.mark.parametrize("case", TRANSFORMERS, indirect=True)
+METHODS = ("transform", "predict", "predict_proba", "score_graph")
 
 
 def prepare(name, request):
@@ -142,14 +220,13 @@ def fitted(request, case, fits):
     """The same, fitted; it must be left as it is."""
     name = request.node.callspec.params["case"]
     if name not in fits:
-        fits[name] = clone(case.estimator).fit(case.X, case.y)
+        fits[name] = case.fit(clone(case.estimator))
     return fits[name]
 
 
 def outputs(estimator, X):
     """Return all that an estimator says of some rows, as dense arrays."""
-    names = ("transform", "predict", "score_graph")
-    found = [getattr(estimator, n)(X) for n in names if hasattr(estimator, n)]
+    found = [getattr(estimator, n)(X) for n in METHODS if hasattr(estimator, n)]
     return [x.toarray() if hasattr(x, "toarray") else np.asarray(x) for x in found]
 
 
@@ -186,14 +263,15 @@ def test_init_stores_its_arguments_and_nothing_else(case):
 
 
 def test_all_parameters_but_the_first_are_keyword_only(case):
-    n_positional = 2 if isinstance(case.estimator, PairClassifierMatcher) else 1
+    of_pairs = (PairClassifierMatcher, TitlePairClassifier)
+    n_positional = 2 if isinstance(case.estimator, of_pairs) else 1
     with pytest.raises(TypeError, match="positional argument"):
         type(case.estimator)(*[0.5] * (n_positional + 1))
 
 
 def test_what_is_learned_ends_with_an_underscore(case):
     estimator = case.estimator
-    assert estimator.fit(case.X, case.y) is estimator
+    assert case.fit(estimator) is estimator
     learned = set(vars(estimator)) - set(estimator.get_params(deep=False))
     assert learned
     assert all(name.endswith("_") for name in learned), learned
@@ -202,7 +280,7 @@ def test_what_is_learned_ends_with_an_underscore(case):
 def test_fit_and_use_leave_parameters_and_data(case):
     before = np.array(case.X, copy=True)
     parameters = case.estimator.get_params()
-    outputs(case.estimator.fit(case.X, case.y), case.X)
+    outputs(case.fit(case.estimator), case.X)
     assert case.estimator.get_params() == parameters
     assert_array_equal(case.X, before)
 
@@ -216,24 +294,25 @@ def test_use_leaves_the_estimator(fitted, case):
 
 
 def test_unfitted_estimator_says_so(case):
-    for name in ("transform", "predict", "score_graph"):
+    for name in METHODS:
         if hasattr(case.estimator, name):
             with pytest.raises(NotFittedError, match="is not fitted yet"):
                 getattr(case.estimator, name)(case.X)
 
 
 def test_equal_seeds_give_equal_results(fitted, case):
-    again = case.estimator.fit(case.X, case.y)
+    again = case.fit(case.estimator)
     assert_same(outputs(again, case.X), outputs(fitted, case.X))
 
 
 def test_clone_is_not_fitted_and_fits_the_same(fitted, case):
     fresh = clone(fitted)
     assert set(vars(fresh)) == set(fresh.get_params(deep=False))
-    fresh.fit(case.X, case.y)
+    case.fit(fresh)
     assert_same(outputs(fresh, case.X), outputs(fitted, case.X))
 
 
+@of_transformers
 def test_order_and_subset_of_the_rows_change_nothing_in_transform(fitted, case):
     def transform(X):
         result = fitted.transform(X)
@@ -244,16 +323,18 @@ def test_order_and_subset_of_the_rows_change_nothing_in_transform(fitted, case):
     assert_allclose(transform(case.X[5:9]), whole[5:9], atol=2e-6)
 
 
+@of_transformers
 def test_names_of_the_columns(fitted, case):
     names = fitted.get_feature_names_out()
     assert len(names) == fitted.transform(case.X).shape[1]
     assert names[0] == f"{type(fitted).__name__.lower()}0"
 
 
+@of_transformers
 @pytest.mark.parametrize("library", ["pandas", "polars"])
 def test_set_output_survives_a_fit(case, library):
     estimator = case.estimator.set_output(transform=library)
-    estimator.fit(case.X, case.y)
+    case.fit(estimator)
     if hasattr(estimator, "predict"):
         # scikit-learn puts no sparse result into a frame, and says so
         with pytest.raises(ValueError, match="outputs a scipy sparse matrix"):
@@ -284,12 +365,12 @@ class Trace:
         return
 
 
-def fit_until(estimator, X, y, at):
+def fit_until(case, estimator, at):
     """Fit, and interrupt at the n-th call; return the number of calls."""
     trace, before = Trace(at), sys.gettrace()
     sys.settrace(trace)
     try:
-        estimator.fit(X, y)
+        case.fit(estimator, rows=slice(100))
     finally:
         sys.settrace(before)
     return trace.n
@@ -298,27 +379,27 @@ def fit_until(estimator, X, y, at):
 @pytest.mark.slow
 def test_interrupted_fit_changes_nothing(fitted, case):
     """At ten moments: the fitted stays fitted, and what was not fitted is not."""
-    expected, few = outputs(fitted, case.X), np.arange(len(case.X)) < 100
-    n_calls = fit_until(clone(fitted), case.X[few], case.y[few], at=None)
+    expected = outputs(fitted, case.X)
+    n_calls = fit_until(case, clone(fitted), at=None)
     for at in np.linspace(1, n_calls, 10).astype(int):
         old, new = copy.copy(fitted), clone(fitted)
         for estimator in (old, new):
             with pytest.raises(InterruptedError_):
-                fit_until(estimator, case.X[few], case.y[few], at)
+                fit_until(case, estimator, at)
         assert_same(outputs(old, case.X), expected)
         with pytest.raises(NotFittedError):
-            new.transform(case.X)
+            outputs(new, case.X)
 
 
 def test_failed_fit_changes_nothing(fitted, case):
     old, bad = copy.copy(fitted), np.array(case.X[:40], dtype=object)
     bad[3] = None
     with pytest.raises((ValueError, TypeError, AttributeError)):  # the last: of TF-IDF
-        old.fit(bad, case.y[:40])
+        old.fit(bad, None if case.y is None else case.y[:40])
     narrow = pd.DataFrame({"a": case.X[:40].tolist(), "b": "x"}, dtype=object)
-    if case.X is TITLES:  # another number of columns, and then a label that is missing
-        with pytest.raises(ValueError, match="row 1 of y is None"):
-            old.fit(narrow, [1, None, *range(38)])
+    if case.X is TITLES:  # another number of columns, and then a label that is none
+        with pytest.raises(ValueError, match="row 1 of y is b'1'"):
+            old.fit(narrow, [1, b"1", *range(38)])
     elif isinstance(old, FaissThresholdMatcher):
         with pytest.raises(ValueError, match="row 1 of X holds NaN"):
             old.fit([[1.0, 2.0], [np.nan, 1.0]])
@@ -359,7 +440,7 @@ def test_no_global_state_is_touched(fitted, case, capfd):
     outputs(fitted, case.X)  # load what there is to load
     capfd.readouterr()
     before = state()
-    outputs(case.estimator.fit(case.X, case.y), case.X)
+    outputs(case.fit(case.estimator), case.X)
     assert state() == before
     assert capfd.readouterr() == ("", "")
 
@@ -367,49 +448,38 @@ def test_no_global_state_is_touched(fitted, case, capfd):
 LOAD = """
 import pickle, sys
 import numpy as np
-with open(sys.argv[1], "rb") as file:
-    estimator, X = pickle.load(file)
-result = estimator.transform(X)
-np.save(sys.argv[2], result.toarray() if hasattr(result, "toarray") else result)
+from skmatch import load
+folder, pickled, found = sys.argv[1:]
+with open(pickled, "rb") as file:
+    estimator, X, names = pickle.load(file)
+if folder:
+    estimator = load(folder)
+found_of = [getattr(estimator, name)(X) for name in names if hasattr(estimator, name)]
+np.savez(found, *[x.toarray() if hasattr(x, "toarray") else x for x in found_of])
 """
+
+
+def use_in_a_new_process(estimator, X, tmp_path, folder=""):
+    """Return the outputs of what was pickled, or saved in a folder."""
+    pickled, found = tmp_path / "pickle", tmp_path / "found.npz"
+    pickled.write_bytes(pickle.dumps((estimator, X, METHODS)))
+    subprocess.run([sys.executable, "-c", LOAD, folder, pickled, found], check=True)
+    with np.load(found) as arrays:
+        return [arrays[name] for name in arrays]
 
 
 @pytest.mark.slow
 def test_pickle_in_a_new_process(fitted, case, tmp_path):
-    paths = [str(tmp_path / name) for name in ("pickle", "result.npy")]
-    with open(paths[0], "wb") as file:
-        pickle.dump((fitted, case.X[:20]), file)
-    subprocess.run([sys.executable, "-c", LOAD, *paths], check=True)
-    expected = fitted.transform(case.X[:20])
-    expected = expected.toarray() if hasattr(expected, "toarray") else expected
-    assert_allclose(np.load(paths[1]), expected, rtol=0, atol=1e-6)
-
-
-LOAD_SAVED = """
-import pickle, sys
-import numpy as np
-from skmatch import load
-with open(sys.argv[2], "rb") as file:
-    X, names = pickle.load(file)
-estimator = load(sys.argv[1])
-found = [getattr(estimator, name)(X) for name in names if hasattr(estimator, name)]
-found = [x.toarray() if hasattr(x, "toarray") else x for x in found]
-np.savez(sys.argv[3], *found)
-"""
+    found = use_in_a_new_process(fitted, case.X[:20], tmp_path)
+    assert_same(found, outputs(fitted, case.X[:20]), atol=1e-6)
 
 
 @pytest.mark.slow
 def test_what_was_saved_says_the_same_in_a_new_process(fitted, case, tmp_path):
     """Bit for bit, with the number of threads that this process has."""
     save(fitted, tmp_path / "saved")
-    names = ("transform", "predict", "score_graph")
-    (tmp_path / "X").write_bytes(pickle.dumps((case.X[:50], names)))
-    paths = [tmp_path / name for name in ("saved", "X", "found.npz")]
-    subprocess.run([sys.executable, "-c", LOAD_SAVED, *paths], check=True)
-    with np.load(paths[-1]) as found:
-        loaded = [found[name] for name in found]
-    for one, other in zip(loaded, outputs(fitted, case.X[:50]), strict=True):
-        assert_array_equal(one, other)
+    found = use_in_a_new_process(None, case.X[:50], tmp_path, tmp_path / "saved")
+    assert_same(found, outputs(fitted, case.X[:50]))
 
 
 def test_what_was_saved_has_the_same_parameters_and_attributes(fitted, case, tmp_path):
@@ -421,10 +491,11 @@ def test_what_was_saved_has_the_same_parameters_and_attributes(fitted, case, tmp
         assert set(vars(loaded)) == set(vars(estimator))
         if estimator is not fitted:
             assert set(vars(loaded)) == set(vars(case.estimator))
-            loaded.fit(case.X, case.y)
+            case.fit(loaded)
             assert_same(outputs(loaded, case.X), outputs(fitted, case.X))
 
 
+@of_transformers
 def test_saved_pipeline_and_union(fitted, case, tmp_path):
     union = FeatureUnion([("ours", fitted), ("theirs", "drop")])
     save(Pipeline([("union", union)]), tmp_path)
@@ -435,6 +506,7 @@ def test_saved_pipeline_and_union(fitted, case, tmp_path):
     assert_array_equal(found, expected)
 
 
+@of_transformers
 def test_set_output_survives_a_save(fitted, case, tmp_path):
     save(copy.copy(fitted).set_output(transform="pandas"), tmp_path)
     loaded = load(tmp_path)

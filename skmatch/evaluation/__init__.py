@@ -23,7 +23,12 @@ from skmatch.evaluation._curve import (
     score_curve,
     scores_at,
 )
-from skmatch.evaluation._labels import as_labels, encode_known_labels, encode_labels
+from skmatch.evaluation._labels import (
+    as_labels,
+    check_answers,
+    encode_known_labels,
+    encode_labels,
+)
 from skmatch.evaluation._rowwise import (
     clustered_standard_error,
     rowwise_f1_score,
@@ -43,8 +48,10 @@ __all__ = [
     "bcubed_f1_scorer",
     "bcubed_precision_recall_f1",
     "best_threshold",
+    "check_answers",
     "check_scoring",
     "clustered_standard_error",
+    "encode_known_labels",
     "encode_labels",
     "list_splits",
     "pairwise_f1_scorer",

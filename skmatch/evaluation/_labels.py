@@ -73,6 +73,24 @@ def encode_known_labels(labels: ArrayLike, name: str) -> NDArray[np.intp]:
     return codes
 
 
+def check_answers(is_match: Any, name: str, n_pairs: int) -> NDArray[np.bool_]:
+    """Return whether each pair matches; raise unless each answer is a bool, 0 or 1."""
+    answers = np.asarray(is_match)
+    if answers.shape != (n_pairs,):
+        raise ValueError(
+            f"{name} has shape {answers.shape}; expected {(n_pairs,)}, an answer for "
+            "each pair."
+        )
+    answers = answers.astype(object)
+    for row, answer in enumerate(answers):
+        if not (isinstance(answer, (np.bool_, Real)) and answer in (0, 1)):
+            raise ValueError(
+                f"row {row} of {name} is {answer!r:.50}; expected True or False, or 1 "
+                "or 0: whether the pair is the same product."
+            )
+    return answers.astype(bool)
+
+
 def _is_missing(label: Any) -> bool:
     """Tell whether a label says that there is none."""
     is_number = isinstance(label, Real) and not isinstance(label, (bool, np.bool_))

@@ -11,7 +11,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from sklearn.model_selection import BaseCrossValidator, GroupKFold
 
-from skmatch.evaluation._labels import encode_labels
+from skmatch.evaluation._labels import check_answers, encode_labels
 from skmatch.persistence import savable
 
 
@@ -173,8 +173,8 @@ class DisjointPairsKFold(BaseCrossValidator):
     >>> X = [["tea", "Tea"], ["mug", "red mug"], ["tea", "mug"]]
     >>> for train, test in DisjointPairsKFold(n_splits=2).split(X, [1, 1, 0]):
     ...     print(train, test)
-    [1] [0]
     [0] [1]
+    [1] [0]
     """
 
     def __init__(
@@ -212,11 +212,11 @@ class DisjointPairsKFold(BaseCrossValidator):
         Raises
         ------
         ValueError
-            If `X` is not of pairs, `y` is missing, or there are fewer products than
-            `n_splits`.
+            If `X` is not of pairs, `y` or one of its answers is missing, there are
+            fewer products than `n_splits`, or a fold has no training or no test pair.
         """
         values = np.asarray(X, dtype=object)
-        if values.ndim != 2 or values.shape[1] % 2:
+        if values.ndim != 2 or values.shape[1] % 2 or not values.size:
             raise ValueError(
                 f"X has shape {values.shape}; expected two titles for each pair, "
                 "(n_pairs, 2), or the fields of both sides, (n_pairs, 2 * n_fields)."
@@ -226,12 +226,12 @@ class DisjointPairsKFold(BaseCrossValidator):
                 "DisjointPairsKFold.split got y=None; it needs y, whether each pair is "
                 "the same product, to keep every product on one side."
             )
+        same = check_answers(y, "y", len(values))
         n_fields = values.shape[1] // 2
         sides = np.concatenate([values[:, :n_fields], values[:, n_fields:]])
-        numbers: dict[tuple[Any, ...], int] = {}
-        rows = [numbers.setdefault(row, len(numbers)) for row in map(tuple, sides)]
+        numbers: dict[str, int] = {}
+        rows = [numbers.setdefault(str(row), len(numbers)) for row in sides.tolist()]
         a, b = np.array(rows, np.intp).reshape(2, -1)
-        same = np.asarray(y).astype(bool)
         size = (len(numbers), len(numbers))
         graph = coo_array((np.ones(same.sum()), (a[same], b[same])), shape=size)
         products = connected_components(graph, directed=False)[1]
@@ -241,10 +241,15 @@ class DisjointPairsKFold(BaseCrossValidator):
         for _, dealt in folds.split(products, groups=products):
             is_dealt = np.zeros(len(products), bool)
             is_dealt[dealt] = True
-            yield (
-                np.flatnonzero(~is_dealt[a] & ~is_dealt[b]),
-                np.flatnonzero(is_dealt[a] & is_dealt[b]),
-            )
+            train = np.flatnonzero(~is_dealt[a] & ~is_dealt[b])
+            test = np.flatnonzero(is_dealt[a] & is_dealt[b])
+            if not len(train) or not len(test):
+                raise ValueError(
+                    f"n_splits={self.n_splits} gives a fold with {len(train)} training "
+                    f"and {len(test)} test pairs of X; expected at least one of each: "
+                    "fewer folds, or others by shuffle=True."
+                )
+            yield train, test
 
     def get_n_splits(
         self, X: object = None, y: object = None, groups: object = None

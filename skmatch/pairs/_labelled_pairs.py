@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array, csr_array
 from scipy.sparse.csgraph import connected_components
 
+from skmatch.evaluation import check_answers
 from skmatch.graph import row_indices
 from skmatch.pairs._context import PairIndices
 from skmatch.titles import distinct
@@ -31,25 +32,6 @@ class JudgedPairs(NamedTuple):
         """Return some of the pairs."""
         indices = PairIndices(*(side[rows] for side in self.indices))
         return JudgedPairs(indices, self.is_match[rows])
-
-
-def check_answers(is_match: Any, name: str, n_pairs: int) -> NDArray[np.bool_]:
-    """Return whether each pair matches; raise unless each answer is a bool, 0 or 1."""
-    answers = np.asarray(is_match)
-    if answers.shape != (n_pairs,):
-        raise ValueError(
-            f"{name} has shape {answers.shape}; expected {(n_pairs,)}, an answer for "
-            "each pair."
-        )
-    answers = answers.astype(object)
-    for row, answer in enumerate(answers):
-        is_known = isinstance(answer, (bool, np.bool_, int, float, np.number))
-        if not (is_known and answer in (0, 1)):
-            raise ValueError(
-                f"row {row} of {name} is {answer!r:.50}; expected True or False, or 1 "
-                "or 0: whether the pair is the same product."
-            )
-    return answers.astype(bool)
 
 
 def check_pairs(pairs: Any, is_match: Any, n_rows: int) -> JudgedPairs:
@@ -133,6 +115,7 @@ def deal_products(
     It is that of the rows that a fold tests, `tests`; other products are dealt evenly.
     """
     fold = np.full(products.max(initial=-1) + 1, -1)
+    n_folds = min(n_folds, len(fold))
     for k, rows in enumerate(tests):
         fold[products[rows]] = k
     rng = np.random.default_rng(seed)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
+from itertools import chain
 from numbers import Integral
 from typing import Any, Self
 
@@ -158,11 +160,11 @@ class TitlePairClassifier(ClassifierMixin, BaseEstimator):
 
     def _fit(self, X: Any, y: Any, gallery: Any) -> None:
         self._check_params()
-        left, right = split_sides(X)
         if y is None:
             raise ValueError(
                 "TitlePairClassifier requires y to be passed, but the target y is None."
             )
+        left, right = self._split_sides(X, reset=True)
         is_match = check_answers(y, "y", len(left))
         self.classes_ = np.unique(np.asarray(y))
         if len(self.classes_) < 2:
@@ -170,7 +172,6 @@ class TitlePairClassifier(ClassifierMixin, BaseEstimator):
                 f"y holds only {self.classes_[0]!r}: the classifier can't be fitted on "
                 "pairs of one class; expected pairs that match and pairs that do not."
             )
-        self.n_features_in_ = 2 * left.shape[1]
         others = np.empty((0, left.shape[1]), dtype=object)
         if gallery is not None:
             others = as_rows(gallery, "gallery", left.shape[1])
@@ -211,12 +212,7 @@ class TitlePairClassifier(ClassifierMixin, BaseEstimator):
         """
         check_is_fitted(self)
         self._check_params()
-        left, right = split_sides(X)
-        if 2 * left.shape[1] != self.n_features_in_:
-            raise ValueError(
-                f"X has {2 * left.shape[1]} features, but TitlePairClassifier is "
-                f"expecting {self.n_features_in_} features as input."
-            )
+        left, right = self._split_sides(X, reset=False)
         rows, indices = _collect(self._rows_, left, right)
         describer = self._model_.describer
         context = GalleryContext(describer.encode(*_read(rows)), indices)
@@ -259,7 +255,7 @@ class TitlePairClassifier(ClassifierMixin, BaseEstimator):
         self._check_params()
         n_fields = self.n_features_in_ // 2
         sides = [
-            as_rows([title] if n_fields == 1 else [list(title)], name, n_fields)
+            _as_row(title, name, n_fields)
             for name, title in (("title_a", title_a), ("title_b", title_b))
         ]
         titles, fields = _read(np.concatenate(sides))
@@ -274,12 +270,44 @@ class TitlePairClassifier(ClassifierMixin, BaseEstimator):
         check_scalar(self.n_levels, "n_levels", Integral, min_val=1, max_val=100)
         check_scalar(self.cv, "cv", Integral, min_val=2)
         check_scalar(self.propagation, "propagation", (bool, np.bool_))
-        for function in self.pair_features:
+        try:
+            functions = [*self.pair_features]
+        except TypeError as error:
+            raise ValueError(
+                f"pair_features={self.pair_features!r}; expected a sequence of "
+                "callables."
+            ) from error
+        for function in functions:
             if not callable(function):
                 raise ValueError(
                     f"pair_features holds {function!r}; expected callables on two "
                     "arrays of rows."
                 )
+        if self.n_jobs is not None:
+            check_scalar(
+                self.n_jobs, "n_jobs", Integral, min_val=-(2**15), max_val=2**15
+            )
+
+    def _split_sides(self, X: Any, *, reset: bool) -> tuple[Rows, Rows]:
+        """Return the rows of the left and of the right side of pairs."""
+        if isinstance(X, tuple) and len(X) == 2 and np.ndim(X[0]) > 0:
+            sides = [as_rows(side, "X") for side in X]
+            if sides[0].shape != sides[1].shape:
+                raise ValueError(
+                    f"X holds sides of shape {sides[0].shape} and {sides[1].shape}; "
+                    "expected the same rows and columns."
+                )
+            X = np.hstack(sides)
+        check_titles(self, X, reset=reset)
+        values = np.asarray(X, dtype=object)
+        n_features = self.n_features_in_
+        if n_features % 2:
+            raise ValueError(
+                f"X has shape {values.shape}, {n_features} feature(s); expected two "
+                "titles for each pair, (n_pairs, 2), or the fields of both sides, "
+                "(n_pairs, 2 * n_fields)."
+            )
+        return values[:, : n_features // 2], values[:, n_features // 2 :]
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
@@ -288,40 +316,30 @@ class TitlePairClassifier(ClassifierMixin, BaseEstimator):
         return tags
 
 
-def split_sides(X: Any) -> tuple[Rows, Rows]:
-    """Return the rows of the left and of the right side of pairs."""
-    if isinstance(X, tuple) and len(X) == 2 and np.ndim(X[0]) > 0:
-        left, right = (as_rows(side, "X") for side in X)
-        if left.shape != right.shape:
-            raise ValueError(
-                f"X holds sides of shape {left.shape} and {right.shape}; expected the "
-                "same rows and columns."
-            )
-        return left, right
-    values = np.asarray(X, dtype=object)
-    if values.ndim != 2 or values.shape[1] % 2 or not values.size:
-        raise ValueError(
-            f"X has shape {values.shape}; expected two titles for each pair, "
-            "(n_pairs, 2), or the fields of both sides, (n_pairs, 2 * n_fields)."
-        )
-    n_fields = values.shape[1] // 2
-    return as_rows(values[:, :n_fields], "X"), as_rows(values[:, n_fields:], "X")
-
-
 def as_rows(X: Any, name: str, n_fields: int | None = None) -> Rows:
     """Return the fields of titles, (n_rows, n_fields); raise if one is missing."""
+    try:
+        check_titles(BaseEstimator(), X, reset=True)
+    except ValueError as error:
+        raise ValueError(re.sub(r"\bX\b", name, str(error))) from error
     values = np.asarray(X, dtype=object)
     values = values.reshape(-1, 1) if values.ndim == 1 else values
-    if values.ndim != 2 or (n_fields is not None and values.shape[1] != n_fields):
+    if n_fields not in (None, values.shape[1]):
         raise ValueError(
-            f"{name} has shape {np.shape(X)}; expected "
-            f"{n_fields or 'the same'} fields for each title."
+            f"{name} has shape {np.shape(X)}; expected {n_fields} fields for each title."
         )
-    try:
-        check_titles(BaseEstimator(), values, reset=True)
-    except ValueError as error:
-        raise ValueError(str(error).replace("of X", f"of {name}")) from error
     return values
+
+
+def _as_row(title: Any, name: str, n_fields: int) -> Rows:
+    """Return the fields of one title, (1, n_fields)."""
+    is_text = isinstance(title, str)
+    has_order = isinstance(title, Sequence) or getattr(title, "shape", ()) != ()
+    if isinstance(title, bytes) or not (is_text or has_order):
+        raise ValueError(
+            f"{name}={title!r:.50}; expected a title of type str, or its fields."
+        )
+    return as_rows([[title] if is_text else list(title)], name, n_fields)
 
 
 def _collect(known: Rows, left: Rows, right: Rows) -> tuple[Rows, PairIndices]:
@@ -330,17 +348,21 @@ def _collect(known: Rows, left: Rows, right: Rows) -> tuple[Rows, PairIndices]:
     They are sorted, so that neither the order of pairs nor that of sides matters. Where
     both sides of a pair are the same row, it is there twice.
     """
-    sides = [[*map(tuple, side.tolist())] for side in (known, left, right)]
-    rows = sorted(set().union(*sides), key=str)
-    place = {row: number for number, row in enumerate(rows)}
-    a, b = ([place[row] for row in side] for side in sides[1:])
-    for twin in sorted({i for i, j in zip(a, b, strict=True) if i == j}):
-        b = [len(rows) if i == j == twin else j for i, j in zip(a, b, strict=True)]
-        rows.append(rows[twin])
+    sides = [side.tolist() for side in (known, left, right)]
+    keys = [[str(row) for row in side] for side in sides]  # 1, 1.0 and True are three
+    row_of = dict(zip(chain(*keys), chain(*sides), strict=True))
+    distinct_keys = sorted(row_of)
+    place = {key: number for number, key in enumerate(distinct_keys)}
+    a, b = (np.array([place[key] for key in side], np.intp) for side in keys[1:])
+    is_twin = a == b
+    twins, number = np.unique(a[is_twin], return_inverse=True)
+    b[is_twin] = len(distinct_keys) + number
+    rows = [row_of[key] for key in distinct_keys]
+    rows += [rows[twin] for twin in twins]
     collected = np.empty((len(rows), left.shape[1]), dtype=object)
     for number, row in enumerate(rows):
         collected[number] = row
-    return collected, PairIndices(np.array(a, np.intp), np.array(b, np.intp))
+    return collected, PairIndices(a, b)
 
 
 def _read(rows: Rows) -> tuple[Rows, Rows]:

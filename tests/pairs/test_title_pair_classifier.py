@@ -129,7 +129,7 @@ def test_equal_seeds_equal_probabilities(fitted, data):
 @pytest.mark.parametrize(
     ("X", "y", "message"),
     [
-        (["a", "b"], [0, 1], r"X has shape \(2,\); expected two titles for each pair"),
+        (["a", "b"], [0, 1], r"X has shape \(2,\), 1 feature\(s\); expected two titles"),
         ([["a", "b", "c"]], [1], r"X has shape \(1, 3\)"),
         ([["a", "b"], ["a", None]], [0, 1], "row 1 of X holds None"),
         ([["a", "b"], ["a", "c"]], [0, 2], "row 1 of y is 2; expected True or False"),
