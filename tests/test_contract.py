@@ -56,8 +56,8 @@ TWO_SIDES = (
     "number of them"
 )
 OF_ANSWERS = (
-    "y says whether a pair matches, by bool or 0 and 1: the check has other labels, and "
-    "the error names the first of them instead of their type"
+    "y says whether a pair matches, by bool or 0 and 1: the check has other labels, "
+    "and the error names the first of them instead of their type"
 )
 OF_NUMBERS = "the check wants numbers to be learned; titles are compared as texts"
 OF_MATRICES = {

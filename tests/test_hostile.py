@@ -52,11 +52,13 @@ import skmatch
 from skmatch import (
     AdapterBertEmbedder,
     ClassDisjointKFold,
+    DisjointPairsKFold,
     FaissThresholdMatcher,
     LSTMTitleEmbedder,
     PairClassifierMatcher,
     PairExplanation,
     SearchReport,
+    TitlePairClassifier,
     TunedThresholdMatcherCV,
     make_product_titles,
 )
@@ -84,6 +86,7 @@ DOCUMENTED = re.compile(
     "|threshold was chosen on galleries|propagation=True assumes|expected target_recall"
     "|match_singletons=True assumes|max_matches=.* assumes|knows none of the words"
     "|pairs of two of those that come later are left out"
+    "|judged pairs contradict other labels"
     "|column-vector y was passed|X (has|does not have valid) feature names"
 )
 
@@ -240,6 +243,99 @@ label_containers = st.one_of(
 )
 title_inputs = st.builds(Held, title_values, containers)
 label_inputs = st.builds(Held, label_values, label_containers)
+
+
+def halves(of_side: Callable[[list[Any]], Any]) -> Callable[[list[Any]], Any]:
+    """Put the left and the right titles of pairs into a container each."""
+    return lambda v: tuple(of_side([pair[side] for pair in v]) for side in (0, 1))
+
+
+def as_pairs(v: list[Any]) -> Any:
+    return np.array([*map(objects, v)], dtype=object).reshape(-1, 2)
+
+
+PAIRS: dict[str, Callable[[list[Any]], Any]] = {
+    "lists": lambda v: [[*pair] for pair in v],
+    "list of tuples": lambda v: [*map(tuple, v)],
+    "object": as_pairs,
+    "str": lambda v: np.array(v, dtype=str),
+    "read-only": lambda v: read_only(as_pairs(v)),
+    "strided": lambda v: strided(as_pairs(v)),
+    "Fortran": lambda v: np.asfortranarray(as_pairs(v)),
+    "frame": lambda v: pd.DataFrame(v, dtype=object),
+    "frame with names": lambda v: pd.DataFrame(v, columns=["a", "b"], dtype=object),
+    "frame of string": lambda v: pd.DataFrame(v, dtype="string"),
+    "polars frame": lambda v: pl.DataFrame(v, schema=["a", "b"], orient="row"),
+    **{f"two of {name}": halves(kind) for name, kind in (ONE_D | TWO_D).items()},
+}
+ODD_PAIRS: dict[str, Callable[[list[Any]], Any]] = {
+    "three columns": lambda v: np.column_stack([as_pairs(v), as_pairs(v)[:, 0]]),
+    "no column": lambda v: as_pairs(v)[:, :0],
+    "one side": lambda v: [pair[0] for pair in v],
+    "longer side": lambda v: ([*"abc"], [pair[0] for pair in v]),
+    "wider side": lambda v: (as_pairs(v), as_pairs(v)[:, 0]),
+    "ragged": lambda v: [[pair[0]] * i for i, pair in enumerate(v)],
+    "3-D of pairs": lambda v: as_pairs(v)[None],
+    **{f"two of {name}": halves(kind) for name, kind in ODD.items()},
+    **ODD,
+}
+
+
+class HeldPairs(NamedTuple):
+    """Pairs of values in a container."""
+
+    values: list[tuple[Any, Any]]
+    container: str
+
+    def make(self) -> Any:
+        """Return the container, or give the case up: not each can hold each value."""
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                return (PAIRS | ODD_PAIRS)[self.container](list(self.values))
+        except Exception:
+            reject()
+
+    def read(self) -> list[Any]:
+        """Return the pairs that the container has: numpy makes str of some."""
+        assert self.container in PAIRS, f"{self.container} was taken for pairs"
+        if self.container.startswith("two of "):
+            held = self.container.removeprefix("two of ")
+            sides = zip(*self.values, strict=True)
+            return [*zip(*(Held([*s], held).read() for s in sides), strict=True)]
+        if self.container in ("lists", "list of tuples"):
+            return self.values
+        return np.asarray(self.make(), dtype=object).tolist()
+
+
+pair_values = st.one_of(
+    st.lists(st.tuples(texts, texts), max_size=6),
+    st.lists(st.tuples(texts, texts), min_size=1, max_size=6),
+    st.lists(st.builds(lambda text: (text, text), texts), min_size=1, max_size=4),
+    st.lists(st.tuples(texts, st.one_of(texts, no_titles)), max_size=5),
+)
+pair_inputs = st.builds(
+    HeldPairs,
+    pair_values,
+    st.one_of(*[st.sampled_from([*k]) for k in (PAIRS, PAIRS, PAIRS, ODD_PAIRS)]),
+)
+
+
+def answer_values(n: int) -> Any:
+    """Draw whether pairs match."""
+    some = {"min_size": n, "max_size": n}
+    return st.one_of(
+        st.lists(st.booleans(), **some),
+        st.lists(st.integers(0, 1), **some),
+        st.lists(st.sampled_from([0, 1.0, True]), **some),
+        st.lists(st.sampled_from([0, 1, 2, *MISSING, "1", b"1", 1j, 10**400]), **some),
+        st.lists(st.booleans(), max_size=n + 1),
+    )
+
+
+def answer_inputs(n: int) -> Any:
+    return st.builds(Held, answer_values(n), label_containers)
+
 
 numbers = st.one_of(
     st.sampled_from([0.0, 1.0, -1.0, 0.5, 2.0, 3.0]),
@@ -456,6 +552,11 @@ def pair_matcher() -> Any:
     return PairClassifierMatcher(classifier=classifier, cv=2, random_state=0)
 
 
+def title_pairs() -> Any:
+    classifier = HistGradientBoostingClassifier(max_iter=3, random_state=0)
+    return TitlePairClassifier(classifier=classifier, cv=2, random_state=0)
+
+
 def tuned() -> Any:
     return TunedThresholdMatcherCV(FaissThresholdMatcher(), cv=ClassDisjointKFold(2))
 
@@ -469,6 +570,8 @@ def fitted(name: str) -> Any:
             "lstm": lambda: copy.copy(lstm()).fit(TITLES, PRODUCT_IDS),
             "bert": lambda: copy.copy(bert()).fit(TITLES, PRODUCT_IDS),
             "pairs": lambda: pair_matcher().fit(TITLES, PRODUCT_IDS),
+            "title pairs": lambda: title_pairs().fit(P12, A12),
+            "without labels": lambda: pair_matcher().fit(TITLES),
             "tuned": lambda: tuned().fit(VECTORS, LABELS),
             "tuned pipeline": lambda: TunedThresholdMatcherCV(
                 make_pipeline(
@@ -500,6 +603,10 @@ def n_rows_of(X: Any) -> int:
     if hasattr(X, "shape"):
         return int(X.shape[0]) if X.shape else 1
     return len(X) if hasattr(X, "__len__") else 1
+
+
+def n_pairs_of(X: Any) -> int:
+    return n_rows_of(X[0]) if isinstance(X, tuple) and len(X) == 2 else n_rows_of(X)
 
 
 def names_what_is_wrong(message: str, names: str) -> bool:
@@ -663,12 +770,12 @@ def check_report(answer: Any, *_: Any) -> None:
 def fit(make: Callable[[], Any], name: str) -> Callable[..., Any]:
     """Fit again what is fitted; a fit that fails must leave it as it was."""
 
-    def call(X: Any, y: Any, **params: Any) -> Any:
+    def call(X: Any, y: Any = None, known: Any = None, **params: Any) -> Any:
         old = copy.copy(fitted(name))
         old.set_params(**params)
         before = dict(vars(old))
         try:
-            return old.fit(X, y)
+            return old.fit(X, y, **(known or {}))
         except Exception:
             after = vars(old)
             assert set(after) == set(before), "a failed fit changed the estimator"
@@ -735,6 +842,104 @@ def check_labels(answer: Any, held: Held) -> None:
         return
     assert held.container in [*ONE_D, *TWO_D, "scalar"] or not held.values, held
     assert is_legal(held.read()), "labels that are missing or mixed were taken"
+
+
+def check_known_labels(answer: Any, held: Held) -> None:
+    """Labels of which some are missing; without any it is the same as no labels."""
+    if held.container in ("sparse", "None"):
+        return
+    assert held.container in [*ONE_D, *TWO_D, "scalar"] or not held.values, held
+    known = [label for label in held.read() if not is_missing(label)]
+    assert is_legal(known), "labels that are mixed were taken"
+    assert answer.supervision_ == ("product_ids" if known else "none")
+
+
+def is_missing(label: Any) -> bool:
+    if label is None or label is pd.NA or label is pd.NaT:
+        return True
+    is_number = isinstance(label, Real) and not isinstance(label, (bool, np.bool_))
+    return is_number and (math.isnan(label) or label == -1)
+
+
+def expected_answers(held: Held) -> list[bool]:
+    """Return the answers that a container holds; fail if one of them is none."""
+    assert held.container in ONE_D, f"{held.container} was taken for answers"
+    for answer in held.read():
+        assert isinstance(answer, (Real, np.bool_)), "no answer was taken"
+        assert answer in (0, 1), "no answer was taken"
+    return [bool(answer) for answer in held.read()]
+
+
+def check_fitted_pairs(answer: Any, pairs: HeldPairs) -> None:
+    expected_pairs(pairs)
+    assert answer.n_features_in_ == 2
+    check_probabilities(answer.predict_proba(pairs.make()), pairs)
+
+
+def check_answers(answer: Any, held: Held) -> None:
+    assert len(set(expected_answers(held))) == 2
+    assert answer.predict(P12).shape == (12,)
+
+
+def expected_pairs(pairs: HeldPairs) -> list[list[str]]:
+    """Return the titles of pairs; fail if one of them is none."""
+    made = pairs.read()
+    for side in (0, 1):
+        expected_texts(Held([pair[side] for pair in made], "list"))
+    return [[*map(str, pair)] for pair in made]
+
+
+def check_probabilities(answer: Any, pairs: HeldPairs) -> None:
+    assert answer.shape == (len(expected_pairs(pairs)), 2)
+    assert ((answer >= 0) & (answer <= 1)).all()
+    assert_allclose(answer.sum(axis=1), 1)
+
+
+def check_predicted_pairs(method: str) -> Callable[..., None]:
+    def check(answer: Any, pairs: HeldPairs) -> None:
+        again = getattr(fitted("title pairs"), method)(expected_pairs(pairs))
+        assert_allclose(answer.astype(float), again.astype(float), atol=1e-6)
+
+    return check
+
+
+def check_judged(answer: Any, drawn: Any) -> None:
+    pairs, held = drawn
+    rows = np.asarray(pairs.make())
+    assert rows.shape == (len(expected_answers(held)), 2)
+    assert rows.dtype.kind in "iu"
+    assert ((rows >= 0) & (rows < 12)).all()
+    assert (rows[:, 0] != rows[:, 1]).all()
+    assert answer.supervision_ == "pairs"
+
+
+def check_suggested(answer: Any, held: Held, n_pairs: Any) -> None:
+    assert answer.shape == (len(answer), 2)
+    assert len(answer) <= n_pairs
+    if held.container in ODD:
+        return
+    expected = [" ".join(text.lower().split()) for text in expected_texts(held)]
+    said = [frozenset(expected[row] for row in pair) for pair in answer]
+    assert all(len(both) == 2 for both in said)
+    assert len(set(said)) == len(said)
+
+
+def check_pair_folds(answer: Any, pairs: HeldPairs, held: Held) -> None:
+    made = [tuple(map(str, pair)) for pair in pairs.read()]
+    answers = expected_answers(held)
+    graph = networkx.Graph()
+    graph.add_nodes_from(itertools.chain(*made))
+    graph.add_edges_from(p for p, same in zip(made, answers, strict=True) if same)
+    tested: list[int] = []
+    for train, test in answer:
+        assert len(train)
+        assert len(test)
+        for part in networkx.connected_components(graph):
+            sides = [any(part & {*made[i]} for i in rows) for rows in (train, test)]
+            assert not all(sides), "a product is on both sides"
+        tested += test.tolist()
+    assert len(set(tested)) == len(tested)
+    assert {i for i, same in enumerate(answers) if same} <= set(tested)
 
 
 def check_folds(answer: Any, held: Held) -> None:
@@ -1003,7 +1208,12 @@ class Unfitted(NamedTuple):
         return self.kind(**self.params) if isinstance(self.kind, type) else self.kind
 
 
-KINDS = (LSTMTitleEmbedder, FaissThresholdMatcher, PairClassifierMatcher)
+KINDS = (
+    LSTMTitleEmbedder,
+    FaissThresholdMatcher,
+    PairClassifierMatcher,
+    TitlePairClassifier,
+)
 unfitted = st.one_of(
     *[st.builds(Unfitted, st.just(kind), one_param(kind)) for kind in KINDS],
     st.builds(
@@ -1127,6 +1337,19 @@ square = st.integers(0, 6).flatmap(
     )
 )
 T12, Y12 = TITLES[:12], np.repeat([0, 1, 2, 3], 3)
+P12, A12 = TITLES[np.arange(24).reshape(12, 2)], np.arange(12) % 3 == 0
+judged_pairs = st.integers(1, 5).flatmap(
+    lambda n: st.tuples(
+        matrix_inputs(
+            st.one_of(
+                matrices(st.integers(0, 11), st.just(n), st.just(2)),
+                matrices(st.integers(-1, 12), st.just(n), st.integers(0, 3)),
+                matrices(spoilt, st.just(n), st.just(2)),
+            )
+        ),
+        answer_inputs(n),
+    )
+)
 CASES: dict[str, Case] = {
     "LSTMTitleEmbedder.transform": of_titles("LSTMTitleEmbedder", "lstm", "transform"),
     "LSTMTitleEmbedder.fit": Case(
@@ -1224,11 +1447,104 @@ CASES: dict[str, Case] = {
         "title_a|title_b|X",
         3,
     ),
+    "PairClassifierMatcher.explain, without labels": Case(
+        "PairExplanation",
+        lambda a, b: fitted("without labels").explain(a, b),
+        (texts, texts),
+        check_explanation,
+        "title_a|title_b|X",
+        1,
+    ),
+    "PairClassifierMatcher.score_graph, without labels": of_titles(
+        "PairClassifierMatcher", "without labels", "score_graph", 2
+    ),
+    "PairClassifierMatcher.suggest_pairs": Case(
+        "PairClassifierMatcher",
+        lambda X, n_pairs: fitted("pairs").suggest_pairs(X, n_pairs),
+        (title_inputs, st.one_of(st.integers(1, 6), hostile)),
+        check_suggested,
+        "X|n_pairs",
+        3,
+    ),
     "PairClassifierMatcher.fit, labels": fit_labels(
         "PairClassifierMatcher", pair_matcher, "pairs", T12, 1
+    )._replace(check=check_known_labels),
+    "PairClassifierMatcher.fit, judged pairs": Case(
+        "PairClassifierMatcher",
+        lambda drawn: fit(pair_matcher, "pairs")(
+            T12, known={"pairs": drawn[0].make(), "is_match": drawn[1].make()}
+        ),
+        (judged_pairs,),
+        check_judged,
+        "pairs|is_match",
+        2,
     ),
     "PairClassifierMatcher, parameters": fit_params(
         "PairClassifierMatcher", pair_matcher, "pairs", T12, Y12, 2
+    ),
+    "TitlePairClassifier.fit": Case(
+        "TitlePairClassifier",
+        lambda X: fit(title_pairs, "title pairs")(X, np.arange(6)[: n_pairs_of(X)] % 2),
+        (pair_inputs,),
+        check_fitted_pairs,
+        "X|y",
+        2,
+    ),
+    "TitlePairClassifier.fit, answers": Case(
+        "TitlePairClassifier",
+        lambda y: fit(title_pairs, "title pairs")(P12, y),
+        (answer_inputs(12),),
+        check_answers,
+        "y",
+        2,
+    ),
+    "TitlePairClassifier.fit, gallery": Case(
+        "TitlePairClassifier",
+        lambda gallery: fit(title_pairs, "title pairs")(P12, A12, {"gallery": gallery}),
+        (title_inputs,),
+        lambda answer, held: held.make() is None or expected_texts(held),
+        "gallery",
+        1,
+    ),
+    "TitlePairClassifier, parameters": fit_params(
+        "TitlePairClassifier", title_pairs, "title pairs", P12, A12, 2
+    ),
+    **{
+        f"TitlePairClassifier.{method}": Case(
+            "TitlePairClassifier",
+            lambda X, method=method: getattr(fitted("title pairs"), method)(X),
+            (pair_inputs,),
+            check_predicted_pairs(method),
+            weight=3,
+        )
+        for method in ("predict", "predict_proba")
+    },
+    "TitlePairClassifier.explain": Case(
+        "PairExplanation",
+        lambda a, b: fitted("title pairs").explain(a, b),
+        (
+            st.one_of(texts, no_titles, title_inputs),
+            st.one_of(texts, no_titles, title_inputs),
+        ),
+        check_explanation,
+        "title_a|title_b",
+        2,
+    ),
+    "DisjointPairsKFold.split": Case(
+        "DisjointPairsKFold",
+        lambda X, y: [*DisjointPairsKFold(2).split(X, y)],
+        (pair_inputs, st.integers(1, 6).flatmap(answer_inputs)),
+        check_pair_folds,
+        "X|y|n_splits",
+    ),
+    "DisjointPairsKFold, parameters": Case(
+        "DisjointPairsKFold",
+        lambda params: [*DisjointPairsKFold(**params).split(P12, np.ones(12))],
+        (params_of(["n_splits", "shuffle", "random_state"]),),
+        lambda answer, params: check_pair_folds(
+            answer, HeldPairs(P12.tolist(), "lists"), Held([1] * 12, "list")
+        ),
+        names_of(DisjointPairsKFold) + "|k-fold|splits",
     ),
     "ClassDisjointKFold.split": Case(
         "ClassDisjointKFold",
@@ -1359,13 +1675,22 @@ def share_of(case: Case) -> int:
     return math.ceil(N_CASES * case.weight / total)
 
 
+ESTIMATORS = ("pairs", "without labels", "title pairs", "tuned", "dense", "sparse")
+TABLE_ROWS = ("features", "is_match", "weights")  # of the pairs of made-up titles
+
+
 @pytest.fixture(scope="module")
 def prepared(bert_folder, tmp_path_factory):
     """Tell where the tiny language model is, and where to save."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SKMATCH_TEST_BERT", str(bert_folder))
         patch.setenv("SKMATCH_TEST_FOLDER", str(tmp_path_factory.mktemp("saved")))
-        for name in ("lstm", "bert", "pairs", "tuned", "dense", "sparse"):
+        from skmatch.pairs import _transfer
+
+        table = _transfer.read_synthetic_pairs()
+        few = table._replace(**{key: getattr(table, key)[::200] for key in TABLE_ROWS})
+        patch.setattr(_transfer, "read_synthetic_pairs", lambda: few)
+        for name in (*ESTIMATORS, "lstm", "bert"):
             fitted(name)
         yield
         fitted.cache_clear()

@@ -229,8 +229,9 @@ class DisjointPairsKFold(BaseCrossValidator):
         same = check_answers(y, "y", len(values))
         n_fields = values.shape[1] // 2
         sides = np.concatenate([values[:, :n_fields], values[:, n_fields:]])
-        numbers: dict[str, int] = {}
-        rows = [numbers.setdefault(str(row), len(numbers)) for row in sides.tolist()]
+        texts = [tuple(map(str, row)) for row in sides.tolist()]
+        numbers = {text: number for number, text in enumerate(dict.fromkeys(texts))}
+        rows = [numbers[text] for text in texts]
         a, b = np.array(rows, np.intp).reshape(2, -1)
         size = (len(numbers), len(numbers))
         graph = coo_array((np.ones(same.sum()), (a[same], b[same])), shape=size)

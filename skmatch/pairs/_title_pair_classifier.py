@@ -326,7 +326,8 @@ def as_rows(X: Any, name: str, n_fields: int | None = None) -> Rows:
     values = values.reshape(-1, 1) if values.ndim == 1 else values
     if n_fields not in (None, values.shape[1]):
         raise ValueError(
-            f"{name} has shape {np.shape(X)}; expected {n_fields} fields for each title."
+            f"{name} has shape {values.shape}; expected {n_fields} fields for each "
+            "title."
         )
     return values
 
@@ -349,7 +350,7 @@ def _collect(known: Rows, left: Rows, right: Rows) -> tuple[Rows, PairIndices]:
     both sides of a pair are the same row, it is there twice.
     """
     sides = [side.tolist() for side in (known, left, right)]
-    keys = [[str(row) for row in side] for side in sides]  # 1, 1.0 and True are three
+    keys = [[tuple(map(str, row)) for row in side] for side in sides]
     row_of = dict(zip(chain(*keys), chain(*sides), strict=True))
     distinct_keys = sorted(row_of)
     place = {key: number for number, key in enumerate(distinct_keys)}
