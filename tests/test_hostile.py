@@ -325,6 +325,7 @@ def answer_values(n: int) -> Any:
     """Draw whether pairs match."""
     some = {"min_size": n, "max_size": n}
     return st.one_of(
+        st.just([True] * n),
         st.lists(st.booleans(), **some),
         st.lists(st.integers(0, 1), **some),
         st.lists(st.sampled_from([0, 1.0, True]), **some),
@@ -334,7 +335,15 @@ def answer_values(n: int) -> Any:
 
 
 def answer_inputs(n: int) -> Any:
-    return st.builds(Held, answer_values(n), label_containers)
+    plain = st.sampled_from(["list", "array", "object", "Series"])
+    return st.builds(Held, answer_values(n), st.one_of(plain, label_containers))
+
+
+def answered_pairs(n: int) -> Any:
+    """Draw pairs of titles, and whether they match."""
+    values = st.lists(st.tuples(texts, texts), min_size=n, max_size=n)
+    held = st.builds(HeldPairs, values, st.sampled_from([*PAIRS]))
+    return st.tuples(st.one_of(held, pair_inputs), answer_inputs(n))
 
 
 numbers = st.one_of(
@@ -1340,12 +1349,22 @@ T12, Y12 = TITLES[:12], np.repeat([0, 1, 2, 3], 3)
 P12, A12 = TITLES[np.arange(24).reshape(12, 2)], np.arange(12) % 3 == 0
 judged_pairs = st.integers(1, 5).flatmap(
     lambda n: st.tuples(
-        matrix_inputs(
-            st.one_of(
-                matrices(st.integers(0, 11), st.just(n), st.just(2)),
-                matrices(st.integers(-1, 12), st.just(n), st.integers(0, 3)),
-                matrices(spoilt, st.just(n), st.just(2)),
-            )
+        st.one_of(
+            st.builds(
+                Matrix,
+                st.lists(
+                    st.lists(st.integers(0, 11), min_size=2, max_size=2, unique=True),
+                    min_size=n,
+                    max_size=n,
+                ),
+                st.sampled_from(["lists", "int", "uint8"]),
+            ),
+            matrix_inputs(
+                st.one_of(
+                    matrices(st.integers(-1, 12), st.just(n), st.integers(0, 3)),
+                    matrices(spoilt, st.just(n), st.just(2)),
+                )
+            ),
         ),
         answer_inputs(n),
     )
@@ -1477,7 +1496,7 @@ CASES: dict[str, Case] = {
         (judged_pairs,),
         check_judged,
         "pairs|is_match",
-        2,
+        4,
     ),
     "PairClassifierMatcher, parameters": fit_params(
         "PairClassifierMatcher", pair_matcher, "pairs", T12, Y12, 2
@@ -1532,9 +1551,9 @@ CASES: dict[str, Case] = {
     ),
     "DisjointPairsKFold.split": Case(
         "DisjointPairsKFold",
-        lambda X, y: [*DisjointPairsKFold(2).split(X, y)],
-        (pair_inputs, st.integers(1, 6).flatmap(answer_inputs)),
-        check_pair_folds,
+        lambda drawn: [*DisjointPairsKFold(2).split(*(x.make() for x in drawn))],
+        (st.integers(2, 6).flatmap(answered_pairs),),
+        lambda answer, drawn: check_pair_folds(answer, *drawn),
         "X|y|n_splits",
     ),
     "DisjointPairsKFold, parameters": Case(

@@ -37,6 +37,7 @@ from skmatch.evaluation._rowwise import (
 from skmatch.evaluation._splitters import (
     ClassDisjointKFold,
     DisjointPairsKFold,
+    join_sides,
     list_splits,
 )
 
@@ -53,6 +54,7 @@ __all__ = [
     "clustered_standard_error",
     "encode_known_labels",
     "encode_labels",
+    "join_sides",
     "list_splits",
     "pairwise_f1_scorer",
     "pairwise_precision_recall_f1",

@@ -39,6 +39,23 @@ def list_splits(
     return splits
 
 
+def join_sides(X: Any) -> Any:
+    """Return pairs as they are, or if they are a tuple of both sides, one array.
+
+    It is of shape (n_pairs, 2 * n_fields).
+    """
+    if not (isinstance(X, tuple) and len(X) == 2 and np.ndim(X[0]) > 0):
+        return X
+    sides = [np.asarray(side, dtype=object) for side in X]
+    left, right = (side.reshape(-1, 1) if side.ndim == 1 else side for side in sides)
+    if left.shape != right.shape or left.ndim != 2:
+        raise ValueError(
+            f"X holds sides of shape {left.shape} and {right.shape}; expected the same "
+            "rows and columns."
+        )
+    return np.hstack([left, right])
+
+
 @savable
 class ClassDisjointKFold(BaseCrossValidator):
     """K-fold cross-validation that keeps every product in one fold.
@@ -195,7 +212,7 @@ class DisjointPairsKFold(BaseCrossValidator):
 
         Parameters
         ----------
-        X : array-like of shape (n_pairs, 2) or (n_pairs, 2 * n_fields)
+        X : array-like of shape (n_pairs, 2) or (n_pairs, 2 * n_fields), or two of these
             Pairs, as of :class:`TitlePairClassifier`.
         y : array-like of shape (n_pairs,), bool, or 0 and 1
             Whether a pair is the same product.
@@ -215,7 +232,7 @@ class DisjointPairsKFold(BaseCrossValidator):
             If `X` is not of pairs, `y` or one of its answers is missing, there are
             fewer products than `n_splits`, or a fold has no training or no test pair.
         """
-        values = np.asarray(X, dtype=object)
+        values = np.asarray(join_sides(X), dtype=object)
         if values.ndim != 2 or values.shape[1] % 2 or not values.size:
             raise ValueError(
                 f"X has shape {values.shape}; expected two titles for each pair, "

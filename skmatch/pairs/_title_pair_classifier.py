@@ -16,6 +16,7 @@ from sklearn.utils import Tags, check_random_state, check_scalar
 from sklearn.utils.validation import check_is_fitted
 
 from skmatch._fitting import fitting
+from skmatch.evaluation import join_sides
 from skmatch.pairs._context import GalleryContext, PairIndices
 from skmatch.pairs._defaults import make_classifier, make_embedders
 from skmatch.pairs._explanation import PairExplanation, explain_pair
@@ -290,14 +291,7 @@ class TitlePairClassifier(ClassifierMixin, BaseEstimator):
 
     def _split_sides(self, X: Any, *, reset: bool) -> tuple[Rows, Rows]:
         """Return the rows of the left and of the right side of pairs."""
-        if isinstance(X, tuple) and len(X) == 2 and np.ndim(X[0]) > 0:
-            sides = [as_rows(side, "X") for side in X]
-            if sides[0].shape != sides[1].shape:
-                raise ValueError(
-                    f"X holds sides of shape {sides[0].shape} and {sides[1].shape}; "
-                    "expected the same rows and columns."
-                )
-            X = np.hstack(sides)
+        X = join_sides(X)
         check_titles(self, X, reset=reset)
         values = np.asarray(X, dtype=object)
         n_features = self.n_features_in_
