@@ -20,10 +20,15 @@ ROOT = Path(__file__).parents[1]
 
 @pytest.fixture(scope="module")
 def matchers(listings):
-    """Two fitted matchers of titles."""
+    """Fitted matchers of titles."""
     threshold = make_pipeline(TfidfVectorizer(), FaissThresholdMatcher(0.5))
     pairs = PairClassifierMatcher(cv=2, random_state=0)
-    return [threshold.fit(*listings), pairs.fit(*listings)]
+    without_labels = PairClassifierMatcher(random_state=0)
+    return [
+        threshold.fit(*listings),
+        pairs.fit(*listings),
+        without_labels.fit(listings[0]),
+    ]
 
 
 def predict(matcher, titles):
@@ -47,34 +52,60 @@ def test_killed_saves_lose_nothing(tmp_path):
 
 
 FORK = """
-import multiprocessing
+import multiprocessing, sys
 import numpy as np
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.pipeline import make_pipeline
-from skmatch import FaissThresholdMatcher, PairClassifierMatcher, make_product_titles
+from skmatch import FaissThresholdMatcher, PairClassifierMatcher, TitlePairClassifier
+from skmatch import make_product_titles
 
 titles, labels = make_product_titles(n_products=60, random_state=0)
+pairs = np.array([(i, j) for j in range(90) for i in range(j)])
+pairs = pairs[(np.diff(labels[pairs])[:, 0] == 0) | (np.diff(pairs)[:, 0] == 1)]
 processes = multiprocessing.get_context("fork")
 
-def put(queue, matcher):
-    queue.put(matcher.predict(titles).toarray())
+def predict(estimator, X):
+    found = estimator.predict(X)
+    return found.toarray() if hasattr(found, "toarray") else found
 
-for matcher in (
-    make_pipeline(TfidfVectorizer(), FaissThresholdMatcher(0.5)),
-    PairClassifierMatcher(cv=2, random_state=0),
-):
-    expected = matcher.fit(titles, labels).predict(titles).toarray()
+def put(queue, estimator, X):
+    queue.put(predict(estimator, X))
+
+cases = {
+    "threshold": (
+        make_pipeline(TfidfVectorizer(), FaissThresholdMatcher(0.5)), titles, labels
+    ),
+    "product ids": (PairClassifierMatcher(cv=2, random_state=0), titles, labels),
+    "no labels": (PairClassifierMatcher(random_state=0), titles, None),
+    "pairs": (
+        TitlePairClassifier(cv=2, random_state=0),
+        titles[pairs],
+        labels[pairs[:, 0]] == labels[pairs[:, 1]],
+    ),
+}
+for name in sys.argv[1:]:
+    estimator, X, y = cases[name]
     queue = processes.SimpleQueue()
-    process = processes.Process(target=put, args=(queue, matcher))
+    expected = predict(estimator.fit(X, y), X)
+    process = processes.Process(target=put, args=(queue, estimator, X))
     process.start()
     print((queue.get() == expected).all())
     process.join()
 """
+of_fork = pytest.mark.skipif(
+    sys.platform != "linux", reason="elsewhere fork is not safe"
+)
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere fork is not safe")
+@of_fork
 def test_fork_after_fit():
-    assert run(FORK) == ["True", "True"]
+    assert run(FORK, "threshold", "product ids") == ["True", "True"]
+
+
+@of_fork
+@pytest.mark.slow
+def test_fork_after_what_was_learned_from_made_up_titles():
+    assert run(FORK, "no labels", "pairs") == ["True", "True"]
 
 
 @pytest.mark.slow

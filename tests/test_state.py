@@ -64,7 +64,7 @@ compare(before, "import")
 if sys.argv[1:]:
     from sklearn.ensemble import HistGradientBoostingClassifier
 
-    name, model = sys.argv[1:]
+    name, how, model = sys.argv[1:]
     small = {"embedding_dim": 8, "n_epochs": 1, "batch_size": 16, "random_state": 0}
     quick = HistGradientBoostingClassifier(max_iter=3, random_state=0)
     X, y = skmatch.make_product_titles(n_products=30, random_state=0)
@@ -78,30 +78,44 @@ if sys.argv[1:]:
             "cv": skmatch.ClassDisjointKFold(2),
         },
         "PairClassifierMatcher": {"classifier": quick, "cv": 2, "random_state": 0},
+        "TitlePairClassifier": {"classifier": quick, "cv": 2, "random_state": 0},
     }.get(name, {})
+    known = {}
+    if name == "TitlePairClassifier":
+        pairs = np.array([(i, j) for j in range(60) for i in range(j)])
+        pairs = pairs[(y[pairs[:, 0]] == y[pairs[:, 1]]) | (np.diff(pairs)[:, 0] == 1)]
+        X, y = X[pairs], y[pairs[:, 0]] == y[pairs[:, 1]]
+    elif name == "PairClassifierMatcher" and how == "judged pairs":
+        known = {"pairs": [[0, 1], [2, 3]], "is_match": [True, False]}
+    if name == "PairClassifierMatcher" and how != "labels":
+        y = None
     pools = sizes()
     with warnings.catch_warnings(record=True):  # what it warns of is tested elsewhere
         before = read_state()
-        estimator = getattr(skmatch, name)(**params).fit(X, y)
+        estimator = getattr(skmatch, name)(**params).fit(X, y, **known)
         compare(before, "fit")
-        for method in ("transform", "predict", "score_graph"):
+        for method in ("transform", "predict", "predict_proba", "score_graph"):
             if hasattr(estimator, method):
                 getattr(estimator, method)(X)
                 compare(before, method)
         with tempfile.TemporaryDirectory() as folder:
             skmatch.save(estimator, folder)
             compare(before, "save")
-            skmatch.load(folder).transform(X)
+            loaded = skmatch.load(folder)
+            (loaded.transform if hasattr(loaded, "transform") else loaded.predict)(X)
             compare(before, "load")
     after = sizes()
     assert {path: after[path] for path in pools} == pools
 """
 ESTIMATORS = [
-    "LSTMTitleEmbedder",
-    "AdapterBertEmbedder",
-    "FaissThresholdMatcher",
-    "TunedThresholdMatcherCV",
-    "PairClassifierMatcher",
+    ("LSTMTitleEmbedder", "labels"),
+    ("AdapterBertEmbedder", "labels"),
+    ("FaissThresholdMatcher", "labels"),
+    ("TunedThresholdMatcherCV", "labels"),
+    ("PairClassifierMatcher", "labels"),
+    ("PairClassifierMatcher", "no labels"),
+    ("PairClassifierMatcher", "judged pairs"),
+    ("TitlePairClassifier", "labels"),
 ]
 
 
@@ -118,6 +132,6 @@ def test_import_leaves_the_process_as_it_was():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ESTIMATORS)
-def test_estimator_leaves_the_process_as_it_was(name, bert_folder):
-    assert audit(name, str(bert_folder)) == (0, "", "")
+@pytest.mark.parametrize(("name", "how"), ESTIMATORS)
+def test_estimator_leaves_the_process_as_it_was(name, how, bert_folder):
+    assert audit(name, how, str(bert_folder)) == (0, "", "")

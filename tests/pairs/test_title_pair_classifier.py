@@ -101,6 +101,21 @@ def test_explanation_says_what_predicts(fitted, data):
     }
 
 
+def test_order_of_pairs_changes_nothing(fitted, data):
+    X = data[0][:40]
+    np.testing.assert_array_equal(
+        fitted.predict_proba(X[::-1])[::-1], fitted.predict_proba(X)
+    )
+
+
+def test_many_pairs_of_a_title_with_itself(fitted):
+    """Each title is put beside itself once, however many such pairs there are."""
+    X = np.array([[f"mug {i % 500}"] * 2 for i in range(1000)], dtype=object)
+    probabilities = fitted.predict_proba(X)[:, 1]
+    np.testing.assert_array_equal(probabilities[:500], probabilities[500:])
+
+
+@pytest.mark.slow
 def test_scikit_learn_takes_it_for_a_classifier(data, fitted):
     X, y = data
     folds = DisjointPairsKFold(2, shuffle=True, random_state=0)
@@ -129,7 +144,11 @@ def test_equal_seeds_equal_probabilities(fitted, data):
 @pytest.mark.parametrize(
     ("X", "y", "message"),
     [
-        (["a", "b"], [0, 1], r"X has shape \(2,\), 1 feature\(s\); expected two titles"),
+        (
+            ["a", "b"],
+            [0, 1],
+            r"X has shape \(2,\), 1 feature\(s\); expected two titles",
+        ),
         ([["a", "b", "c"]], [1], r"X has shape \(1, 3\)"),
         ([["a", "b"], ["a", None]], [0, 1], "row 1 of X holds None"),
         ([["a", "b"], ["a", "c"]], [0, 2], "row 1 of y is 2; expected True or False"),
@@ -137,6 +156,8 @@ def test_equal_seeds_equal_probabilities(fitted, data):
         ([["a", "b"], ["a", "c"]], [1], r"y has shape \(1,\); expected \(2,\)"),
         ([["a", "b"], ["a", "c"]], [1, 1], "pairs of one class"),
         ((["a", "b"], ["a"]), [1, 0], r"sides of shape \(2, 1\) and \(1, 1\)"),
+        ([["a", "b"], ["a", "c"]], [1j, 0], r"row 0 of y is 1j; expected True or"),
+        (np.array([["a", "b"]], dtype="S"), [1], "row 0 of X holds the bytes b'a'"),
     ],
 )
 def test_what_is_no_pair_is_named(X, y, message):
@@ -150,9 +171,11 @@ def test_parameters_and_galleries_out_of_range(data):
         ({"cv": 1}, "cv == 1"),
         ({"n_levels": 0}, "n_levels == 0"),
         ({"pair_features": [3]}, "pair_features holds 3"),
+        ({"pair_features": None}, "pair_features=None; expected a sequence"),
+        ({"n_jobs": "x"}, "n_jobs"),
         ({"embedders": "none"}, "embedders holds 'none'"),
     ):
-        with pytest.raises(ValueError, match=message):
+        with pytest.raises((ValueError, TypeError), match=message):
             TitlePairClassifier(**params).fit(X, y)
     with pytest.raises(ValueError, match="row 1 of gallery holds None"):
         TitlePairClassifier().fit(X, y, gallery=["a", None])
@@ -188,3 +211,27 @@ def test_pairs_that_cannot_be_split():
         next(folds.split(["a", "b"], [0, 1]))
     with pytest.raises(ValueError, match="y=None"):
         next(folds.split([["a", "b"]]))
+    with pytest.raises(ValueError, match="row 1 of y is nan"):
+        next(folds.split([["a", "b"], ["c", "d"]], [1, np.nan]))
+    with pytest.raises(ValueError, match=r"y has shape \(1,\); expected \(2,\)"):
+        next(folds.split([["a", "b"], ["c", "d"]], [1]))
+    with pytest.raises(ValueError, match="n_splits=2 gives a fold with 0 training"):
+        next(folds.split([["a", "b"], ["a", "c"]], [1, 0]))
+
+
+def test_both_sides_may_be_split():
+    X = (["tea", "mug"], ["Tea", "red mug"])
+    splits = [*DisjointPairsKFold(2).split(X, [1, 1])]
+    assert [test.tolist() for _, test in splits] == [[1], [0]]
+
+
+@pytest.mark.parametrize("title", [3, None, b"tea", {"tea"}])
+def test_what_is_no_title_cannot_be_explained(fitted, title):
+    with pytest.raises(ValueError, match="title_b="):
+        fitted.explain("tea", title)
+
+
+def test_more_folds_than_products(data):
+    X, y = (each[:6] for each in data)
+    y = np.arange(6) % 2 == 0
+    TitlePairClassifier(classifier=QUICK, cv=10**30, random_state=0).fit(X, y)

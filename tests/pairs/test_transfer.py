@@ -64,6 +64,7 @@ def test_a_pair_is_explained_without_labels(without_labels, titles_and_products)
     assert names == set(without_labels.get_pair_feature_names())
 
 
+@pytest.mark.slow
 def test_own_features_are_left_out_without_labels(titles_and_products):
     titles, _ = titles_and_products
 

@@ -19,7 +19,15 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.svm import SVC
 
-from skmatch import ClassDisjointKFold, PairClassifierMatcher, load, save
+from skmatch import (
+    ClassDisjointKFold,
+    DisjointPairsKFold,
+    PairClassifierMatcher,
+    TitlePairClassifier,
+    load,
+    make_product_titles,
+    save,
+)
 from skmatch.persistence import _folder
 from skmatch.persistence._folder import FolderReader, FolderWriter
 from skmatch.persistence._sklearn_parts import read_sklearn, write_sklearn
@@ -83,6 +91,28 @@ def test_values_come_back(again, value):
     found = again(value)
     assert found == value
     assert type(found) is type(value)
+
+
+def test_splitter_of_pairs_comes_back(again):
+    splitter = DisjointPairsKFold(3, shuffle=True, random_state=1)
+    assert vars(again(splitter)) == vars(splitter)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "known", [{}, {"pairs": [[0, 1], [2, 3]], "is_match": [True, False]}], ids=str
+)
+def test_matcher_with_few_labels_or_none_says_the_same_once_saved(tmp_path, known):
+    titles = make_product_titles(10, random_state=0)[0]
+    fitted = PairClassifierMatcher(random_state=0).fit(titles, **known)
+    save(fitted, tmp_path)
+    loaded = load(tmp_path)
+    assert loaded.supervision_ == fitted.supervision_
+    for method in ("score_graph", "transform"):
+        found, expected = (getattr(each, method)(titles) for each in (loaded, fitted))
+        assert_array_equal(found.toarray(), expected.toarray())
+    assert_array_equal(loaded.suggest_pairs(titles, 5), fitted.suggest_pairs(titles, 5))
+    assert loaded.explain(*titles[:2]) == fitted.explain(*titles[:2])
 
 
 def test_number_that_is_none_comes_back(again):
@@ -151,6 +181,10 @@ class Unknown(BaseEstimator):
         (3, "estimator=3 of type int; expected an estimator of skmatch"),
         (
             PairClassifierMatcher(pair_features=[len]),
+            r"estimator.pair_features\[0\] is <built-in function len> of type",
+        ),
+        (
+            TitlePairClassifier(pair_features=[len]),
             r"estimator.pair_features\[0\] is <built-in function len> of type",
         ),
         (
