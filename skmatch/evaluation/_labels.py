@@ -60,7 +60,7 @@ def encode_known_labels(labels: ArrayLike, name: str) -> NDArray[np.intp]:
     -1 stands for no label as in scikit-learn's semi-supervised estimators.
     """
     is_text = isinstance(labels, (str, *BYTES))
-    values = np.empty(0) if is_text else np.asarray(as_labels(labels))
+    values: NDArray[Any] = np.empty(0) if is_text else np.asarray(as_labels(labels))
     if values.ndim == 2 and values.shape[1] == 1:
         values = values[:, 0]
     if is_text or values.ndim != 1 or values.dtype.kind not in "iufOM":

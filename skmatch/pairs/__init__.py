@@ -28,7 +28,6 @@ from skmatch.pairs._defaults import make_classifier, make_embedders
 from skmatch.pairs._explanation import PairExplanation, explain_pair
 from skmatch.pairs._labelled_pairs import (
     JudgedPairs,
-    check_answers,
     check_pairs,
     deal_products,
     draw_uncertain,
@@ -67,7 +66,6 @@ __all__ = [
     "PairSettings",
     "TitlePairClassifier",
     "TrainingTitles",
-    "check_answers",
     "check_columns",
     "check_pairs",
     "deal_products",

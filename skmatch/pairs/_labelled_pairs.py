@@ -155,8 +155,8 @@ def draw_uncertain(
             used |= both
     said = {frozenset((copy_of[left[i]], copy_of[right[i]])) for i in chosen}
     for i in later:
-        both = frozenset((copy_of[left[i]], copy_of[right[i]]))
-        if len(chosen) < n_pairs and both not in said:
+        pair = frozenset((copy_of[left[i]], copy_of[right[i]]))
+        if len(chosen) < n_pairs and pair not in said:
             chosen.append(i)
-            said.add(both)
+            said.add(pair)
     return np.column_stack([left[chosen], right[chosen]]).astype(np.intp)

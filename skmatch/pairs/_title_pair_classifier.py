@@ -16,13 +16,12 @@ from sklearn.utils import Tags, check_random_state, check_scalar
 from sklearn.utils.validation import check_is_fitted
 
 from skmatch._fitting import fitting
-from skmatch.evaluation import join_sides
+from skmatch.evaluation import check_answers, join_sides
 from skmatch.pairs._context import GalleryContext, PairIndices
 from skmatch.pairs._defaults import make_classifier, make_embedders
 from skmatch.pairs._explanation import PairExplanation, explain_pair
 from skmatch.pairs._labelled_pairs import (
     JudgedPairs,
-    check_answers,
     deal_products,
     join_products,
 )
@@ -350,8 +349,8 @@ def _collect(known: Rows, left: Rows, right: Rows) -> tuple[Rows, PairIndices]:
     place = {key: number for number, key in enumerate(distinct_keys)}
     a, b = (np.array([place[key] for key in side], np.intp) for side in keys[1:])
     is_twin = a == b
-    twins, number = np.unique(a[is_twin], return_inverse=True)
-    b[is_twin] = len(distinct_keys) + number
+    twins, copies = np.unique(a[is_twin], return_inverse=True)
+    b[is_twin] = len(distinct_keys) + copies
     rows = [row_of[key] for key in distinct_keys]
     rows += [rows[twin] for twin in twins]
     collected = np.empty((len(rows), left.shape[1]), dtype=object)

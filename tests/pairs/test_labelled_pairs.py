@@ -5,8 +5,8 @@ from sklearn.base import clone
 from sklearn.ensemble import HistGradientBoostingClassifier
 
 from skmatch import PairClassifierMatcher, make_product_titles, rowwise_f1_score
+from skmatch.evaluation import check_answers
 from skmatch.pairs import (
-    check_answers,
     check_pairs,
     deal_products,
     draw_uncertain,
