@@ -6,8 +6,8 @@ how freely sellers word, and how many products have a single listing. The words 
 meaning, so that nothing is learned of a language: what is learned is what shared,
 missing, rare and similar words, quantities and codes say of a pair in its gallery.
 
-The candidate pairs of all markets are described as any others. Those that a classifier
-of other markets is sure of tell little: most are left out, and the others weigh more.
+The candidate pairs of all markets are described as any others, and some are drawn at
+random.
 """
 
 from __future__ import annotations
@@ -34,8 +34,10 @@ from skmatch.pairs._graph_features import graph_feature_names
 from skmatch.pairs._model import match_probability
 
 TABLE = Path(skmatch.pairs.__file__).parent / "synthetic_pairs.npz"
-N_FOLDS = 4  # of markets
-LEAST = 0.05  # that a pair tells of which a classifier is sure
+SIZES = 300, 4000  # titles of a market
+N_FIRST = 24  # markets that the classifier of the first level learns from
+KEPT = 0.2  # share of the pairs of a market
+N_VALUES = 64  # of a feature in the table
 SYLLABLES = [c + v for c in "bcdfghjklmnprstvwyz" for v in "aeiou"]
 SYLLABLES += ["st", "tr", "an", "en", "or", "al"]
 LETTERS = list("abcdefghijklmnopqrstuvwxyz")
@@ -335,12 +337,12 @@ class Market:
 
 
 def describe_market(
-    seed: int, n_titles: int, settings: PairSettings
+    seed: int, settings: PairSettings
 ) -> tuple[DescribedPairs, NDArray[np.bool_]]:
     """Make up a market; return its candidate pairs, and which match."""
     rng = np.random.default_rng(seed)
-    size = int(n_titles * rng.uniform(0.4, 1.6))
-    titles, labels = Market(size, rng).write_titles(size)
+    n_titles = int(np.exp(rng.uniform(*np.log(SIZES))))
+    titles, labels = Market(n_titles, rng).write_titles(n_titles)
     training = TrainingTitles(titles, titles, labels)
     describer = fit_describer(training, slice(None), settings)
     encoded = describer.encode(titles, titles)
@@ -348,21 +350,29 @@ def describe_market(
     return pairs, labels[pairs.indices.left] == labels[pairs.indices.right]
 
 
+def fit_first_level(seeds: range, settings: PairSettings) -> Any:
+    """Fit the classifier of the first level on the pairs of some markets."""
+    markets = [describe_market(seed, settings) for seed in seeds]
+    features = np.concatenate([pairs.features for pairs, _ in markets])
+    is_match = np.concatenate([same for _, same in markets])
+    return clone(settings.classifier).fit(features, is_match)
+
+
 def pack_columns(X: NDArray[np.float32]) -> tuple[NDArray[np.uint8], list[Any]]:
-    """Put each value in one of 255 bins; return the bins, and a value of each."""
+    """Round each feature to one of N_VALUES values; return which, and the values."""
     bins, values = np.empty(X.shape, np.uint8), []
     for number, column in enumerate(X.T):
         own = np.unique(column)
-        if len(own) > 255:
-            quantiles = np.quantile(column, np.linspace(0, 1, 255))
+        if len(own) > N_VALUES:
+            quantiles = np.quantile(column, np.linspace(0, 1, N_VALUES))
             own = np.unique(quantiles.astype(np.float32))
         bins[:, number] = np.searchsorted((own[1:] + own[:-1]) / 2, column)
         values.append(own)
     return bins, values
 
 
-def main(n_markets: int, n_titles: int, n_pairs: int, n_jobs: int) -> None:
-    """Describe the pairs of all markets, and keep those that tell most."""
+def main(n_markets: int, n_pairs: int, n_jobs: int) -> None:
+    """Describe the pairs of all markets, and keep some at random."""
     settings = PairSettings(
         embedders=make_embedders(None, 0),
         classifier=make_classifier(None, 0),
@@ -373,41 +383,24 @@ def main(n_markets: int, n_titles: int, n_pairs: int, n_jobs: int) -> None:
         seed=0,
         n_threads=n_jobs,
     )
-    markets, is_match = [], []
-    for seed in range(n_markets):
-        pairs, same = describe_market(seed, n_titles, settings)
-        markets.append(pairs)
-        is_match.append(same)
-        say(f"described market {seed}: {len(same):,} pairs")
+    # What the first level says of a market comes from others, as of a gallery in use.
+    of_first = fit_first_level(range(N_FIRST), settings)
+    of_next = fit_first_level(range(N_FIRST, 2 * N_FIRST), settings)
     rng = np.random.default_rng(0)
-    fold = np.arange(n_markets) % N_FOLDS
-    X, y, tells = [], [], []
-    for k in range(N_FOLDS):
-        others = np.flatnonzero(fold != k)
-        drawn = [rng.random(len(is_match[i])) < 0.25 for i in others]
-        classifier = clone(settings.classifier).fit(
-            np.concatenate(
-                [
-                    markets[i].features[rows]
-                    for i, rows in zip(others, drawn, strict=True)
-                ]
-            ),
-            np.concatenate(
-                [is_match[i][rows] for i, rows in zip(others, drawn, strict=True)]
-            ),
-        )
-        for i in np.flatnonzero(fold == k):
-            pairs, same = markets[i], is_match[i]
-            p = match_probability(classifier, pairs.features)
-            level = pairs.context.propagate(0, p, pairs.indices, True)
-            X.append(pairs.add_level(pairs.features, level))
-            y.append(same)
-            tells.append(np.maximum(4 * p * (1 - p), LEAST))
+    X, y = [], []
+    for seed in range(n_markets):
+        pairs, same = describe_market(seed, settings)
+        first = of_next if seed < N_FIRST else of_first
+        p = match_probability(first, pairs.features)
+        level = pairs.context.propagate(0, p, pairs.indices, True)
+        kept = rng.random(len(same)) < KEPT
+        X.append(pairs.add_level(pairs.features, level)[kept])
+        y.append(same[kept])
+        say(f"market {seed}: {len(pairs.context.left):,} titles, {len(same):,} pairs")
+    features, is_match = np.concatenate(X), np.concatenate(y)
+    rows = rng.permutation(len(is_match))[:n_pairs]
+    bins, values = pack_columns(features[rows])
     names = [*pairs_names(settings), *graph_feature_names("level1")]
-    share = np.concatenate(tells)
-    share = np.minimum(1, share * n_pairs / share.sum())
-    kept = rng.random(len(share)) < share
-    bins, values = pack_columns(np.concatenate(X)[kept])
     assert len(names) == bins.shape[1]
     np.savez_compressed(
         TABLE,
@@ -415,10 +408,9 @@ def main(n_markets: int, n_titles: int, n_pairs: int, n_jobs: int) -> None:
         bins=bins.T,
         values=np.concatenate(values),
         n_values=np.array([len(own) for own in values]),
-        is_match=np.concatenate(y)[kept],
-        weights=(1 / share[kept]).astype(np.float32),
+        is_match=is_match[rows],
     )
-    say(f"{kept.sum():,} of {len(kept):,} pairs, {TABLE.stat().st_size:,} bytes")
+    say(f"{len(rows):,} of {len(is_match):,} pairs, {TABLE.stat().st_size:,} bytes")
 
 
 def pairs_names(settings: PairSettings) -> list[str]:
@@ -430,9 +422,8 @@ def pairs_names(settings: PairSettings) -> list[str]:
 
 if __name__ == "__main__":
     parser = make_parser(__doc__)
-    parser.add_argument("--n-markets", type=int, default=96)
-    parser.add_argument("--n-titles", type=int, default=1000)
-    parser.add_argument("--n-pairs", type=int, default=70_000)
+    parser.add_argument("--n-markets", type=int, default=200)
+    parser.add_argument("--n-pairs", type=int, default=150_000)
     parser.add_argument("--n-jobs", type=int, default=2)
     args = parser.parse_args()
-    main(args.n_markets, args.n_titles, args.n_pairs, args.n_jobs)
+    main(args.n_markets, args.n_pairs, args.n_jobs)

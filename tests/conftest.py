@@ -48,24 +48,6 @@ def no_idle_workers():
     get_reusable_executor().shutdown(wait=True)
 
 
-@pytest.fixture(scope="session", autouse=True)
-def transferred_once():
-    """Learn from the pairs of made-up titles once for all tests; it takes seconds."""
-    from skmatch.pairs import _stacking
-
-    fit, learned = _stacking.fit_transferred, {}
-
-    def fit_once(names, seed):
-        key = (*names, seed)
-        if key not in learned:
-            learned[key] = fit(names, seed)
-        return learned[key]
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_stacking, "fit_transferred", fit_once)
-        yield
-
-
 @pytest.fixture
 def rng():
     return np.random.default_rng(0)

@@ -284,10 +284,11 @@ class PairClassifierMatcher(
         Without a label, the classifiers have learned from made-up titles what shared,
         missing and rare words, quantities and codes say. Where these are too sure for
         the titles at hand, the matches of a title's matches are not its own; so the
-        log-odds are lowered to where many titles match and agree in their matches. With judged pairs, they learn
-        from these, and what was learned from made-up titles is one more feature; with
-        few pairs it is calibrated, and no more. Of judged pairs that contradict each
-        other a warning names the rows.
+        log-odds are lowered to where many titles match and agree in their matches.
+
+        With judged pairs, they learn from these, and what was learned from made-up
+        titles is one more feature; with few pairs it is calibrated, and no more. Of
+        judged pairs that contradict each other a warning names the rows.
         """
         with fitting(self) as fitted:
             for what in fitted._fit(X, y, pairs, is_match):
@@ -308,7 +309,7 @@ class PairClassifierMatcher(
         settings = PairSettings(
             embedders=make_embedders(self.embedders, seed),
             classifier=make_classifier(self.classifier, seed),
-            pair_features=[*list_column_features(kinds, places), *self.pair_features],
+            pair_features=(*list_column_features(kinds, places), *self.pair_features),
             n_candidates=self.n_candidates,
             n_levels=self.n_levels,
             propagates=self.propagation,
@@ -354,7 +355,7 @@ class PairClassifierMatcher(
         else:
             self._leave_threshold()
         self.embedders_ = model.describer.embedders
-        self.classifiers_ = (model.levels or model.transferred).classifiers
+        self.classifiers_ = model.last_levels.classifiers
         self.n_samples_fit_ = len(titles)
         self._model_ = model
         self._catalogue_ = LazyCatalogue(model, titles, fields, self.n_jobs)

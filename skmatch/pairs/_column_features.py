@@ -81,7 +81,7 @@ class ColumnFeature(NamedTuple):
 
 def list_column_features(
     columns: Mapping[Any, str], places: Mapping[Any, int]
-) -> list[ColumnFeature]:
+) -> list[Callable[..., Any]]:
     """Return the features of columns that are named by kind."""
     return [
         ColumnFeature(f"{key}_{comparison}", places[key], kind, comparison)
@@ -121,7 +121,7 @@ def _compare(
 def _read_number(value: Any) -> float:
     """Return a number, or the first one of a text; NaN if there is none."""
     if isinstance(value, (int, float, np.integer, np.floating)):
-        return float(value) if abs(value) <= 1e300 else np.nan
+        return float(value) if np.isfinite(value) else np.nan
     found = _NUMBER.search(_read_text(value))
     return float(found[0].replace(",", "")) if found else np.nan
 

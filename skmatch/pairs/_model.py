@@ -181,6 +181,13 @@ class PairModel(NamedTuple):
     propagates: bool
     background: NDArray[np.float32]  # features of training pairs, for explanations
 
+    @property
+    def last_levels(self) -> StackedLevels:
+        """The levels that decide."""
+        last = self.transferred if self.levels is None else self.levels
+        assert last is not None  # one of them is there
+        return last
+
     def score(
         self, pairs: DescribedPairs, replaced: Replaced | None = None
     ) -> tuple[list[Level], NDArray[np.float32]]:
@@ -198,7 +205,7 @@ class PairModel(NamedTuple):
                 return levels, before_last
             features = np.column_stack([features, log_odds(levels[-1].propagated)])
         features = np.column_stack([features, weigh_words(self.word_weights, pairs)])
-        own, features = self.levels.score(
+        own, features = self.last_levels.score(
             pairs, features, self.propagates, replaced, len(levels)
         )
         return [*levels, *own], features
@@ -222,11 +229,10 @@ class PairModel(NamedTuple):
     def feature_names(self) -> list[str]:
         """Return the names of the features that the last level sees."""
         names = self.describer.feature_names()
-        levels = self.levels or self.transferred
         if self.levels is not None:
             names += ["transferred"] * (self.transferred is not None)
             names += ["words_learned"]
-        n_levels = len(levels.classifiers)
+        n_levels = len(self.last_levels.classifiers)
         if n_levels > 1:
             names += graph_feature_names(f"level{n_levels - 1}")
         return names

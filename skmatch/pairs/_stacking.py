@@ -64,7 +64,7 @@ class TrainingTitles(NamedTuple):
 
     def at(self, rows: NDArray[np.intp]) -> TrainingTitles:
         """Return some of the titles."""
-        return TrainingTitles(*(each[rows] for each in self))
+        return TrainingTitles(self.titles[rows], self.fields[rows], self.labels[rows])
 
 
 class Fold(NamedTuple):

@@ -7,7 +7,7 @@ again when a feature is added or changed.
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -28,12 +28,11 @@ class SyntheticPairs(NamedTuple):
     names: list[str]
     features: NDArray[np.float32]  # (n_pairs, n_features)
     is_match: NDArray[np.bool_]
-    weights: NDArray[np.float32]  # how many pairs each one stands for
 
 
 @cache
 def read_synthetic_pairs() -> SyntheticPairs:
-    """Read the table; of each feature it has up to 255 values."""
+    """Read the table; of each feature it has up to 64 values."""
     with np.load(_TABLE, allow_pickle=False) as table:
         ends = np.cumsum(table["n_values"])
         values = np.split(table["values"], ends[:-1])
@@ -42,20 +41,25 @@ def read_synthetic_pairs() -> SyntheticPairs:
             table["names"].tolist(),
             np.column_stack(columns).astype(np.float32),
             table["is_match"],
-            table["weights"],
         )
 
 
 def fit_transferred(names: list[str], seed: int) -> StackedLevels:
     """Fit classifiers of the made-up pairs, on those features that have these names.
 
-    `names` are those of the features before the first level.
+    `names` are those of the features before the first level. Equal calls have one
+    result, which nothing changes.
     """
+    return _fit_transferred(tuple(names), seed)
+
+
+@lru_cache(maxsize=4)
+def _fit_transferred(names: tuple[str, ...], seed: int) -> StackedLevels:
     table = read_synthetic_pairs()
     of_levels = graph_feature_names(f"level{_N_LEVELS - 1}")
     classifiers, columns = [], []
     for level in range(_N_LEVELS):
-        known = [*names, *of_levels] if level else names
+        known = [*names, *of_levels] if level else [*names]
         common = [name for name in known if name in table.names]
         own = table.features[:, [table.names.index(name) for name in common]]
         classifiers.append(
@@ -63,7 +67,6 @@ def fit_transferred(names: list[str], seed: int) -> StackedLevels:
                 make_classifier(None, seed),
                 own,
                 table.is_match,
-                sample_weight=table.weights,
             )
         )
         columns.append(np.array([known.index(name) for name in common], np.intp))
@@ -74,8 +77,7 @@ def draw_background(names: list[str], n_pairs: int, seed: int) -> NDArray[np.flo
     """Draw pairs to compare with in an explanation; unknown features are 0."""
     table = read_synthetic_pairs()
     rng = np.random.default_rng(seed)
-    share = table.weights / table.weights.sum()
-    rows = rng.choice(len(share), n_pairs, p=share)
+    rows = rng.choice(len(table.is_match), n_pairs)
     background = np.zeros((n_pairs, len(names)), np.float32)
     for column, name in enumerate(names):
         if name in table.names:
