@@ -81,7 +81,7 @@ class ColumnFeature(NamedTuple):
 
 def list_column_features(
     columns: Mapping[Any, str], places: Mapping[Any, int]
-) -> list[Callable[..., Any]]:
+) -> list[Any]:
     """Return the features of columns that are named by kind."""
     return [
         ColumnFeature(f"{key}_{comparison}", places[key], kind, comparison)
