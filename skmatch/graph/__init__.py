@@ -19,7 +19,12 @@ from skmatch.graph._consistency import (
     measure_agreement,
     shift_log_odds,
 )
-from skmatch.graph._csr import keep_entries, row_indices, symmetrize
+from skmatch.graph._csr import (
+    keep_entries,
+    replace_entries,
+    row_indices,
+    symmetrize,
+)
 from skmatch.graph._decide import (
     ROUNDED_ZERO,
     check_decision,
@@ -47,6 +52,7 @@ __all__ = [
     "link_catalogues",
     "measure_agreement",
     "ratio",
+    "replace_entries",
     "row_indices",
     "shift_log_odds",
     "symmetrize",

@@ -31,6 +31,20 @@ def row_indices(graph: csr_array) -> NDArray[np.integer[Any]]:
     return graph.tocoo(copy=False).coords[0]
 
 
+def replace_entries(
+    graph: csr_array, rows: Any, columns: Any, values: Any
+) -> csr_array:
+    """Return a graph with other values at some places; of a place twice, the last."""
+    shape = graph.shape
+    keys = row_indices(graph).astype(np.int64) * shape[1] + graph.indices
+    new = np.asarray(rows, np.int64) * shape[1] + np.asarray(columns, np.int64)
+    data = np.concatenate([graph.data, np.asarray(values, graph.data.dtype)])
+    keys, last = np.unique(np.concatenate([keys, new])[::-1], return_index=True)
+    data = data[::-1][last]
+    keys, data = keys[data > 0], data[data > 0]
+    return csr_array((data, np.divmod(keys, shape[1])), shape=shape)
+
+
 def keep_entries(graph: csr_array, mask: NDArray[np.bool_]) -> csr_array:
     """Return a graph of those stored entries that a mask marks, zeros included."""
     if mask.all():

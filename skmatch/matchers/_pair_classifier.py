@@ -41,6 +41,7 @@ from skmatch.pairs import (
     MOST_STORED,
     CatalogueContext,
     Fold,
+    KnownAnswers,
     LabelledPairs,
     LazyCatalogue,
     PairExplanation,
@@ -287,8 +288,10 @@ class PairClassifierMatcher(
         log-odds are lowered to where many titles match and agree in their matches.
 
         With judged pairs, they learn from these, and what was learned from made-up
-        titles is one more feature; with few pairs it is calibrated, and no more. Of
-        judged pairs that contradict each other a warning names the rows.
+        titles is one more feature; with few pairs it is calibrated, and no more.
+        :meth:`predict` and :meth:`score_graph` say of rows that were judged what was
+        said of them. Of judged pairs that contradict each other a warning names the
+        rows.
         """
         with fitting(self) as fitted:
             for what in fitted._fit(X, y, pairs, is_match):
@@ -343,6 +346,7 @@ class PairClassifierMatcher(
             )
         else:
             model, said = fit_without_labels(training, settings), []
+        self._answers_ = None if judged is None else KnownAnswers(fields, judged)
         self.supervision_ = _SUPERVISION[bool(tests), judged is not None]
         if tests:
             folds = [
@@ -425,7 +429,10 @@ class PairClassifierMatcher(
         graph = self._model_.score_graph(
             titles[rows], fields[rows], effective_n_jobs(self.n_jobs)
         )
-        return copies.spread(shift_log_odds(graph, self.log_odds_shift_))
+        graph = shift_log_odds(graph, self.log_odds_shift_)
+        if self._answers_ is not None:
+            graph = self._answers_.apply(graph, fields[rows])
+        return copies.spread(graph)
 
     def transform(self, X: Any) -> csr_array:
         """Return the probability that titles are those of the catalogue.

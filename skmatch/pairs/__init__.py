@@ -28,6 +28,7 @@ from skmatch.pairs._defaults import make_classifier, make_embedders
 from skmatch.pairs._explanation import PairExplanation, explain_pair
 from skmatch.pairs._labelled_pairs import (
     JudgedPairs,
+    KnownAnswers,
     check_pairs,
     deal_products,
     draw_uncertain,
@@ -59,6 +60,7 @@ __all__ = [
     "Fold",
     "GalleryContext",
     "JudgedPairs",
+    "KnownAnswers",
     "LabelledPairs",
     "LazyCatalogue",
     "PairExplanation",

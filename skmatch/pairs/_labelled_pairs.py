@@ -6,6 +6,7 @@ have the same product id, are one product.
 
 from __future__ import annotations
 
+from itertools import product
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,8 +15,9 @@ from scipy.sparse import coo_array, csr_array
 from scipy.sparse.csgraph import connected_components
 
 from skmatch.evaluation import check_answers
-from skmatch.graph import row_indices
+from skmatch.graph import replace_entries, row_indices
 from skmatch.pairs._context import PairIndices
+from skmatch.persistence import savable
 from skmatch.titles import distinct
 
 _MOST_NAMED = 3  # contradictions in a warning
@@ -32,6 +34,35 @@ class JudgedPairs(NamedTuple):
         """Return some of the pairs."""
         indices = PairIndices(*(side[rows] for side in self.indices))
         return JudgedPairs(indices, self.is_match[rows])
+
+
+@savable
+class KnownAnswers:
+    """The answers of judged pairs, by what their rows say: they hold in any gallery."""
+
+    def __init__(self, fields: NDArray[np.object_], judged: JudgedPairs) -> None:
+        self._left, self._right = (fields[side] for side in judged.indices)
+        self._is_match = judged.is_match
+
+    def apply(self, graph: csr_array, fields: NDArray[np.object_]) -> csr_array:
+        """Put 1 and 0 in the place of what a score graph of these rows says."""
+        rows_of: dict[str, list[int]] = {}
+        for row, name in enumerate(map(_name_row, fields.tolist())):
+            rows_of.setdefault(name, []).append(row)
+        left, right, scores = [], [], []
+        sides = zip(self._left.tolist(), self._right.tolist(), strict=True)
+        for names, score in zip(sides, self._is_match.tolist(), strict=True):
+            one, other = (rows_of.get(_name_row(name), []) for name in names)
+            for a, b in product(one, other):
+                if a != b:
+                    left += [a, b]
+                    right += [b, a]
+                    scores += [float(score)] * 2
+        return replace_entries(graph, left, right, scores)
+
+
+def _name_row(fields: Any) -> str:
+    return repr([*map(str, fields)]) if isinstance(fields, list) else str(fields)
 
 
 def check_pairs(pairs: Any, is_match: Any, n_rows: int) -> JudgedPairs:
