@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from itertools import chain
 from numbers import Integral
 from typing import Any, Self
@@ -17,6 +17,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skmatch._fitting import fitting
 from skmatch.evaluation import check_answers, join_sides
+from skmatch.pairs._column_features import check_columns, list_column_features
 from skmatch.pairs._context import GalleryContext, PairIndices
 from skmatch.pairs._defaults import make_classifier, make_embedders
 from skmatch.pairs._explanation import PairExplanation, explain_pair
@@ -33,7 +34,7 @@ from skmatch.pairs._stacking import (
     fit_pair_model,
 )
 from skmatch.persistence import savable
-from skmatch.titles import check_titles
+from skmatch.titles import check_titles, find_columns
 
 Rows = NDArray[np.object_]  # (n_rows, n_fields)
 
@@ -62,6 +63,9 @@ class TitlePairClassifier(ClassifierMixin, BaseEstimator):
         where many titles are one product, and harms where two are.
     pair_features : sequence of callables, default=()
         Features of your own, as of :class:`PairClassifierMatcher`.
+    columns : dict or None, default=None
+        What the columns of a side beside the title are, as of
+        :class:`PairClassifierMatcher`: by their names in two frames, else by place.
     cv : int, default=4
         Number of folds in which the levels are cross-fitted. No product is on both
         sides of one: pairs that have a product of the fold teach nothing there.
@@ -115,6 +119,7 @@ class TitlePairClassifier(ClassifierMixin, BaseEstimator):
         n_levels: int = 2,
         propagation: bool = False,
         pair_features: Sequence[Callable[..., Any]] = (),
+        columns: Any = None,
         cv: int = 4,
         random_state: int | np.random.RandomState | None = None,
         n_jobs: int | None = None,
@@ -125,6 +130,7 @@ class TitlePairClassifier(ClassifierMixin, BaseEstimator):
         self.n_levels = n_levels
         self.propagation = propagation
         self.pair_features = pair_features
+        self.columns = columns
         self.cv = cv
         self.random_state = random_state
         self.n_jobs = n_jobs
@@ -174,20 +180,23 @@ class TitlePairClassifier(ClassifierMixin, BaseEstimator):
             )
         others = np.empty((0, left.shape[1]), dtype=object)
         if gallery is not None:
-            others = as_rows(gallery, "gallery", left.shape[1])
+            others = as_rows(gallery, "gallery", left.shape[1], self._places_.values())
         rows, indices = _collect(others, left, right)
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         settings = PairSettings(
             embedders=make_embedders(self.embedders, seed),
             classifier=make_classifier(self.classifier, seed),
-            pair_features=self.pair_features,
+            pair_features=(
+                *list_column_features(check_columns(self.columns), self._places_),
+                *self.pair_features,
+            ),
             n_candidates=self.n_candidates,
             n_levels=self.n_levels,
             propagates=self.propagation,
             seed=seed,
             n_threads=effective_n_jobs(self.n_jobs),
         )
-        titles, fields = _read(rows)
+        titles, fields = self._read(rows)
         judged = JudgedPairs(indices, is_match)
         products = join_products(np.full(len(rows), -1), judged)
         fold = deal_products(products, judged, [], self.cv, seed)
@@ -215,7 +224,7 @@ class TitlePairClassifier(ClassifierMixin, BaseEstimator):
         left, right = self._split_sides(X, reset=False)
         rows, indices = _collect(self._rows_, left, right)
         describer = self._model_.describer
-        context = GalleryContext(describer.encode(*_read(rows)), indices)
+        context = GalleryContext(describer.encode(*self._read(rows)), indices)
         pairs = describer.describe(context, effective_n_jobs(self.n_jobs))
         levels, _ = self._model_.score(pairs)
         found = context.find(indices, pairs.indices)
@@ -255,10 +264,10 @@ class TitlePairClassifier(ClassifierMixin, BaseEstimator):
         self._check_params()
         n_fields = self.n_features_in_ // 2
         sides = [
-            _as_row(title, name, n_fields)
+            _as_row(title, name, n_fields, self._places_.values())
             for name, title in (("title_a", title_a), ("title_b", title_b))
         ]
-        titles, fields = _read(np.concatenate(sides))
+        titles, fields = self._read(np.concatenate(sides))
         catalogue = self._catalogue_.described
         return explain_pair(self._model_, catalogue, titles, fields)
 
@@ -290,8 +299,15 @@ class TitlePairClassifier(ClassifierMixin, BaseEstimator):
 
     def _split_sides(self, X: Any, *, reset: bool) -> tuple[Rows, Rows]:
         """Return the rows of the left and of the right side of pairs."""
+        names = getattr(X[0], "columns", None) if isinstance(X, tuple) else None
         X = join_sides(X)
-        check_titles(self, X, reset=reset)
+        n_columns = np.shape(X)[1] if np.ndim(X) == 2 else 0
+        if reset:
+            kinds = check_columns(self.columns)
+            self._places_ = find_columns(kinds, n_columns // 2, names)
+        places = [*self._places_.values()]
+        both = [*places, *(place + n_columns // 2 for place in places)]
+        check_titles(self, X, reset=reset, besides=both)
         values = np.asarray(X, dtype=object)
         n_features = self.n_features_in_
         if n_features % 2:
@@ -302,6 +318,12 @@ class TitlePairClassifier(ClassifierMixin, BaseEstimator):
             )
         return values[:, : n_features // 2], values[:, n_features // 2 :]
 
+    def _read(self, rows: Rows) -> tuple[Rows, Rows]:
+        """Return the titles of rows, and the rows as functions of the user see them."""
+        besides = self._places_.values()
+        titles, _ = check_titles(BaseEstimator(), rows, reset=True, besides=besides)
+        return titles, rows[:, 0] if rows.shape[1] == 1 else rows
+
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.input_tags.string = True
@@ -309,15 +331,15 @@ class TitlePairClassifier(ClassifierMixin, BaseEstimator):
         return tags
 
 
-def as_rows(X: Any, name: str, n_fields: int | None = None) -> Rows:
-    """Return the fields of titles, (n_rows, n_fields); raise if one is missing."""
+def as_rows(X: Any, name: str, n_fields: int, besides: Collection[int]) -> Rows:
+    """Return the fields of rows, (n_rows, n_fields); raise if a title is missing."""
     try:
-        check_titles(BaseEstimator(), X, reset=True)
+        check_titles(BaseEstimator(), X, reset=True, besides=besides)
     except ValueError as error:
         raise ValueError(re.sub(r"\bX\b", name, str(error))) from error
     values = np.asarray(X, dtype=object)
     values = values.reshape(-1, 1) if values.ndim == 1 else values
-    if n_fields not in (None, values.shape[1]):
+    if n_fields != values.shape[1]:
         raise ValueError(
             f"{name} has shape {values.shape}; expected {n_fields} fields for each "
             "title."
@@ -325,7 +347,7 @@ def as_rows(X: Any, name: str, n_fields: int | None = None) -> Rows:
     return values
 
 
-def _as_row(title: Any, name: str, n_fields: int) -> Rows:
+def _as_row(title: Any, name: str, n_fields: int, besides: Collection[int]) -> Rows:
     """Return the fields of one title, (1, n_fields)."""
     is_text = isinstance(title, str)
     has_order = isinstance(title, Sequence) or getattr(title, "shape", ()) != ()
@@ -333,7 +355,8 @@ def _as_row(title: Any, name: str, n_fields: int) -> Rows:
         raise ValueError(
             f"{name}={title!r:.50}; expected a title of type str, or its fields."
         )
-    return as_rows([[title] if is_text else list(title)], name, n_fields)
+    row = [title] if is_text else list(title)
+    return as_rows([row], name, n_fields, besides)
 
 
 def _collect(known: Rows, left: Rows, right: Rows) -> tuple[Rows, PairIndices]:
@@ -357,9 +380,3 @@ def _collect(known: Rows, left: Rows, right: Rows) -> tuple[Rows, PairIndices]:
     for number, row in enumerate(rows):
         collected[number] = row
     return collected, PairIndices(a, b)
-
-
-def _read(rows: Rows) -> tuple[Rows, Rows]:
-    """Return the titles of rows, and the rows as functions of the user see them."""
-    titles, _ = check_titles(BaseEstimator(), rows, reset=True)
-    return titles, rows[:, 0] if rows.shape[1] == 1 else rows
