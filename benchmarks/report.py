@@ -39,6 +39,8 @@ for the test gallery, which nobody knows in use.
 SCRIPTS = (
     "accuracy",
     "pair_classifier",
+    "labels",
+    "title_pairs",
     "thresholds",
     "groups",
     "matching",

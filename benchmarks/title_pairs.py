@@ -1,0 +1,182 @@
+"""F1 of TitlePairClassifier on labelled pairs, in their published splits.
+
+    python benchmarks/title_pairs.py PAIRS.csv [PAIRS.csv ...]
+
+A file has the columns ``split`` and ``label``, then the attributes of the left side
+(``title_left``, ...) and of the right one. F1 is that of the pairs that match in the
+test split, at the threshold that is best on the valid split ("valid"); "oracle" is the
+best one for the test split, which nobody knows in use. TF-IDF of character n-grams is
+fitted on all titles; its cosine is the score. Published figures stand beside ours, with
+what they read; their models are pre-trained language models, but for Magellan and
+WordCooc.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from _common import make_parser, make_table, make_tfidf, save_result, say, timed
+from numpy.typing import NDArray
+from sklearn.metrics import f1_score, precision_recall_curve
+
+from skmatch import TitlePairClassifier
+
+MEASURES = (
+    "skmatch/titles",
+    "skmatch/pairs",
+    "skmatch/graph",
+    "skmatch/search",
+)
+COLUMNS = {
+    "method": "",
+    "reads": "",
+    "F1": ".1f",
+    "valid": ".1f",
+    "oracle": ".1f",
+    "at": ".3f",
+    "train pairs": ",d",
+    "test pairs": ",d",
+    "titles": ",d",
+    "fit s": ".0f",
+}
+# Splits of a file, where they have names of their own.
+SPLITS = {"pairs_wdc_products": ("train_medium", "valid_medium", "test_seen")}
+KINDS = {"price": "numeric", "brand": "category", "category": "category"}
+KINDS |= {"modelno": "code"}
+PUBLISHED = {
+    "pairs_abt_buy": (
+        ("Ditto (arXiv:2004.00584)", "all attributes", 89.3),
+        ("R-SupCon (arXiv:2202.02098)", "all attributes", 94.3),
+        ("GPT-4o-mini, fine-tuned", "title", 94.1),
+    ),
+    "pairs_walmart_amazon": (
+        ("Ditto (arXiv:2004.00584)", "all attributes", 86.8),
+        ("Ditto, rerun of 2026", "all attributes", 85.7),
+    ),
+    "pairs_wdc_products": (
+        ("Magellan (arXiv:2301.09521)", "all attributes", 30.6),
+        ("WordCooc (arXiv:2301.09521)", "all attributes", 52.7),
+        ("RoBERTa (arXiv:2301.09521)", "all attributes", 72.2),
+        ("Ditto (arXiv:2301.09521)", "all attributes", 73.9),
+        ("R-SupCon (arXiv:2301.09521)", "all attributes", 80.0),
+    ),
+}
+
+Sides = tuple[pd.DataFrame, pd.DataFrame]
+
+
+def read_sides(table: pd.DataFrame, attributes: list[str]) -> Sides:
+    """Return the attributes of the left and of the right side."""
+    left, right = (
+        table[[f"{name}_{side}" for name in attributes]].set_axis(attributes, axis=1)
+        for side in ("left", "right")
+    )
+    return left, right
+
+
+def best_f1(is_match: NDArray[Any], scores: NDArray[Any]) -> tuple[float, float]:
+    """Return the best threshold and its F1."""
+    precision, recall, thresholds = precision_recall_curve(is_match, scores)
+    f1 = 2 * precision * recall / np.maximum(precision + recall, 1e-9)
+    best = int(f1[:-1].argmax())
+    return float(thresholds[best]), float(f1[best])
+
+
+class TfidfPairs:
+    """The cosine of two titles."""
+
+    def __init__(self, sides: list[Sides]) -> None:
+        titles = [side["title"] for pair in sides for side in pair]
+        self.tfidf = make_tfidf().fit(pd.concat(titles).unique())
+
+    def fit(self, X: Sides, y: NDArray[Any]) -> None:
+        """Learn nothing: all titles are known."""
+
+    def predict_proba(self, X: Sides) -> NDArray[Any]:
+        """Return the cosine of each pair, in the second column."""
+        left, right = (self.tfidf.transform(side["title"]) for side in X)
+        cosines = np.asarray(left.multiply(right).sum(axis=1)).ravel()
+        return np.column_stack([1 - cosines, cosines])
+
+
+def measure(
+    name: str, reads: str, model: Any, sides: list[Sides], answers: list[NDArray[Any]]
+) -> dict[str, Any]:
+    """Fit on the training pairs, choose a threshold on the valid pairs, and test."""
+    train, valid, test = range(3)
+    seconds, _ = timed(lambda: model.fit(sides[train], answers[train]))
+    scores = [model.predict_proba(sides[k])[:, 1] for k in (valid, test)]
+    at, of_valid = best_f1(answers[valid], scores[0])
+    f1 = f1_score(answers[test], scores[1] >= at)
+    say(f"done: {name}, {reads}: {f1:.4f}")
+    titles = pd.concat([side["title"] for pair in sides for side in pair])
+    return {
+        "method": name,
+        "reads": reads,
+        "F1": 100 * f1,
+        "valid": 100 * of_valid,
+        "oracle": 100 * best_f1(answers[test], scores[1])[1],
+        "at": at,
+        "train pairs": len(answers[train]),
+        "test pairs": len(answers[test]),
+        "titles": titles.nunique(),
+        "fit s": seconds,
+    }
+
+
+def main(path: str, n_jobs: int) -> list[dict[str, Any]]:
+    """Measure the classifier on a file, reading the title, all, or columns."""
+    name = Path(path).stem
+    table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    splits = SPLITS.get(name, ("train", "valid", "test"))
+    parts = [table[table["split"] == split] for split in splits]
+    answers = [part["label"].to_numpy() == "1" for part in parts]
+    attributes = [c.removesuffix("_left") for c in table if c.endswith("_left")]
+    kinds = {name: KINDS[name] for name in attributes if name in KINDS}
+
+    def read(names: list[str]) -> list[Sides]:
+        return [read_sides(part, names) for part in parts]
+
+    titles, whole = read(["title"]), read(attributes)
+    joined = [
+        tuple(side.agg(" ".join, axis=1).to_frame("title") for side in pair)
+        for pair in whole
+    ]
+    made = {"random_state": 0, "n_jobs": n_jobs}
+    rows = [
+        measure("TF-IDF char_wb(2,4), one threshold", "title", TfidfPairs(titles),
+                titles, answers),
+        measure("TitlePairClassifier", "title", TitlePairClassifier(**made),
+                titles, answers),
+        measure("TitlePairClassifier", "all attributes, joined",
+                TitlePairClassifier(**made), joined, answers),
+    ]  # fmt: skip
+    if kinds:
+        rows.append(
+            measure(
+                "TitlePairClassifier",
+                f"title and columns={kinds}",
+                TitlePairClassifier(columns=kinds, **made),
+                read(["title", *kinds]),
+                answers,
+            )
+        )
+    rows += [
+        {"method": method, "reads": reads, "F1": f1, "test pairs": len(answers[2])}
+        for method, reads, f1 in PUBLISHED.get(name, ())
+    ]
+    return rows
+
+
+if __name__ == "__main__":
+    parser = make_parser(__doc__)
+    parser.add_argument("paths", nargs="+", metavar="PAIRS.csv")
+    parser.add_argument("--n-jobs", type=int, default=1)
+    args = parser.parse_args()
+    for path in args.paths:
+        rows = main(path, args.n_jobs)
+        title = f"{Path(path).name}, F1 of matching pairs in percent:"
+        save_result(args, Path(path).stem, [make_table(title, rows, COLUMNS)])
