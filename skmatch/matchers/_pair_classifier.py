@@ -15,6 +15,7 @@ from sklearn.base import (
     BaseEstimator,
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
+    clone,
 )
 from sklearn.utils import Tags, check_random_state, check_scalar
 from sklearn.utils.validation import check_is_fitted
@@ -32,6 +33,7 @@ from skmatch.graph import (
     check_decision,
     choose_shift,
     decide_matches,
+    group_matches,
     keep_matches,
     shift_log_odds,
 )
@@ -74,6 +76,8 @@ _SUPERVISION = {
     (True, True): "product_ids_and_pairs",
     (False, False): "none",
 }
+_LEAST = 0.3  # mean probability of a group, where a matcher adapts
+_AGREED = 0.8  # share of matches that an adapted matcher is to keep
 _HARM = 0.002  # F1 that an assumption may cost on the training titles before a warning
 
 
@@ -174,6 +178,10 @@ class PairClassifierMatcher(
     log_odds_shift_ : float
         How far the log-odds of matches were lowered, so that the titles that match
         agree in their matches; 0 with labels.
+    adaptation_ : dict
+        Of a matcher that :meth:`adapt` returned: "n_titles" of the gallery and
+        "n_groups" found among them, "n_matches_before" and "n_matches_after" of pairs
+        of them, and the "share_kept" of the former.
     n_samples_fit_ : int
         Number of titles of :meth:`fit`, the catalogue.
     n_features_in_, feature_names_in_ : int and ndarray
@@ -361,6 +369,7 @@ class PairClassifierMatcher(
         self.embedders_ = model.describer.embedders
         self.classifiers_ = model.last_levels.classifiers
         self.n_samples_fit_ = len(titles)
+        self._labels_, self._judged_ = labels, judged
         self._model_ = model
         self._catalogue_ = LazyCatalogue(model, titles, fields, self.n_jobs)
         self.log_odds_shift_ = 0.0
@@ -388,7 +397,7 @@ class PairClassifierMatcher(
         graph = self._score_graph(X)
         if self.threshold == "tuned" and not np.isnan(self.gallery_size_):
             warn_if_far(graph.shape[0], self.gallery_size_, "cv")
-        return decide_matches(graph, self._threshold(), **self._refinements())
+        return self._decide(graph)
 
     def score_graph(self, X: Any) -> csr_array:
         """Return the probability that two titles are the same product.
@@ -409,6 +418,9 @@ class PairClassifierMatcher(
             and a warning says so.
         """
         return self._score_graph(X)
+
+    def _decide(self, graph: csr_array) -> csr_array:
+        return decide_matches(graph, self._threshold(), **self._refinements())
 
     def _score_graph(self, X: Any) -> csr_array:
         """Score the rows of `X`; the warning points at the caller of the caller."""
@@ -463,6 +475,82 @@ class PairClassifierMatcher(
         graph = shift_log_odds(levels[-1].of_left.graph, self.log_odds_shift_)
         graph = self._catalogue_.copies.spread_columns(graph)
         return keep_matches(graph, self._threshold(), **self._refinements())
+
+    def adapt(self, X: Any) -> Self:
+        """Return a matcher that has also learned from the titles of a foreign gallery.
+
+        The groups that this matcher finds among them join the labels of :meth:`fit` as
+        further products, and a new matcher is fitted on all. Use it where the words of
+        `X` are others than those of the training titles.
+
+        Parameters
+        ----------
+        X : array-like of str of shape (n_samples,) or (n_samples, n_fields)
+            Titles, matched with one another; no label of them is read. None of them is
+            to be among those of :meth:`fit`.
+
+        Returns
+        -------
+        adapted : PairClassifierMatcher
+            A new matcher, whose catalogue has the rows of :meth:`fit` and then those of
+            `X`; it takes as long as a fit. Its `adaptation_` tells what has changed,
+            and its `best_score_` includes the groups, which may be wrong.
+
+        Raises
+        ------
+        ValueError
+            If this matcher has no labels to begin with.
+
+        Notes
+        -----
+        This is one round of self-training. Further rounds repeat what is wrong in the
+        first: two products that have become one stay one. If fewer than 0.8 of the
+        matches of `X` are still there, a warning says so; check some of them.
+        """
+        graph = self._score_graph(X)
+        if self.supervision_ == "none":
+            raise ValueError(
+                "adapt adds to labels, and this matcher has none; fit it on the titles "
+                "themselves: fit(X)."
+            )
+        level = 0.5 if np.isnan(self.threshold_) else max(self.threshold_, _LEAST)
+        groups = group_matches(graph, method="average", threshold=level)
+        _, fields = self._read(X)
+        rows = np.concatenate([self._catalogue_.fields, fields])
+        labels = np.concatenate([self._labels_, self._labels_.max() + 1 + groups])
+        pairs = is_match = None
+        if self._judged_ is not None:
+            pairs = np.column_stack(self._judged_.indices)
+            is_match = self._judged_.is_match
+        # The rows have no names: columns are named by place, and get their names after.
+        kinds = check_columns(self.columns).values()
+        places = dict(zip(self._besides_, kinds, strict=True))
+        adapted = clone(self).set_params(columns=places or None)
+        adapted.fit(rows, labels, pairs=pairs, is_match=is_match)
+        adapted.columns = self.columns
+        if hasattr(self, "feature_names_in_"):
+            adapted.feature_names_in_ = self.feature_names_in_
+        before, after = self._decide(graph), adapted._decide(adapted._score_graph(X))
+        n_before, n_after = (
+            int(matches.sum()) - len(groups) for matches in (before, after)
+        )
+        n_both = int(before.multiply(after).sum()) - len(groups)
+        adapted.adaptation_ = {
+            "n_titles": len(groups),
+            "n_groups": int(groups.max()) + 1,
+            "n_matches_before": n_before // 2,
+            "n_matches_after": n_after // 2,
+            "share_kept": n_both / n_before if n_before else 1.0,
+        }
+        if adapted.adaptation_["share_kept"] < _AGREED:
+            warnings.warn(
+                f"Of the {n_before // 2:,} matches of X, the adapted matcher keeps "
+                f"{adapted.adaptation_['share_kept']:.0%}; they disagree, and either "
+                "may be wrong.",
+                UserWarning,
+                stacklevel=2,
+            )
+        return adapted
 
     def suggest_pairs(self, X: Any, n_pairs: int) -> NDArray[np.intp]:
         """Return the pairs of titles whose answers would teach most.

@@ -17,11 +17,13 @@ from scipy.sparse import csr_array
 from skmatch.graph import Neighbourhoods, Propagation, symmetrize
 from skmatch.pairs._graph_features import Around
 from skmatch.pairs._parsed_titles import ParsedTitles, WordCounts
+from skmatch.persistence import savable
 from skmatch.search import nearest_neighbors
 
 Scores = NDArray[np.float32]  # (n_pairs,)
 
 
+@savable
 class PairIndices(NamedTuple):
     """The pairs of a context, as indices of its left and right titles."""
 

@@ -24,6 +24,7 @@ _MOST_NAMED = 3  # contradictions in a warning
 _ANSWERS = {True: "the same", False: "different"}
 
 
+@savable
 class JudgedPairs(NamedTuple):
     """Pairs of rows, and which of them are the same product."""
 

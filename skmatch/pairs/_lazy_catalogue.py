@@ -27,6 +27,11 @@ class LazyCatalogue:
         self._model, self._titles, self._fields = model, titles, fields
         self._n_jobs = n_jobs
 
+    @property
+    def fields(self) -> Titles:
+        """The rows as they were given."""
+        return self._fields
+
     @cached_property
     def copies(self) -> Copies:
         """Which of the titles are matched."""
