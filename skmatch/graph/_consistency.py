@@ -12,9 +12,9 @@ from scipy.sparse import csr_array
 from skmatch.graph._csr import row_indices
 from skmatch.graph._decide import decide_matches
 
-_SHIFTS = np.arange(0.0, 3.6, 0.25)
-# How much agreement counts against the number of matches. Chosen on training titles of
-# four files, where 8 to 16 choose nearly the same.
+_SHIFTS = np.arange(0.0, 2.6, 0.25)
+# How much agreement counts against the number of matches: on training titles of four
+# files, 12 loses 0.015 of the best F1 over all shifts, 8 loses 0.047, no shift 0.064.
 _POWER = 12
 
 
