@@ -72,6 +72,7 @@ for matcher in (
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere fork is not safe")
 def test_fork_after_fit():
     assert run(FORK) == ["True", "True"]
@@ -92,6 +93,7 @@ def pools():
     return sorted((pool["filepath"], pool["num_threads"]) for pool in threadpool_info())
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:The threshold was chosen on galleries:UserWarning")
 def test_eight_threads_leave_the_thread_pools(matchers, listings):
     """Threads that end in another order than they began."""
