@@ -77,6 +77,7 @@ def test_products_differ():
     assert all(list(product.words) == sorted(product.words) for product in drawn)
 
 
+@pytest.mark.slow
 def test_tfidf_does_well_and_does_not_solve_it(made):
     titles, product_ids = made
     is_test = product_ids >= 1400

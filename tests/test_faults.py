@@ -98,6 +98,7 @@ of_fork = pytest.mark.skipif(
 
 
 @of_fork
+@pytest.mark.slow
 def test_fork_after_fit():
     assert run(FORK, "threshold", "product ids") == ["True", "True"]
 
@@ -123,6 +124,7 @@ def pools():
     return sorted((pool["filepath"], pool["num_threads"]) for pool in threadpool_info())
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:The threshold was chosen on galleries:UserWarning")
 def test_eight_threads_leave_the_thread_pools(matchers, listings):
     """Threads that end in another order than they began."""

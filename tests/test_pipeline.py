@@ -36,6 +36,7 @@ def tfidf():
     return TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 4), sublinear_tf=True)
 
 
+@pytest.mark.slow
 def test_the_main_job(pipe, listings):
     titles, product_ids = listings
     is_new = product_ids >= 40
@@ -75,6 +76,7 @@ def test_grid_search_on_two_processes_gives_the_same(pipe, listings):
     assert np.isfinite(serial).all()
 
 
+@pytest.mark.slow
 def test_grid_over_parameters_of_the_embedder(pipe, listings):
     grid = {"embed__loss": ["supcon", "multi_similarity"], "embed__n_epochs": [1]}
     search = GridSearchCV(
@@ -85,6 +87,7 @@ def test_grid_over_parameters_of_the_embedder(pipe, listings):
     assert scores[0] != scores[1]
 
 
+@pytest.mark.slow
 def test_cross_val_score_equals_a_loop(pipe, listings):
     titles, product_ids = listings
     folds = ClassDisjointKFold(2)
@@ -160,6 +163,7 @@ def test_containers_of_titles(fitted, listings, make):
     assert_array_equal(fitted.transform(make(titles)), fitted.transform(titles))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("library", [pd, pl])
 def test_frame_of_several_columns(pipe, listings, library):
     titles, product_ids = listings

@@ -127,6 +127,7 @@ def audit(*words):
     return done.returncode, done.stdout, done.stderr
 
 
+@pytest.mark.slow
 def test_import_leaves_the_process_as_it_was():
     assert audit() == (0, "", "")
 

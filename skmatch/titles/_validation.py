@@ -36,11 +36,6 @@ def check_titles(
         names = getattr(estimator, "feature_names_in_", None)
         places = find_columns(besides, fields.shape[1], names)
         fields = np.delete(fields, [*places.values()], axis=1)
-        if not fields.shape[1]:
-            raise ValueError(
-                f"columns names all {len(places)} columns of X; expected at least one "
-                "besides, the title."
-            )
     rows = fields.tolist()
     for index, row in enumerate(rows):
         for field in row:
@@ -71,6 +66,11 @@ def find_columns(
             )
     if len(set(places.values())) < len(places):
         raise ValueError(f"columns={[*columns]} holds a column of X twice.")
+    if places and len(places) == n_columns:
+        raise ValueError(
+            f"columns names all {n_columns} columns of X; expected at least one "
+            "besides, the title."
+        )
     return places
 
 

@@ -74,6 +74,7 @@ def test_fit_tokenises_each_title_once(quick, listings, monkeypatch):
     assert texts == [distinct(listings[0])[0]]
 
 
+@pytest.mark.slow
 def test_equal_seeds_give_equal_results(quick, listings):
     once, again = (quick(loss="arcface").fit(*listings) for _ in range(2))
     other = quick(loss="arcface", random_state=1).fit(*listings)
@@ -131,6 +132,7 @@ def test_global_random_states_and_threads_stay(quick, listings, loss, miner):
     assert states() == before
 
 
+@pytest.mark.slow
 def test_fit_rebuilds_everything(quick, listings):
     titles, product_ids = listings
     few = product_ids < 20
@@ -173,6 +175,7 @@ def test_fit_forgets_names_of_fields(quick, listings):
     assert not hasattr(embedder.fit(*listings), "feature_names_in_")
 
 
+@pytest.mark.slow
 def test_training_beats_no_training_on_new_products(quick):
     titles, product_ids = make_product_titles(n_products=300, random_state=0)
     is_new = product_ids >= 200
@@ -223,6 +226,7 @@ def test_history_is_a_table(fitted):
     assert fitted.best_epoch_ == table["validation_score"].argmax() + 1
 
 
+@pytest.mark.slow
 def test_best_epoch_is_the_one_that_is_kept(quick, listings):
     embedder = quick(n_epochs=12, learning_rate=0.3, patience=3).fit(*listings)
     scores = [row["validation_score"] for row in embedder.history_]
@@ -471,6 +475,7 @@ def test_batches_without_a_triplet_are_told(quick, listings):
     assert told[0].filename == __file__
 
 
+@pytest.mark.slow
 def test_collapse_is_told(quick, listings):
     class Attract(losses.BaseMetricLossFunction):
         """Pull all titles to one point."""

@@ -467,6 +467,7 @@ def test_every_index_finds_the_same(rng, index, n_jobs):
     assert_array_equal(again.transform(X).indices, ours.indices)
 
 
+@pytest.mark.slow
 def test_threshold_and_index_may_change_after_fit(rng):
     X = rng.normal(size=(2000, 8))
     matcher = FaissThresholdMatcher(0.99, index="IVF16,Flat").fit(X)

@@ -71,6 +71,7 @@ def test_matches_are_bool_symmetric_and_hold_the_diagonal(split, fitted):
     assert matches.nnz > len(split[2])
 
 
+@pytest.mark.slow
 def test_matches_are_the_probabilities_at_the_threshold(split, fitted):
     graph = fitted.score_graph(split[2])
     assert graph.dtype == np.float32
@@ -96,6 +97,7 @@ def few():
     return make_product_titles(120, random_state=1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "refinements",
     [
@@ -142,6 +144,7 @@ def test_predict_is_the_score_graph_and_a_decision(split, fitted):
     assert rowwise_f1_score(split[3], np.equal.outer(groups, groups)) > 0.8
 
 
+@pytest.mark.slow
 def test_equal_seeds_give_equal_results(split, fitted):
     again = quick().fit(*split[:2]).score_graph(split[2])
     assert (again != fitted.score_graph(split[2])).nnz == 0
@@ -177,6 +180,7 @@ def test_transform_finds_the_products_of_the_catalogue(split, fitted):
     assert (labels[best] == labels[:50]).mean() >= 0.88
 
 
+@pytest.mark.slow
 def test_one_stacking_level_and_three(split):
     for n_levels in (1, 3):
         matcher = quick(n_levels=n_levels).fit(*split[:2])
@@ -202,6 +206,7 @@ class Memory(TransformerMixin, BaseEstimator):
         return rows
 
 
+@pytest.mark.slow
 def test_an_embedder_that_remembers_products_is_not_believed(split):
     matcher = quick(embedders=["tfidf", Memory()]).fit(*split[:2])
     honest = quick(embedders=["tfidf"]).fit(*split[:2])
@@ -210,6 +215,7 @@ def test_an_embedder_that_remembers_products_is_not_believed(split):
     assert abs(matcher.best_score_ - score) < 0.06
 
 
+@pytest.mark.slow
 def test_the_leak_would_be_seen(split, monkeypatch):
     leaky = Memory().fit(*split[:2])
     monkeypatch.setattr(Memory, "fit", lambda self, X, y: self)
@@ -229,6 +235,7 @@ def test_splitter_of_your_own(split):
     assert matcher.gallery_size_ == len(split[0]) / 2
 
 
+@pytest.mark.slow
 def test_candidates_come_from_each_embedder(split):
     lstm = LSTMTitleEmbedder(
         embedding_dim=8, hidden_size=4, n_epochs=1, batch_size=64, random_state=0
@@ -243,6 +250,7 @@ def test_candidates_come_from_each_embedder(split):
     assert matcher.transform(split[2][:2]).shape == (2, len(split[0]))
 
 
+@pytest.mark.slow
 def test_any_classifier_and_grid_search(split):
     linear = make_pipeline(StandardScaler(), LogisticRegression(max_iter=500))
     search = GridSearchCV(
@@ -261,6 +269,7 @@ def test_last_step_of_a_pipeline(split):
     assert pipe.predict(split[2]).shape == (len(split[2]),) * 2
 
 
+@pytest.mark.slow
 def test_columns_join_the_title_and_reach_own_features(split):
     rng = np.random.default_rng(0)
     price_of = rng.uniform(1, 9, size=split[1].max() + 1)
@@ -338,6 +347,7 @@ def test_contributions_to_a_sum_are_its_terms(split):
         assert added == pytest.approx(expected, abs=1e-3), name
 
 
+@pytest.mark.slow
 def test_assumptions_are_checked_on_the_training_titles(split):
     titles, labels = split[0].copy(), split[1].copy()
     labels[:40] = np.arange(10_000, 10_040)
@@ -363,6 +373,7 @@ def test_assumptions_of_propagation_and_of_the_expected_f1_are_checked(split):
         quick(**settings, propagation=False, threshold="expected_f1").fit(*split[:2])
 
 
+@pytest.mark.slow
 def test_propagation_is_between_the_levels_and_after_them(split, fitted):
     one = quick(n_levels=1).fit(*split[:2])
     without = clone(one).set_params(propagation=False).fit(*split[:2])
@@ -378,6 +389,7 @@ def test_propagation_is_between_the_levels_and_after_them(split, fitted):
     assert_allclose(np.where(kept < 0.01, 0, kept), propagated.toarray(), atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:threshold='expected_f1' assumes")
 def test_expected_f1_needs_no_threshold(split, fitted):
     matcher = clone(fitted).set_params(threshold="expected_f1").fit(*split[:2])
@@ -481,6 +493,7 @@ def test_titles_without_words_name_the_embedder():
         quick().fit(["!!", "??", "..", ",,"], [0, 0, 1, 1])
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:The threshold was chosen on galleries:UserWarning")
 def test_one_long_word_is_not_multiplied_by_all_rows(fitted):
     """An array of str would take 4 bytes for each of its letters in each row."""

@@ -47,6 +47,7 @@ def pair_f2(y_true, y_pred):
     return 5 * precision * recall / (4 * precision + recall)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("scoring", "scorer"),
     [
@@ -262,6 +263,7 @@ def test_gallery_far_from_that_of_the_folds_is_told(pipe, made):
         tuned.predict(made[0][:9])
 
 
+@pytest.mark.slow
 def test_threshold_follows_the_gallery(made):
     titles, labels = make_product_titles(n_products=900, random_state=1)
     tfidf = TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 4), sublinear_tf=True)

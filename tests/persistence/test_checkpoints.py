@@ -65,10 +65,18 @@ def assert_same_training(one, other, titles):
     assert one.best_epoch_ == other.best_epoch_
 
 
-@pytest.mark.parametrize("n_epochs", [1, 3, 5])
-@pytest.mark.parametrize("params", [{}, {"loss": "arcface"}, {"random_state": None}])
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("params", "n_epochs"),
+    [
+        ({}, 1),
+        ({}, 5),
+        ({"loss": "arcface"}, 3),
+        ({"random_state": None}, 3),
+    ],
+)
 def test_goes_on_at_the_last_epoch(
-    quick, listings, tmp_path, monkeypatch, stop_after, n_epochs, params
+    quick, listings, tmp_path, monkeypatch, stop_after, params, n_epochs
 ):
     np.random.seed(3)  # noqa: NPY002
     unbroken = quick(n_epochs=6, **params).fit(*listings)

@@ -109,6 +109,7 @@ def test_plan_of_a_factory_makes_an_index_that_reaches_its_recall(rng):
     assert 0.9 <= len(found[0]) / len(exact[0]) <= 1
 
 
+@pytest.mark.slow
 def test_plan_tunes_a_copy_of_a_given_index(rng):
     rows = clustered(rng, 3000, 16)
     given = plan(rows, 0.99, index="IVF32,Flat").index
