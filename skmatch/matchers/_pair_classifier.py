@@ -349,9 +349,7 @@ class PairClassifierMatcher(
             )
             galleries += describe_labelled(training, *judged, fold, settings)
         if galleries:
-            model, said = fit_pair_model(
-                training, galleries, settings, transfers=judged is not None
-            )
+            model, said = fit_pair_model(training, galleries, settings)
         else:
             model, said = fit_without_labels(training, settings), []
         self._answers_ = None if judged is None else KnownAnswers(fields, judged)

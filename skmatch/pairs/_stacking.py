@@ -104,21 +104,22 @@ def fit_pair_model(
     training: TrainingTitles,
     galleries: list[LabelledPairs],
     settings: PairSettings,
-    *,
-    transfers: bool,
 ) -> tuple[PairModel, list[Level]]:
     """Fit a pair model on labelled pairs; return it, and what it says out of fold.
 
-    With `transfers`, what is learned from made-up titles is one more feature. If the
-    labels are so few that this feature alone, calibrated, is better out of fold, the
-    model is that.
+    What is learned from made-up titles is one more feature, but for product ids of few
+    titles, where it would take longer than all else. If judged pairs are so few that
+    this feature alone, calibrated, is better out of fold, the model is that.
     """
     describer = fit_describer(training, slice(None), settings)
     names = describer.feature_names()
-    transferred = fit_transferred(names, settings.seed) if transfers else None
-    fitted = _fit_levels(galleries, settings, transferred)
     n_labelled = sum(len(own.is_match) for own in galleries)
-    if transferred is not None and n_labelled < _FEW:
+    are_judged = any(own.other_fold is not None for own in galleries)
+    transferred = None
+    if are_judged or n_labelled >= _FEW:
+        transferred = fit_transferred(names)
+    fitted = _fit_levels(galleries, settings, transferred)
+    if are_judged and n_labelled < _FEW:
         column = len(names)
         calibrated = _fit_levels(
             galleries,
@@ -147,7 +148,7 @@ def fit_without_labels(training: TrainingTitles, settings: PairSettings) -> Pair
     """Return a pair model that has learned from made-up titles."""
     describer = fit_describer(training, slice(None), settings)
     names = describer.feature_names()
-    transferred = fit_transferred(names, settings.seed)
+    transferred = fit_transferred(names)
     model = PairModel(
         describer,
         transferred,

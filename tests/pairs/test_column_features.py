@@ -65,7 +65,9 @@ def test_any_value_can_be_compared():
             found = compare(values, values[::-1])
             assert found.dtype == np.float32
             assert ((found == -1) | ((found >= 0) & (found <= 1))).all()
-            np.testing.assert_array_equal(found, compare(values[::-1], values)[::-1][::-1])
+            np.testing.assert_array_equal(
+                found, compare(values[::-1], values)[::-1][::-1]
+            )
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +102,9 @@ def test_pairs_of_frames_have_columns(frame):
     X, products = frame
     rng = np.random.default_rng(0)
     left, right = rng.integers(len(X), size=(2, 300))
-    right[:150] = [rng.choice(np.flatnonzero(products == products[i])) for i in left[:150]]
+    right[:150] = [
+        rng.choice(np.flatnonzero(products == products[i])) for i in left[:150]
+    ]
     is_match = products[left] == products[right]
     pairs = X.iloc[left], X.iloc[right]
     classifier = TitlePairClassifier(columns={"price": "numeric"}, random_state=0)

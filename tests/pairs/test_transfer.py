@@ -27,7 +27,7 @@ def test_the_table_knows_every_feature_of_the_default(without_labels):
 
 def test_features_are_found_by_name():
     names = ["unknown", "words_jaccard", "codes_shared"]
-    levels = fit_transferred(names, seed=0)
+    levels = fit_transferred(names)
     assert levels.columns[0].tolist() == [1, 2]
     assert levels.classifiers[0].n_features_in_ == 2
     n_of_level = levels.classifiers[1].n_features_in_ - 2
