@@ -48,6 +48,17 @@ def no_idle_workers():
     get_reusable_executor().shutdown(wait=True)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def transferred_quickly():
+    """Learn less of made-up titles; what all of it brings is in the benchmarks."""
+    from skmatch.pairs import _transfer
+
+    of_use = _transfer._CLASSIFIER.get_params()
+    _transfer._CLASSIFIER.set_params(max_iter=20, learning_rate=0.3)
+    yield
+    _transfer._CLASSIFIER.set_params(**of_use)
+
+
 @pytest.fixture
 def rng():
     return np.random.default_rng(0)

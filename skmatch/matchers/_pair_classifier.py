@@ -51,6 +51,7 @@ from skmatch.pairs import (
     TrainingTitles,
     check_columns,
     check_pairs,
+    count_words,
     deal_products,
     describe_folds,
     describe_labelled,
@@ -64,6 +65,7 @@ from skmatch.pairs import (
     list_column_features,
     make_classifier,
     make_embedders,
+    share_unseen,
 )
 from skmatch.persistence import savable
 from skmatch.titles import check_titles, find_columns
@@ -77,6 +79,7 @@ _SUPERVISION = {
     (False, False): "none",
 }
 _LEAST = 0.3  # mean probability of a group, where a matcher adapts
+_MORE_UNSEEN = 0.1  # share of words, besides twice that of the folds
 _AGREED = 0.8  # share of matches that an adapted matcher is to keep
 _HARM = 0.002  # F1 that an assumption may cost on the training titles before a warning
 
@@ -168,11 +171,13 @@ class PairClassifierMatcher(
         decides, as it does by "expected_f1" and without product ids.
     best_score_ : float
         Mean row-wise F1 of the training titles at `threshold_`, from cross-fitting.
-        Like the next two, nan without product ids: nothing honest can be said of it.
+        Like the next three, nan without product ids: nothing honest can be said of it.
     candidate_recall_ : float
         Share of the pairs of the same product in the folds that are candidates.
     gallery_size_ : float
         Mean number of rows of a fold.
+    unseen_words_ : float
+        Share of the words of a fold that no title of the other folds has, its mean.
     supervision_ : {"none", "pairs", "product_ids", "product_ids_and_pairs"}
         Which labels :meth:`fit` learned from.
     log_odds_shift_ : float
@@ -361,6 +366,10 @@ class PairClassifierMatcher(
             ]
             scores = _FoldScores(folds)
             self._choose_threshold(scores)
+            titles_of = [(with_ids.titles[a], with_ids.titles[b]) for a, b in splits]
+            self.unseen_words_ = float(
+                np.mean([share_unseen(b, count_words(a)) for a, b in titles_of])
+            )
             failed += self._failed_assumptions(scores)
         else:
             self._leave_threshold()
@@ -390,11 +399,13 @@ class PairClassifierMatcher(
             True where two rows match; True on the diagonal, and symmetric unless
             `max_matches`, `match_singletons` or a threshold of "expected_f1" make it
             otherwise. A warning tells if the number of rows is more than three times
-            that of a fold, or less than a third, and the threshold was tuned.
+            that of a fold, or less than a third, and the threshold was tuned, and if
+            many more words of `X` are new than were in the folds.
         """
         graph = self._score_graph(X)
         if self.threshold == "tuned" and not np.isnan(self.gallery_size_):
             warn_if_far(graph.shape[0], self.gallery_size_, "cv")
+        self._warn_if_foreign(self._read(X)[0])
         return self._decide(graph)
 
     def score_graph(self, X: Any) -> csr_array:
@@ -416,6 +427,18 @@ class PairClassifierMatcher(
             and a warning says so.
         """
         return self._score_graph(X)
+
+    def _warn_if_foreign(self, titles: Titles) -> None:
+        """Warn if many words of titles are new, as they were not in the folds."""
+        share = share_unseen(titles, self._model_.describer.text_features.counts)
+        if share > 2 * self.unseen_words_ + _MORE_UNSEEN:  # not if that is nan
+            warnings.warn(
+                f"{share:.0%} of the words of X are in no training title; in the folds "
+                f"of fit, {self.unseen_words_:.0%} were. best_score_ may not hold for "
+                "X. See adapt.",
+                UserWarning,
+                stacklevel=3,
+            )
 
     def _decide(self, graph: csr_array) -> csr_array:
         return decide_matches(graph, self._threshold(), **self._refinements())
@@ -659,6 +682,7 @@ class PairClassifierMatcher(
         is_number = not isinstance(self.threshold, str)
         self.threshold_ = float(self.threshold) if is_number else np.nan
         self.best_score_ = self.candidate_recall_ = self.gallery_size_ = np.nan
+        self.unseen_words_ = np.nan
 
     def _choose_threshold(self, folds: _FoldScores) -> None:
         """Set the threshold, and what the folds say of it and of the candidates."""

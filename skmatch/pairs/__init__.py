@@ -37,6 +37,7 @@ from skmatch.pairs._labelled_pairs import (
 )
 from skmatch.pairs._lazy_catalogue import LazyCatalogue
 from skmatch.pairs._model import DescribedPairs, PairModel
+from skmatch.pairs._parsed_titles import count_words, share_unseen
 from skmatch.pairs._stacking import (
     Fold,
     LabelledPairs,
@@ -70,6 +71,7 @@ __all__ = [
     "TrainingTitles",
     "check_columns",
     "check_pairs",
+    "count_words",
     "deal_products",
     "describe_folds",
     "describe_labelled",
@@ -85,4 +87,5 @@ __all__ = [
     "list_column_features",
     "make_classifier",
     "make_embedders",
+    "share_unseen",
 ]

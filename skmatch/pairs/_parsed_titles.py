@@ -33,6 +33,13 @@ def count_words(titles: Titles) -> WordCounts:
     return _count([_words(title) for title in titles])
 
 
+def share_unseen(titles: Titles, known: WordCounts) -> float:
+    """Return the share of the words of titles that no known title has."""
+    words = count_words(titles).words
+    unseen = sum(n for word, n in words.items() if word not in known.words)
+    return unseen / max(1, words.total())
+
+
 class ParsedTitles:
     """Titles, of which any pairs can be compared.
 

@@ -174,3 +174,22 @@ def test_folds_of_judged_pairs_are_a_number(judged_market):
         PairClassifierMatcher(cv=ClassDisjointKFold(2)).fit(
             titles, pairs=pairs, is_match=answers
         )
+
+
+def test_what_was_judged_holds_in_any_gallery():
+    titles, products = make_product_titles(40, random_state=0)
+    quick = HistGradientBoostingClassifier(max_iter=5, random_state=0)
+    pairs = PairClassifierMatcher(random_state=0).fit(titles).suggest_pairs(titles, 30)
+    is_match = products[pairs[:, 0]] == products[pairs[:, 1]]
+    matcher = PairClassifierMatcher(classifier=quick, random_state=0)
+    matcher.fit(titles, pairs=pairs, is_match=~is_match)  # wrong on purpose
+    order = np.random.default_rng(0).permutation(len(titles))
+    scores = matcher.score_graph(titles[order]).toarray()
+    place = np.argsort(order)
+    left, right = place[pairs].T
+    assert scores[left, right].tolist() == (~is_match).astype(float).tolist()
+    assert scores[right, left].tolist() == (~is_match).astype(float).tolist()
+    asked_again = matcher.suggest_pairs(titles, 100).tolist()
+    assert not {frozenset(pair) for pair in pairs.tolist()} & set(
+        map(frozenset, asked_again)
+    )
