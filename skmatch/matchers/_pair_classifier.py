@@ -79,6 +79,8 @@ _SUPERVISION = {
     (False, False): "none",
 }
 _LEAST = 0.3  # mean probability of a group, where a matcher adapts
+# Judged pairs; suggested ones are no fair sample, from which classifiers learn wrongly.
+_N_CALIBRATED = 1000
 _MORE_UNSEEN = 0.1  # share of words, besides twice that of the folds
 _AGREED = 0.8  # share of matches that an adapted matcher is to keep
 _HARM = 0.002  # F1 that an assumption may cost on the training titles before a warning
@@ -182,7 +184,7 @@ class PairClassifierMatcher(
         Which labels :meth:`fit` learned from.
     log_odds_shift_ : float
         How far the log-odds of matches were lowered, so that the titles that match
-        agree in their matches; 0 with labels.
+        agree in their matches; 0 with product ids.
     adaptation_ : dict
         Of a matcher that :meth:`adapt` returned: "n_titles" of the gallery and
         "n_groups" found among them, "n_matches_before" and "n_matches_after" of pairs
@@ -301,7 +303,8 @@ class PairClassifierMatcher(
         log-odds are lowered to where many titles match and agree in their matches.
 
         With judged pairs, they learn from these, and what was learned from made-up
-        titles is one more feature; with few pairs it is calibrated, and no more.
+        titles is one more feature; with fewer than 1,000 pairs it is calibrated, and no
+        more. The log-odds are lowered as without a label.
         :meth:`predict` and :meth:`score_graph` say of rows that were judged what was
         said of them. Of judged pairs that contradict each other a warning names the
         rows.
@@ -354,9 +357,17 @@ class PairClassifierMatcher(
             )
             galleries += describe_labelled(training, *judged, fold, settings)
         if galleries:
-            model, said = fit_pair_model(training, galleries, settings)
+            model, said = fit_pair_model(
+                training, galleries, settings, n_calibrated=_N_CALIBRATED
+            )
         else:
             model, said = fit_without_labels(training, settings), []
+            failed += [
+                f"{name} has no effect without labels: made-up titles teach nothing of "
+                "it."
+                for name in ("columns", "pair_features")
+                if len(getattr(self, name) or ())
+            ]
         self._answers_ = None if judged is None else KnownAnswers(fields, judged)
         self.supervision_ = _SUPERVISION[bool(tests), judged is not None]
         if tests:
@@ -380,7 +391,7 @@ class PairClassifierMatcher(
         self._model_ = model
         self._catalogue_ = LazyCatalogue(model, titles, fields, self.n_jobs)
         self.log_odds_shift_ = 0.0
-        if not galleries:
+        if not tests:
             among_themselves = self._catalogue_.described.levels[-1].graph
             self.log_odds_shift_ = choose_shift(among_themselves)
         return failed

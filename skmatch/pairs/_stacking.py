@@ -104,12 +104,15 @@ def fit_pair_model(
     training: TrainingTitles,
     galleries: list[LabelledPairs],
     settings: PairSettings,
+    *,
+    n_calibrated: int,
 ) -> tuple[PairModel, list[Level]]:
     """Fit a pair model on labelled pairs; return it, and what it says out of fold.
 
     What is learned from made-up titles is one more feature, but for product ids of few
-    titles, where it would take longer than all else. If judged pairs are so few that
-    this feature alone, calibrated, is better out of fold, the model is that.
+    titles, where it would take longer than all else. With fewer than `n_calibrated`
+    judged pairs, the model is this feature alone, calibrated; with more, if that is
+    better out of fold.
     """
     describer = fit_describer(training, slice(None), settings)
     names = describer.feature_names()
@@ -127,7 +130,8 @@ def fit_pair_model(
             transferred,
             columns=[np.array([column])],
         )
-        if _log_loss(galleries, calibrated.last) <= _log_loss(galleries, fitted.last):
+        losses = [_log_loss(galleries, each.last) for each in (calibrated, fitted)]
+        if n_labelled < n_calibrated or losses[0] <= losses[1]:
             fitted = calibrated
     rng = np.random.default_rng(settings.seed)
     labelled = [X[own.rows] for own, X in zip(galleries, fitted.features, strict=True)]

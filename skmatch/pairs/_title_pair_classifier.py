@@ -202,7 +202,7 @@ class TitlePairClassifier(ClassifierMixin, BaseEstimator):
         fold = deal_products(products, judged, [], self.cv, seed)
         training = TrainingTitles(titles, fields, products)
         galleries = describe_labelled(training, *judged, fold, settings)
-        self._model_, _ = fit_pair_model(training, galleries, settings)
+        self._model_, _ = fit_pair_model(training, galleries, settings, n_calibrated=0)
         self._rows_ = rows
         self._catalogue_ = LazyCatalogue(self._model_, titles, fields, self.n_jobs)
 

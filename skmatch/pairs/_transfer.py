@@ -59,30 +59,25 @@ def read_synthetic_pairs() -> SyntheticPairs:
 def fit_transferred(names: list[str]) -> StackedLevels:
     """Fit classifiers of the made-up pairs, on those features that have these names.
 
-    `names` are those of the features before the first level. Equal calls have one
-    result, which nothing changes.
+    `names` are those of the features before the first level.
     """
-    return _fit_transferred(tuple(names))
+    of_levels = graph_feature_names(f"level{_N_LEVELS - 1}")
+    in_table = read_synthetic_pairs().names
+    classifiers, columns = [], []
+    for level in range(_N_LEVELS):
+        known = [*names, *of_levels] if level else names
+        common = [name for name in known if name in in_table]
+        classifiers.append(_fit_on(tuple(common)))
+        columns.append(np.array([known.index(name) for name in common], np.intp))
+    return StackedLevels(classifiers, columns)
 
 
 @lru_cache(maxsize=8)
-def _fit_transferred(names: tuple[str, ...]) -> StackedLevels:
+def _fit_on(names: tuple[str, ...]) -> HistGradientBoostingClassifier:
+    """Fit a classifier on some features; nothing changes it later."""
     table = read_synthetic_pairs()
-    of_levels = graph_feature_names(f"level{_N_LEVELS - 1}")
-    classifiers, columns = [], []
-    for level in range(_N_LEVELS):
-        known = [*names, *of_levels] if level else [*names]
-        common = [name for name in known if name in table.names]
-        own = table.features[:, [table.names.index(name) for name in common]]
-        classifiers.append(
-            fit_in_threads(
-                clone(_CLASSIFIER),
-                own,
-                table.is_match,
-            )
-        )
-        columns.append(np.array([known.index(name) for name in common], np.intp))
-    return StackedLevels(classifiers, columns)
+    own = table.features[:, [table.names.index(name) for name in names]]
+    return fit_in_threads(clone(_CLASSIFIER), own, table.is_match)
 
 
 def draw_background(names: list[str], n_pairs: int, seed: int) -> NDArray[np.float32]:
