@@ -1695,7 +1695,6 @@ def share_of(case: Case) -> int:
 
 
 ESTIMATORS = ("pairs", "without labels", "title pairs", "tuned", "dense", "sparse")
-TABLE_ROWS = ("features", "is_match", "weights")  # of the pairs of made-up titles
 
 
 @pytest.fixture(scope="module")
@@ -1704,11 +1703,6 @@ def prepared(bert_folder, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SKMATCH_TEST_BERT", str(bert_folder))
         patch.setenv("SKMATCH_TEST_FOLDER", str(tmp_path_factory.mktemp("saved")))
-        from skmatch.pairs import _transfer
-
-        table = _transfer.read_synthetic_pairs()
-        few = table._replace(**{key: getattr(table, key)[::200] for key in TABLE_ROWS})
-        patch.setattr(_transfer, "read_synthetic_pairs", lambda: few)
         for name in (*ESTIMATORS, "lstm", "bert"):
             fitted(name)
         yield

@@ -63,5 +63,4 @@ __all__ = [
     "rowwise_f1_scorer",
     "score_curve",
     "scores_at",
-    "split_labels",
 ]

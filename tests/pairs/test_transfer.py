@@ -73,5 +73,6 @@ def test_own_features_are_left_out_without_labels(titles_and_products):
     own = PairClassifierMatcher(
         embedders="words", pair_features=[same_length], random_state=0
     )
-    matches = own.fit(titles).predict(titles)
+    with pytest.warns(UserWarning, match="pair_features has no effect without labels"):
+        matches = own.fit(titles).predict(titles)
     assert matches.shape == (len(titles), len(titles))
