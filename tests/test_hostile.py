@@ -276,7 +276,8 @@ ODD_PAIRS: dict[str, Callable[[list[Any]], Any]] = {
     "wider side": lambda v: (as_pairs(v), as_pairs(v)[:, 0]),
     "ragged": lambda v: [[pair[0]] * i for i, pair in enumerate(v)],
     "3-D of pairs": lambda v: as_pairs(v)[None],
-    **{f"two of {name}": halves(kind) for name, kind in ODD.items()},
+    # Two sides of two columns are pairs of rows with two fields.
+    **{f"two of {k}": halves(kind) for k, kind in ODD.items() if k != "two columns"},
     **ODD,
 }
 
