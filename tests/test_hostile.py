@@ -277,7 +277,11 @@ ODD_PAIRS: dict[str, Callable[[list[Any]], Any]] = {
     "ragged": lambda v: [[pair[0]] * i for i, pair in enumerate(v)],
     "3-D of pairs": lambda v: as_pairs(v)[None],
     # Two sides of two columns are pairs of rows with two fields.
-    **{f"two of {k}": halves(kind) for k, kind in ODD.items() if k != "two columns"},
+    **{
+        f"two of {name}": halves(kind)
+        for name, kind in ODD.items()
+        if name not in ("two columns", "the same name twice")
+    },
     **ODD,
 }
 
