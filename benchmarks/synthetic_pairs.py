@@ -27,11 +27,11 @@ from skmatch.pairs import (
     PairSettings,
     TrainingTitles,
     fit_describer,
+    graph_feature_names,
     make_classifier,
     make_embedders,
+    match_probability,
 )
-from skmatch.pairs._graph_features import graph_feature_names
-from skmatch.pairs._model import match_probability
 
 TABLE = Path(skmatch.pairs.__file__).parent / "synthetic_pairs.npz"
 SIZES = 300, 4000  # titles of a market

@@ -13,7 +13,11 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 SCRIPTS = sorted((ROOT / "benchmarks").glob("*.py"))
-MEASURING = [path for path in SCRIPTS if path.name not in ("_common.py", "report.py")]
+MEASURING = [
+    path
+    for path in SCRIPTS
+    if path.name not in ("_common.py", "report.py", "synthetic_pairs.py")
+]
 
 
 def run(name, monkeypatch):

@@ -81,6 +81,7 @@ _SUPERVISION = {
 _LEAST = 0.3  # mean probability of a group, where a matcher adapts
 # Judged pairs; suggested ones are no fair sample, from which classifiers learn wrongly.
 _N_CALIBRATED = 1000
+_FEW_TITLES = 30  # which say nothing of a gallery's words
 _MORE_UNSEEN = 0.1  # share of words, besides twice that of the folds
 _AGREED = 0.8  # share of matches that an adapted matcher is to keep
 _HARM = 0.002  # F1 that an assumption may cost on the training titles before a warning
@@ -441,6 +442,8 @@ class PairClassifierMatcher(
 
     def _warn_if_foreign(self, titles: Titles) -> None:
         """Warn if many words of titles are new, as they were not in the folds."""
+        if len(titles) < _FEW_TITLES:
+            return
         share = share_unseen(titles, self._model_.describer.text_features.counts)
         if share > 2 * self.unseen_words_ + _MORE_UNSEEN:  # not if that is nan
             warnings.warn(

@@ -26,6 +26,7 @@ from skmatch.pairs._context import Catalogue, CatalogueContext, GalleryContext
 from skmatch.pairs._copies import MOST_STORED, Copies, find_copies
 from skmatch.pairs._defaults import make_classifier, make_embedders
 from skmatch.pairs._explanation import PairExplanation, explain_pair
+from skmatch.pairs._graph_features import graph_feature_names
 from skmatch.pairs._labelled_pairs import (
     JudgedPairs,
     KnownAnswers,
@@ -36,7 +37,7 @@ from skmatch.pairs._labelled_pairs import (
     join_products,
 )
 from skmatch.pairs._lazy_catalogue import LazyCatalogue
-from skmatch.pairs._model import DescribedPairs, PairModel
+from skmatch.pairs._model import DescribedPairs, PairModel, match_probability
 from skmatch.pairs._parsed_titles import count_words, share_unseen
 from skmatch.pairs._stacking import (
     Fold,
@@ -83,9 +84,11 @@ __all__ = [
     "fit_pair_model",
     "fit_transferred",
     "fit_without_labels",
+    "graph_feature_names",
     "join_products",
     "list_column_features",
     "make_classifier",
     "make_embedders",
+    "match_probability",
     "share_unseen",
 ]
