@@ -226,12 +226,12 @@ class PairClassifierMatcher(
     Examples
     --------
     >>> from skmatch import PairClassifierMatcher, make_product_titles
-    >>> titles, product_ids = make_product_titles(200, random_state=0)
+    >>> titles, product_ids = make_product_titles(250, random_state=0)
     >>> matcher = PairClassifierMatcher(random_state=0)
-    >>> matcher = matcher.fit(titles[:400], product_ids[:400])
-    >>> matcher.predict(titles[400:500]).shape
+    >>> matcher = matcher.fit(titles[:500], product_ids[:500])
+    >>> matcher.predict(titles[500:600]).shape
     (100, 100)
-    >>> matcher.explain(titles[400], titles[400]).probability > 0.5
+    >>> matcher.explain(titles[500], titles[500]).probability > 0.5
     True
     """
 
