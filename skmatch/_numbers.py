@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from numbers import Real
+from numbers import Integral, Real
 from typing import Any
 
 from sklearn.utils import check_scalar
@@ -21,3 +21,12 @@ def check_number(value: Any, name: str, **bounds: Any) -> None:
         is_number = False
     if not is_number:
         raise ValueError(f"{name} == {value!r:.50}, must be a number of float64.")
+
+
+def check_n_jobs(n_jobs: Any) -> None:
+    """Raise unless it is a number of jobs as joblib knows it."""
+    if n_jobs is not None:
+        most = 2**15
+        check_scalar(n_jobs, "n_jobs", Integral, min_val=-most, max_val=most)
+        if n_jobs == 0:
+            raise ValueError("n_jobs == 0, must be None, at least 1, or negative.")

@@ -56,8 +56,51 @@ def join_sides(X: Any) -> Any:
     return np.hstack([left, right])
 
 
+class _ProductKFold(BaseCrossValidator):
+    """Folds of whole products."""
+
+    def __init__(
+        self,
+        n_splits: int = 5,
+        *,
+        shuffle: bool = False,
+        random_state: int | np.random.RandomState | None = None,
+    ) -> None:
+        self.n_splits = n_splits
+        self.shuffle = shuffle
+        self.random_state = random_state
+
+    def get_n_splits(
+        self, X: object = None, y: object = None, groups: object = None
+    ) -> int:
+        """Return the number of folds.
+
+        Parameters
+        ----------
+        X : object, default=None
+            Ignored; exists for API consistency.
+        y : object, default=None
+            Ignored; exists for API consistency.
+        groups : object, default=None
+            Ignored; exists for API consistency.
+
+        Returns
+        -------
+        n_splits : int
+            Number of folds.
+        """
+        return self.n_splits
+
+    @property
+    def _folds(self) -> GroupKFold:
+        """What deals groups to the folds."""
+        return GroupKFold(
+            self.n_splits, shuffle=self.shuffle, random_state=self.random_state
+        )
+
+
 @savable
-class ClassDisjointKFold(BaseCrossValidator):
+class ClassDisjointKFold(_ProductKFold):
     """K-fold cross-validation that keeps every product in one fold.
 
     It is :class:`~sklearn.model_selection.GroupKFold` whose groups are `y`: a model is
@@ -92,17 +135,6 @@ class ClassDisjointKFold(BaseCrossValidator):
     [2 3 4 5] [0 1]
     """
 
-    def __init__(
-        self,
-        n_splits: int = 5,
-        *,
-        shuffle: bool = False,
-        random_state: int | np.random.RandomState | None = None,
-    ) -> None:
-        self.n_splits = n_splits
-        self.shuffle = shuffle
-        self.random_state = random_state
-
     def split(
         self, X: Any, y: ArrayLike | None = None, groups: object = None
     ) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
@@ -135,35 +167,11 @@ class ClassDisjointKFold(BaseCrossValidator):
                 "ClassDisjointKFold.split got y=None; it needs y, the product label of "
                 "each row, to keep every product in one fold."
             )
-        folds = GroupKFold(
-            self.n_splits, shuffle=self.shuffle, random_state=self.random_state
-        )
-        yield from folds.split(X, groups=encode_labels(y, "y"))
-
-    def get_n_splits(
-        self, X: object = None, y: object = None, groups: object = None
-    ) -> int:
-        """Return the number of folds.
-
-        Parameters
-        ----------
-        X : object, default=None
-            Ignored; exists for API consistency.
-        y : object, default=None
-            Ignored; exists for API consistency.
-        groups : object, default=None
-            Ignored; exists for API consistency.
-
-        Returns
-        -------
-        n_splits : int
-            Number of folds.
-        """
-        return self.n_splits
+        yield from self._folds.split(X, groups=encode_labels(y, "y"))
 
 
 @savable
-class DisjointPairsKFold(BaseCrossValidator):
+class DisjointPairsKFold(_ProductKFold):
     """K-fold cross-validation of pairs of titles with no product on both sides.
 
     Titles that are joined by matching pairs are one product. Each fold tests the pairs
@@ -193,17 +201,6 @@ class DisjointPairsKFold(BaseCrossValidator):
     [0] [1]
     [1] [0]
     """
-
-    def __init__(
-        self,
-        n_splits: int = 5,
-        *,
-        shuffle: bool = False,
-        random_state: int | np.random.RandomState | None = None,
-    ) -> None:
-        self.n_splits = n_splits
-        self.shuffle = shuffle
-        self.random_state = random_state
 
     def split(
         self, X: Any, y: ArrayLike | None = None, groups: object = None
@@ -253,10 +250,7 @@ class DisjointPairsKFold(BaseCrossValidator):
         size = (len(numbers), len(numbers))
         graph = coo_array((np.ones(same.sum()), (a[same], b[same])), shape=size)
         products = connected_components(graph, directed=False)[1]
-        folds = GroupKFold(
-            self.n_splits, shuffle=self.shuffle, random_state=self.random_state
-        )
-        for _, dealt in folds.split(products, groups=products):
+        for _, dealt in self._folds.split(products, groups=products):
             is_dealt = np.zeros(len(products), bool)
             is_dealt[dealt] = True
             train = np.flatnonzero(~is_dealt[a] & ~is_dealt[b])
@@ -268,24 +262,3 @@ class DisjointPairsKFold(BaseCrossValidator):
                     "fewer folds, or others by shuffle=True."
                 )
             yield train, test
-
-    def get_n_splits(
-        self, X: object = None, y: object = None, groups: object = None
-    ) -> int:
-        """Return the number of folds.
-
-        Parameters
-        ----------
-        X : object, default=None
-            Ignored; exists for API consistency.
-        y : object, default=None
-            Ignored; exists for API consistency.
-        groups : object, default=None
-            Ignored; exists for API consistency.
-
-        Returns
-        -------
-        n_splits : int
-            Number of folds.
-        """
-        return self.n_splits

@@ -6,6 +6,7 @@ matches among them; `transform`, the scores of matches with the fitted catalogue
 - ``_faiss_threshold.py``: FaissThresholdMatcher, cosine similarities of embeddings
 - ``_pair_classifier.py``: PairClassifierMatcher, probabilities of pairs of titles
 - ``_tuned_threshold.py``: TunedThresholdMatcherCV, the best threshold of either
+- ``_fold_scores.py``: what the folds of PairClassifierMatcher say of a threshold
 - ``_ranked_decisions.py``: score graphs, ranked to choose a threshold for a matcher
 
 The threshold is chosen in ``fit`` of the last two estimators, by the score at every

@@ -23,7 +23,7 @@ from threadpoolctl import threadpool_info
 
 from skmatch._fitting import fitting
 from skmatch._matrices import as_csr, as_dense
-from skmatch._numbers import check_number
+from skmatch._numbers import check_n_jobs, check_number
 from skmatch.graph import (
     ROUNDED_ZERO,
     check_decision,
@@ -617,15 +617,6 @@ def _check_saved_rows(rows: Any, shape: tuple[int, int]) -> None:
             f"shape {shape}."
         )
     as_csr(rows, "index_") if is_sparse else as_dense(rows, "index_")
-
-
-def check_n_jobs(n_jobs: Any) -> None:
-    """Raise unless it is a number of jobs as joblib knows it."""
-    if n_jobs is not None:
-        most = 2**15
-        check_scalar(n_jobs, "n_jobs", Integral, min_val=-most, max_val=most)
-        if n_jobs == 0:
-            raise ValueError("n_jobs == 0, must be None, at least 1, or negative.")
 
 
 def _add_singletons(pairs: Pairs, rows: Any, catalogue: Any) -> Pairs:

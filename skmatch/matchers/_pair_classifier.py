@@ -10,7 +10,7 @@ from typing import Any, Self
 import numpy as np
 from joblib import effective_n_jobs
 from numpy.typing import NDArray
-from scipy.sparse import block_diag, csr_array
+from scipy.sparse import csr_array
 from sklearn.base import (
     BaseEstimator,
     ClassNamePrefixFeaturesOutMixin,
@@ -24,10 +24,8 @@ from skmatch._fitting import fitting
 from skmatch._numbers import check_number
 from skmatch.evaluation import (
     ClassDisjointKFold,
-    best_threshold,
     encode_known_labels,
     list_splits,
-    rowwise_f1_score,
 )
 from skmatch.graph import (
     check_decision,
@@ -37,8 +35,8 @@ from skmatch.graph import (
     keep_matches,
     shift_log_odds,
 )
-from skmatch.matchers._faiss_threshold import check_n_jobs
-from skmatch.matchers._ranked_decisions import Refinements, rank_decisions, warn_if_far
+from skmatch.matchers._fold_scores import FoldScores
+from skmatch.matchers._ranked_decisions import Refinements, warn_if_far
 from skmatch.pairs import (
     MOST_STORED,
     CatalogueContext,
@@ -50,6 +48,7 @@ from skmatch.pairs import (
     PairSettings,
     TrainingTitles,
     check_columns,
+    check_pair_params,
     check_pairs,
     count_words,
     deal_products,
@@ -366,8 +365,11 @@ class PairClassifierMatcher(
             failed += [
                 f"{name} has no effect without labels: made-up titles teach nothing of "
                 "it."
-                for name in ("columns", "pair_features")
-                if len(getattr(self, name) or ())
+                for name, given in (
+                    ("columns", kinds),
+                    ("pair_features", [*self.pair_features]),
+                )
+                if given
             ]
         self._answers_ = None if judged is None else KnownAnswers(fields, judged)
         self.supervision_ = _SUPERVISION[bool(tests), judged is not None]
@@ -376,7 +378,7 @@ class PairClassifierMatcher(
                 Fold(with_ids.labels[test], int(own.is_match.sum()), level)
                 for test, own, level in zip(tests, galleries, said, strict=False)
             ]
-            scores = _FoldScores(folds)
+            scores = FoldScores(folds)
             self._choose_threshold(scores)
             titles_of = [(with_ids.titles[a], with_ids.titles[b]) for a, b in splits]
             self.unseen_words_ = float(
@@ -698,7 +700,7 @@ class PairClassifierMatcher(
         self.best_score_ = self.candidate_recall_ = self.gallery_size_ = np.nan
         self.unseen_words_ = np.nan
 
-    def _choose_threshold(self, folds: _FoldScores) -> None:
+    def _choose_threshold(self, folds: FoldScores) -> None:
         """Set the threshold, and what the folds say of it and of the candidates."""
         refinements = Refinements.of(self)
         if self.threshold == "tuned":
@@ -710,7 +712,7 @@ class PairClassifierMatcher(
         self.candidate_recall_ = folds.candidate_recall
         self.gallery_size_ = folds.mean_size
 
-    def _failed_assumptions(self, folds: _FoldScores) -> list[str]:
+    def _failed_assumptions(self, folds: FoldScores) -> list[str]:
         """Tell where a choice assumes what the training titles do not show."""
         failed: list[str] = []
 
@@ -805,10 +807,7 @@ class PairClassifierMatcher(
 
     def _check_params(self) -> None:
         """Raise if a parameter is out of its range."""
-        check_scalar(
-            self.n_candidates, "n_candidates", Integral, min_val=1, max_val=2**20
-        )
-        check_scalar(self.n_levels, "n_levels", Integral, min_val=1, max_val=100)
+        check_pair_params(self)
         if isinstance(self.cv, Integral):
             check_scalar(self.cv, "cv", Integral, min_val=2)
         rules = ("tuned", "expected_f1")
@@ -819,23 +818,8 @@ class PairClassifierMatcher(
             )
         if not isinstance(self.threshold, str):
             check_number(self.threshold, "threshold", min_val=0, max_val=1)
-        try:
-            functions = [*self.pair_features]
-        except TypeError as error:
-            raise ValueError(
-                f"pair_features={self.pair_features!r}; expected a sequence of "
-                "callables."
-            ) from error
-        for function in functions:
-            if not callable(function):
-                raise ValueError(
-                    f"pair_features holds {function!r}; expected callables on two "
-                    "arrays of rows."
-                )
         check_decision(0.0, self.max_matches, self.mutual)
-        check_n_jobs(self.n_jobs)
-        for name in ("match_singletons", "propagation"):
-            check_scalar(getattr(self, name), name, (bool, np.bool_))
+        check_scalar(self.match_singletons, "match_singletons", (bool, np.bool_))
 
     @property
     def _n_features_out(self) -> int:
@@ -848,43 +832,6 @@ class PairClassifierMatcher(
         tags.target_tags.required = False
         tags.transformer_tags.preserves_dtype = []
         return tags
-
-
-class _FoldScores:
-    """The folds of a fit, as one graph in which no title meets those of others."""
-
-    def __init__(self, folds: list[Fold]) -> None:
-        self._levels = [fold.level.of_left for fold in folds]
-        # A splitter may test a product in several folds: each time it is another one.
-        n_labels = 1 + max(int(fold.labels.max()) for fold in folds)
-        labels = [fold.labels + i * n_labels for i, fold in enumerate(folds)]
-        self.labels = np.unique(np.concatenate(labels), return_inverse=True)[1]
-        n_true = sum(fold.n_true for fold in folds)
-        n_reached = sum(fold.n_true_candidates for fold in folds)
-        self.candidate_recall = n_reached / n_true if n_true else 1.0
-        self.mean_size = float(np.mean([len(fold.labels) for fold in folds]))
-
-    def best(
-        self, refinements: Refinements, propagated: bool = True
-    ) -> tuple[float, float]:
-        """Return the best threshold and its mean row-wise F1."""
-        graph = self._graph(propagated)
-        return best_threshold(rank_decisions(graph, self.labels, refinements))
-
-    def score(self, threshold: float | str, refinements: Refinements) -> float:
-        """Return the mean row-wise F1 at a threshold."""
-        graph = self._graph()
-        matches = decide_matches(graph, threshold, **refinements._asdict())
-        return float(rowwise_f1_score(self.labels, matches))
-
-    def _graph(self, propagated: bool = True) -> csr_array:
-        """Return the probabilities of all folds, out of fold."""
-        return csr_array(
-            block_diag(
-                [x.graph if propagated else x.probabilities for x in self._levels],
-                format="csr",
-            )
-        )
 
 
 def _fields(X: Any) -> Titles:

@@ -23,6 +23,7 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from skmatch._fitting import fitting
 from skmatch._matrices import as_csr
+from skmatch._numbers import check_n_jobs
 from skmatch.evaluation import (
     ClassDisjointKFold,
     RankedMatches,
@@ -32,7 +33,7 @@ from skmatch.evaluation import (
     list_splits,
     scores_at,
 )
-from skmatch.matchers._faiss_threshold import FaissThresholdMatcher, check_n_jobs
+from skmatch.matchers._faiss_threshold import FaissThresholdMatcher
 from skmatch.matchers._ranked_decisions import Refinements, rank_decisions, warn_if_far
 from skmatch.persistence import savable
 from skmatch.search import lowest_threshold

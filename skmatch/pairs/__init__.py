@@ -7,7 +7,7 @@ pair beside a catalogue.
 - ``_model.py``: the fitted pair model; read `PairModel.score` first
 - ``_stacking.py``: how it is fitted, out of fold, level by level
 - ``_context.py``: candidates and what is around them, for each of the three contexts
-- ``_defaults.py``: the embedders and the classifier that a parameter names
+- ``_defaults.py``: parameters: their checks, the embedders and classifier they name
 - ``_lazy_catalogue.py``: a catalogue, matched among itself when it is needed
 - ``_copies.py``: which rows of a title that is there very often are scored
 - ``_text_features.py``: words, quantities, codes, characters, lengths; add yours here
@@ -24,7 +24,11 @@ pair beside a catalogue.
 from skmatch.pairs._column_features import check_columns, list_column_features
 from skmatch.pairs._context import Catalogue, CatalogueContext, GalleryContext
 from skmatch.pairs._copies import MOST_STORED, Copies, find_copies
-from skmatch.pairs._defaults import make_classifier, make_embedders
+from skmatch.pairs._defaults import (
+    check_pair_params,
+    make_classifier,
+    make_embedders,
+)
 from skmatch.pairs._explanation import PairExplanation, explain_pair
 from skmatch.pairs._graph_features import graph_feature_names
 from skmatch.pairs._labelled_pairs import (
@@ -71,6 +75,7 @@ __all__ = [
     "TitlePairClassifier",
     "TrainingTitles",
     "check_columns",
+    "check_pair_params",
     "check_pairs",
     "count_words",
     "deal_products",

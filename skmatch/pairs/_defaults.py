@@ -1,15 +1,18 @@
-"""The embedders and the classifier of pairs that a parameter names."""
+"""The parameters of estimators of pairs: checked, and what they name."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from numbers import Integral
 from typing import Any
 
 import numpy as np
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.utils import check_scalar
 
+from skmatch._numbers import check_n_jobs
 from skmatch.embedders import AdapterBertEmbedder, LSTMTitleEmbedder
 
 
@@ -70,3 +73,24 @@ def fit_in_threads(classifier: Any, X: Any, y: Any, **weights: Any) -> Any:
     """
     with warnings.catch_warnings():
         return classifier.fit(X, y, **weights)
+
+
+def check_pair_params(estimator: Any) -> None:
+    """Raise if a parameter that the estimators of pairs share is out of its range."""
+    for name, most in (("n_candidates", 2**20), ("n_levels", 100)):
+        check_scalar(getattr(estimator, name), name, Integral, min_val=1, max_val=most)
+    check_scalar(estimator.propagation, "propagation", (bool, np.bool_))
+    check_n_jobs(estimator.n_jobs)
+    try:
+        functions = [*estimator.pair_features]
+    except TypeError as error:
+        raise ValueError(
+            f"pair_features={estimator.pair_features!r}; expected a sequence of "
+            "callables."
+        ) from error
+    for function in functions:
+        if not callable(function):
+            raise ValueError(
+                f"pair_features holds {function!r}; expected callables on two arrays "
+                "of rows."
+            )

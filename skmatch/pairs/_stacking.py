@@ -121,18 +121,14 @@ def fit_pair_model(
     transferred = None
     if are_judged or n_labelled >= _FEW:
         transferred = fit_transferred(names)
-    fitted = _fit_levels(galleries, settings, transferred)
-    if are_judged and n_labelled < _FEW:
-        column = len(names)
-        calibrated = _fit_levels(
-            galleries,
-            settings._replace(classifier=LogisticRegression(), n_levels=1),
-            transferred,
-            columns=[np.array([column])],
-        )
-        losses = [_log_loss(galleries, each.last) for each in (calibrated, fitted)]
-        if n_labelled < n_calibrated or losses[0] <= losses[1]:
-            fitted = calibrated
+    if are_judged and n_labelled < n_calibrated:
+        fitted = _calibrate(galleries, settings, transferred, len(names))
+    else:
+        fitted = _fit_levels(galleries, settings, transferred)
+        if are_judged and n_labelled < _FEW:
+            calibrated = _calibrate(galleries, settings, transferred, len(names))
+            losses = [_log_loss(galleries, each.last) for each in (calibrated, fitted)]
+            fitted = calibrated if losses[0] <= losses[1] else fitted
     rng = np.random.default_rng(settings.seed)
     labelled = [X[own.rows] for own, X in zip(galleries, fitted.features, strict=True)]
     features = np.concatenate(labelled)
@@ -283,6 +279,21 @@ def _fit_levels(
         ]
     return FittedLevels(
         word_weights, StackedLevels(classifiers, columns), said_last, features
+    )
+
+
+def _calibrate(
+    galleries: list[LabelledPairs],
+    settings: PairSettings,
+    transferred: StackedLevels | None,
+    column: int,
+) -> FittedLevels:
+    """Fit a logistic regression on what is transferred: the feature in this column."""
+    return _fit_levels(
+        galleries,
+        settings._replace(classifier=LogisticRegression(), n_levels=1),
+        transferred,
+        columns=[np.array([column])],
     )
 
 

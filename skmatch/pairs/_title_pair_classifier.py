@@ -19,7 +19,11 @@ from skmatch._fitting import fitting
 from skmatch.evaluation import check_answers, join_sides
 from skmatch.pairs._column_features import check_columns, list_column_features
 from skmatch.pairs._context import GalleryContext, PairIndices
-from skmatch.pairs._defaults import make_classifier, make_embedders
+from skmatch.pairs._defaults import (
+    check_pair_params,
+    make_classifier,
+    make_embedders,
+)
 from skmatch.pairs._explanation import PairExplanation, explain_pair
 from skmatch.pairs._labelled_pairs import (
     JudgedPairs,
@@ -273,29 +277,8 @@ class TitlePairClassifier(ClassifierMixin, BaseEstimator):
 
     def _check_params(self) -> None:
         """Raise if a parameter is out of its range."""
-        check_scalar(
-            self.n_candidates, "n_candidates", Integral, min_val=1, max_val=2**20
-        )
-        check_scalar(self.n_levels, "n_levels", Integral, min_val=1, max_val=100)
+        check_pair_params(self)
         check_scalar(self.cv, "cv", Integral, min_val=2)
-        check_scalar(self.propagation, "propagation", (bool, np.bool_))
-        try:
-            functions = [*self.pair_features]
-        except TypeError as error:
-            raise ValueError(
-                f"pair_features={self.pair_features!r}; expected a sequence of "
-                "callables."
-            ) from error
-        for function in functions:
-            if not callable(function):
-                raise ValueError(
-                    f"pair_features holds {function!r}; expected callables on two "
-                    "arrays of rows."
-                )
-        if self.n_jobs is not None:
-            check_scalar(
-                self.n_jobs, "n_jobs", Integral, min_val=-(2**15), max_val=2**15
-            )
 
     def _split_sides(self, X: Any, *, reset: bool) -> tuple[Rows, Rows]:
         """Return the rows of the left and of the right side of pairs."""

@@ -234,4 +234,5 @@ def test_what_is_no_title_cannot_be_explained(fitted, title):
 def test_more_folds_than_products(data):
     X, y = (each[:6] for each in data)
     y = np.arange(6) % 2 == 0
-    TitlePairClassifier(classifier=QUICK, cv=10**30, random_state=0).fit(X, y)
+    classifier = TitlePairClassifier(classifier=QUICK, cv=10**30, random_state=0)
+    assert classifier.fit(X, y).predict_proba(X).shape == (6, 2)
