@@ -7,9 +7,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import settings
 from joblib.externals.loky import get_reusable_executor
 
 from skmatch import LSTMTitleEmbedder, make_product_titles
+
+# How fast an example runs depends on what else the machine does.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session")

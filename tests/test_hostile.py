@@ -1724,7 +1724,6 @@ def test_answers_or_says_what_is_wrong(name, prepared, capfd):
 
     @settings(
         max_examples=share_of(case),
-        deadline=None,
         database=None,
         derandomize=not IS_LONG,
         phases=[Phase.generate, Phase.shrink],

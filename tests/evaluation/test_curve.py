@@ -54,7 +54,7 @@ def draw(seed, n_rows=25):
 
 
 @pytest.mark.parametrize("scoring", SCORES, ids=str)
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(seed=st.integers(0, 2**31))
 def test_score_at_each_threshold_is_that_of_its_matches(scoring, seed):
     graph, labels = draw(seed)
@@ -67,7 +67,7 @@ def test_score_at_each_threshold_is_that_of_its_matches(scoring, seed):
 
 @pytest.mark.parametrize("scoring", SCORES, ids=str)
 @pytest.mark.parametrize("max_matches", [None, 2])
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(seed=st.integers(0, 2**31), mutual=st.booleans())
 def test_singletons_have_their_best_match(scoring, max_matches, seed, mutual):
     graph, labels = draw(seed)
@@ -95,7 +95,7 @@ def test_curve_begins_without_a_match_and_ends_with_all():
     assert curve[-1] == pytest.approx(rowwise_f1_score(labels, everything))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(seed=st.integers(0, 2**31))
 def test_best_threshold_is_the_best_of_all_scores(seed):
     graph, labels = draw(seed)

@@ -2,7 +2,7 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 from scipy.sparse import csr_array
@@ -62,7 +62,6 @@ def splits(n):
         yield (number >> np.arange(n)) % 2 == 1
 
 
-@settings(deadline=None)
 @given(st.integers(0, 2**31), st.floats(0.2, 0.9))
 def test_average_and_complete_keep_their_promise(seed, threshold):
     rng = np.random.default_rng(seed)

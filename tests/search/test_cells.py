@@ -30,7 +30,7 @@ def join(cells, left, right, bound, margin, **options):
     return set(pairs)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     st.integers(0, 2**31),
     st.integers(2, 80),
