@@ -1,5 +1,7 @@
 # The commands of a contributor. BIN is the folder of the tools: `make BIN=/path/bin test`.
 BIN ?= .venv-test/bin
+# A process of tests for each core, whose libraries have one thread.
+PYTEST = python -m pytest -n auto --dist worksteal
 SOURCES = $(shell find skmatch -name "*.py")
 
 .PHONY: help env check format test fast oldest docs example bench build clean
@@ -22,17 +24,17 @@ format:  ## Repair what ruff can repair
 	$(BIN)/ruff format .
 
 test:  ## All tests
-	$(BIN)/python -m pytest
+	$(BIN)/$(PYTEST)
 
 fast:  ## Tests that take less than a second or two
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/$(PYTEST) -m "not slow"
 
 # Deprecation warnings of old versions say nothing of skmatch.
 oldest:  ## Fast tests with the oldest dependencies, in .venv-oldest
 	python3 -m venv .venv-oldest
 	.venv-oldest/bin/pip install --quiet --only-binary :all: \
 		-c constraints-oldest.txt -e ".[pytest]"
-	.venv-oldest/bin/python -m pytest -m "not slow" -W ignore::DeprecationWarning
+	.venv-oldest/bin/$(PYTEST) -m "not slow" -W ignore::DeprecationWarning
 
 docs:  ## The pages, in docs/_build
 	$(BIN)/sphinx-build -q -W --keep-going docs docs/_build

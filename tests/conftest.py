@@ -1,6 +1,11 @@
+import os
+
+# Beside other processes of tests, threads of OpenMP wait for one another.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ["OMP_NUM_THREADS"] = "1"
+
 import hashlib
 import json
-import os
 import shutil
 from pathlib import Path
 
