@@ -12,6 +12,7 @@ from skmatch.datasets import make_product_titles
 from skmatch.embedders import AdapterBertEmbedder, LSTMTitleEmbedder
 from skmatch.evaluation import (
     ClassDisjointKFold,
+    ClusterDisjointKFold,
     DisjointPairsKFold,
     bcubed_f1_scorer,
     bcubed_precision_recall_f1,
@@ -41,6 +42,7 @@ __version__ = "0.1.0"
 __all__ = [
     "AdapterBertEmbedder",
     "ClassDisjointKFold",
+    "ClusterDisjointKFold",
     "DisjointPairsKFold",
     "FaissThresholdMatcher",
     "LSTMTitleEmbedder",

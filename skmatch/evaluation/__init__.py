@@ -36,6 +36,7 @@ from skmatch.evaluation._rowwise import (
 )
 from skmatch.evaluation._splitters import (
     ClassDisjointKFold,
+    ClusterDisjointKFold,
     DisjointPairsKFold,
     join_sides,
     list_splits,
@@ -43,6 +44,7 @@ from skmatch.evaluation._splitters import (
 
 __all__ = [
     "ClassDisjointKFold",
+    "ClusterDisjointKFold",
     "DisjointPairsKFold",
     "RankedMatches",
     "as_labels",

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from numbers import Integral
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.sparse import coo_array
+from scipy.sparse import coo_array, csr_array, issparse
 from scipy.sparse.csgraph import connected_components
+from sklearn.decomposition import TruncatedSVD
+from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.model_selection import BaseCrossValidator, GroupKFold
+from sklearn.preprocessing import normalize
+from sklearn.utils import check_scalar
 
 from skmatch.evaluation._labels import check_answers, encode_labels
 from skmatch.persistence import savable
+
+_N_DIMENSIONS = 100  # of what the words of products are reduced to
 
 
 def list_splits(
@@ -168,6 +175,175 @@ class ClassDisjointKFold(_ProductKFold):
                 "each row, to keep every product in one fold."
             )
         yield from self._folds.split(X, groups=encode_labels(y, "y"))
+
+
+@savable
+class ClusterDisjointKFold(BaseCrossValidator):
+    """K-fold cross-validation whose folds are products with similar words.
+
+    A random fold is as similar to the other folds as its titles are to one another. In
+    use, titles may be of goods, and by sellers, that training has not seen. Here a fold
+    is a cluster of products, and its score an estimate for a foreign gallery. It is
+    lower than that of :class:`ClassDisjointKFold`; expect a score between both.
+
+    The products are divided along the direction in which the TF-IDF of their words
+    differs most, so that both sides have titles for the folds to come, and each side is
+    divided again [1]_. The folds have nearly the same number of rows.
+
+    Parameters
+    ----------
+    n_splits : int, default=5
+        Number of folds, at least 2 and at most the number of different labels.
+
+    See Also
+    --------
+    ClassDisjointKFold : Folds of products at random.
+
+    Notes
+    -----
+    Scores of such folds are also known as leave-one-cluster-out cross-validation [2]_.
+
+    References
+    ----------
+    .. [1] D. Boley, "Principal direction divisive partitioning", Data Mining and
+       Knowledge Discovery 2(4), 1998. :doi:`10.1023/A:1009740529316`
+    .. [2] B. Meredig et al., "Can machine learning identify the next high-temperature
+       superconductor?", Molecular Systems Design & Engineering 3, 2018.
+       :doi:`10.1039/C8ME00012C`
+
+    Examples
+    --------
+    >>> from skmatch import ClusterDisjointKFold
+    >>> titles = ["green tea", "Tea green", "red mug", "tea", "mug red", "mug"]
+    >>> product_ids = [0, 0, 1, 2, 1, 3]
+    >>> for train, test in ClusterDisjointKFold(2).split(titles, product_ids):
+    ...     print(train, test)
+    [2 4 5] [0 1 3]
+    [0 1 3] [2 4 5]
+    """
+
+    def __init__(self, n_splits: int = 5) -> None:
+        self.n_splits = n_splits
+
+    def get_n_splits(
+        self, X: object = None, y: object = None, groups: object = None
+    ) -> int:
+        """Return the number of folds.
+
+        Parameters
+        ----------
+        X : object, default=None
+            Ignored; exists for API consistency.
+        y : object, default=None
+            Ignored; exists for API consistency.
+        groups : object, default=None
+            Ignored; exists for API consistency.
+
+        Returns
+        -------
+        n_splits : int
+            Number of folds.
+        """
+        return self.n_splits
+
+    def split(
+        self, X: Any, y: ArrayLike | None = None, groups: object = None
+    ) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
+        """Generate the row indices of the training and the test part of each fold.
+
+        Parameters
+        ----------
+        X : array-like of str of shape (n_samples,) or (n_samples, n_fields)
+            Titles.
+        y : array-like of shape (n_samples,)
+            Product labels, int or str. Rows with equal labels stay together.
+        groups : object, default=None
+            Ignored; exists for API consistency.
+
+        Yields
+        ------
+        train : ndarray of shape (n_train,), dtype intp
+            Row indices of the training part.
+        test : ndarray of shape (n_test,), dtype intp
+            Row indices of the test part.
+
+        Raises
+        ------
+        ValueError
+            If `y` or one of its labels is missing, or `y` has fewer different labels
+            than `n_splits`.
+        """
+        if y is None:
+            raise ValueError(
+                "ClusterDisjointKFold.split got y=None; it needs y, the product label "
+                "of each row, to keep every product in one fold."
+            )
+        labels = np.unique(encode_labels(y, "y"), return_inverse=True)[1]
+        check_scalar(self.n_splits, "n_splits", Integral, min_val=2)
+        rows = np.asarray(X, dtype=object)
+        titles = [" ".join(map(str, np.atleast_1d(row))) for row in rows]
+        if len(titles) != len(labels):
+            raise ValueError(
+                f"X has {len(titles)} rows and y has {len(labels)}; expected as many."
+            )
+        n_titles = np.bincount(labels)
+        if len(n_titles) < self.n_splits:
+            raise ValueError(
+                f"n_splits={self.n_splits} is more than the {len(n_titles)} different "
+                "labels of y."
+            )
+        fold = np.empty(len(n_titles), np.intp)
+        _divide(
+            _embed_products(titles, labels),
+            n_titles,
+            np.arange(len(n_titles)),
+            np.arange(self.n_splits),
+            fold,
+        )
+        for k in range(self.n_splits):
+            is_test = fold[labels] == k
+            yield np.flatnonzero(~is_test), np.flatnonzero(is_test)
+
+
+def _embed_products(titles: list[str], labels: NDArray[np.intp]) -> NDArray[np.float64]:
+    """Return the mean direction of the words of each product: (n_products, n)."""
+    words = TfidfVectorizer(token_pattern=r"\S+", sublinear_tf=True)
+    try:
+        of_titles = words.fit_transform(titles)
+    except ValueError:  # there is no word
+        return np.zeros((labels.max() + 1, 1))
+    if of_titles.shape[1] > _N_DIMENSIONS:
+        of_titles = TruncatedSVD(_N_DIMENSIONS, random_state=0).fit_transform(of_titles)
+    rows = np.arange(len(labels))
+    of_products = csr_array((np.ones(len(labels)), (labels, rows)))
+    sums = of_products @ of_titles
+    return normalize(sums.toarray() if issparse(sums) else sums)
+
+
+def _divide(
+    products: NDArray[np.float64],
+    n_titles: NDArray[np.intp],
+    members: NDArray[np.intp],
+    folds: NDArray[np.intp],
+    fold: NDArray[np.intp],
+) -> None:
+    """Write the fold of each of some products, the members, into `fold`."""
+    if len(folds) == 1:
+        fold[members] = folds[0]
+        return
+    n_left = len(folds) // 2
+    centred = products[members] - products[members].mean(axis=0)
+    main_direction = np.linalg.eigh(centred.T @ centred)[1][:, -1]
+    # Its sign means nothing: the first product is on the left side.
+    along = centred @ main_direction
+    along *= -1 if along[0] > 0 else 1
+    members = members[np.argsort(along, kind="stable")]
+    sums = np.cumsum(n_titles[members])
+    cut = int(np.argmin(np.abs(sums - sums[-1] * n_left / len(folds)))) + 1
+    # Each fold needs a product.
+    cut = min(max(cut, n_left), len(members) - len(folds) + n_left)
+    _divide(products, n_titles, members[:cut], folds[:n_left], fold)
+    _divide(products, n_titles, members[cut:], folds[n_left:], fold)
 
 
 @savable

@@ -24,6 +24,7 @@ from skmatch._fitting import fitting
 from skmatch._numbers import check_number
 from skmatch.evaluation import (
     ClassDisjointKFold,
+    ClusterDisjointKFold,
     encode_known_labels,
     list_splits,
 )
@@ -78,8 +79,7 @@ _SUPERVISION = {
     (False, False): "none",
 }
 _LEAST = 0.3  # mean probability of a group, where a matcher adapts
-# Judged pairs; suggested ones are no fair sample, from which classifiers learn wrongly.
-_N_CALIBRATED = 1000
+_FEW_PAIRS = 50  # judged ones, which teach nothing: on 8, F1 fell by 0.1 and more
 _FEW_TITLES = 30  # which say nothing of a gallery's words
 _MORE_UNSEEN = 0.1  # share of words, besides twice that of the folds
 _AGREED = 0.8  # share of matches that an adapted matcher is to keep
@@ -155,7 +155,9 @@ class PairClassifierMatcher(
         How the training titles are parted. Each part is a gallery in which candidates
         and features are found as later in :meth:`predict`; at best it has as many rows
         as a gallery in use. An int is the number of folds of a shuffled
-        ``ClassDisjointKFold``; there are never more folds than products.
+        ``ClassDisjointKFold``, and again of a ``ClusterDisjointKFold``, from which the
+        classifiers learn what holds for foreign titles, too; there are never more folds
+        than products.
     random_state : int, RandomState instance or None, default=None
         Seed of the folds, of the default classifier and of the embedders by name.
     n_jobs : int or None, default=None
@@ -173,7 +175,12 @@ class PairClassifierMatcher(
         decides, as it does by "expected_f1" and without product ids.
     best_score_ : float
         Mean row-wise F1 of the training titles at `threshold_`, from cross-fitting.
-        Like the next three, nan without product ids: nothing honest can be said of it.
+        Like the next four, nan without product ids: nothing honest can be said of it.
+    foreign_score_ : float
+        The same for galleries whose words are unlike those of the other titles, the
+        folds of :class:`ClusterDisjointKFold`. It is the lower of the two: expect no
+        more for goods that are foreign to the training titles. Nan if `cv` is a
+        splitter.
     candidate_recall_ : float
         Share of the pairs of the same product in the folds that are candidates.
     gallery_size_ : float
@@ -302,11 +309,11 @@ class PairClassifierMatcher(
         the titles at hand, the matches of a title's matches are not its own; so the
         log-odds are lowered to where many titles match and agree in their matches.
 
-        With judged pairs, they learn from these, and what was learned from made-up
-        titles is one more feature; with fewer than 1,000 pairs it is calibrated, and no
-        more. The log-odds are lowered as without a label.
-        :meth:`predict` and :meth:`score_graph` say of rows that were judged what was
-        said of them. Of judged pairs that contradict each other a warning names the
+        With 50 judged pairs or more, they learn from these, and what was learned from
+        made-up titles is one more feature; they also learn from some pairs where this
+        is sure, because judged pairs were not. The log-odds are lowered as without a
+        label. :meth:`predict` and :meth:`score_graph` say of rows that were judged what
+        was said of them. Of judged pairs that contradict each other a warning names the
         rows.
         """
         with fitting(self) as fitted:
@@ -341,30 +348,35 @@ class PairClassifierMatcher(
             judged, contradictions = drop_contradictions(judged, labels)
             failed += [contradictions] if contradictions else []
         products = join_products(labels, judged)
-        training = TrainingTitles(titles, fields, products)
+        is_unknown = (labels < 0) & (np.bincount(products)[products] == 1)
+        training = TrainingTitles(titles, fields, np.where(is_unknown, -1, products))
         galleries: list[LabelledPairs] = []
-        tests: list[NDArray[np.intp]] = []
+        partitions: list[list[Any]] = []
         labelled = np.flatnonzero(labels >= 0)
+        with_ids = training.at(labelled)
         if len(labelled):
-            with_ids = training.at(labelled)
-            splits = self._split(with_ids, seed)
-            tests = [test for _, test in splits]
-            galleries += describe_folds(with_ids, splits, settings)
-        if judged is not None:
+            partitions = self._partition(with_ids, seed)
+        for number, splits in enumerate(partitions):
+            galleries += describe_folds(with_ids, splits, settings, number)
+        if judged is not None and (partitions or len(judged.is_match) >= _FEW_PAIRS):
+            tests = [labelled[test] for _, test in partitions[0]] if partitions else []
             n_folds = len(tests) or self._n_folds()
-            fold = deal_products(
-                products, judged, [labelled[test] for test in tests], n_folds, seed
+            fold = deal_products(products, judged, tests, n_folds, seed)
+            galleries += describe_labelled(
+                training, *judged, fold, settings, has_anchors=not tests
             )
-            galleries += describe_labelled(training, *judged, fold, settings)
         if galleries:
-            model, said = fit_pair_model(
-                training, galleries, settings, n_calibrated=_N_CALIBRATED
-            )
+            model, said = fit_pair_model(training, galleries, settings)
         else:
             model, said = fit_without_labels(training, settings), []
+            if judged is not None:
+                failed.append(
+                    f"{len(judged.is_match)} judged pairs teach nothing, at least "
+                    f"{_FEW_PAIRS} do; their answers hold in predict."
+                )
             failed += [
-                f"{name} has no effect without labels: made-up titles teach nothing of "
-                "it."
+                f"{name} has no effect without labels to learn from: made-up titles "
+                "teach nothing of it."
                 for name, given in (
                     ("columns", kinds),
                     ("pair_features", [*self.pair_features]),
@@ -372,15 +384,20 @@ class PairClassifierMatcher(
                 if given
             ]
         self._answers_ = None if judged is None else KnownAnswers(fields, judged)
-        self.supervision_ = _SUPERVISION[bool(tests), judged is not None]
-        if tests:
-            folds = [
-                Fold(with_ids.labels[test], int(own.is_match.sum()), level)
-                for test, own, level in zip(tests, galleries, said, strict=False)
-            ]
-            scores = FoldScores(folds)
+        self.supervision_ = _SUPERVISION[bool(partitions), judged is not None]
+        if partitions:
+            folds: list[list[Fold]] = [[] for _ in partitions]
+            tests = [test for splits in partitions for _, test in splits]
+            for test, own, level in zip(tests, galleries, said, strict=False):
+                n_true = int(own.is_match.sum())
+                folds[own.partition].append(Fold(with_ids.labels[test], n_true, level))
+            scores, *foreign = map(FoldScores, folds)
             self._choose_threshold(scores)
-            titles_of = [(with_ids.titles[a], with_ids.titles[b]) for a, b in splits]
+            rule, asked = self._threshold(), Refinements.of(self)
+            self.foreign_score_ = foreign[0].score(rule, asked) if foreign else np.nan
+            titles_of = [
+                (with_ids.titles[a], with_ids.titles[b]) for a, b in partitions[0]
+            ]
             self.unseen_words_ = float(
                 np.mean([share_unseen(b, count_words(a)) for a, b in titles_of])
             )
@@ -394,7 +411,7 @@ class PairClassifierMatcher(
         self._model_ = model
         self._catalogue_ = LazyCatalogue(model, titles, fields, self.n_jobs)
         self.log_odds_shift_ = 0.0
-        if not tests:
+        if not partitions:
             among_themselves = self._catalogue_.described.levels[-1].graph
             self.log_odds_shift_ = choose_shift(among_themselves)
         return failed
@@ -698,7 +715,7 @@ class PairClassifierMatcher(
         is_number = not isinstance(self.threshold, str)
         self.threshold_ = float(self.threshold) if is_number else np.nan
         self.best_score_ = self.candidate_recall_ = self.gallery_size_ = np.nan
-        self.unseen_words_ = np.nan
+        self.unseen_words_ = self.foreign_score_ = np.nan
 
     def _choose_threshold(self, folds: FoldScores) -> None:
         """Set the threshold, and what the folds say of it and of the candidates."""
@@ -764,19 +781,24 @@ class PairClassifierMatcher(
             )
         return int(self.cv)
 
-    def _split(self, training: TrainingTitles, seed: int) -> list[Any]:
-        """Part the training titles by product."""
-        labels = training.labels
-        n_products = len(np.unique(labels))
+    def _partition(self, training: TrainingTitles, seed: int) -> list[list[Any]]:
+        """Part the training titles by product: at random and by words, or as asked."""
+        n_products = len(np.unique(training.labels))
         if n_products < 2:
             raise ValueError(
                 f"y has {n_products} class, a single product; PairClassifierMatcher "
                 "needs at least 2 to learn what tells products apart."
             )
-        cv: Any = self.cv
-        if isinstance(cv, Integral):
-            n_folds = min(int(cv), n_products)
-            cv = ClassDisjointKFold(n_folds, shuffle=True, random_state=seed)
+        if not isinstance(self.cv, Integral):
+            return [self._split(self.cv, training)]
+        n_folds = min(int(self.cv), n_products)
+        at_random = ClassDisjointKFold(n_folds, shuffle=True, random_state=seed)
+        by_words = ClusterDisjointKFold(n_folds)
+        return [self._split(cv, training) for cv in (at_random, by_words)]
+
+    def _split(self, cv: Any, training: TrainingTitles) -> list[Any]:
+        """Return the rows of each fold, of a title that is there very often a few."""
+        labels = training.labels
         scored = find_copies(training.titles, labels).scored
         is_scored = np.isin(np.arange(len(labels)), scored)
         splits = []

@@ -7,7 +7,8 @@
 3. For each level, cross-fit a classifier: the probabilities of a fold come from a copy
    that was fitted on the other folds, and on no pair with a product of this one. They
    are propagated, and described for the next level. A copy fitted on all folds is the
-   one in use.
+   one in use. If the titles are parted more than once, such as at random and by their
+   words, each partition is cross-fitted by itself, and the copy in use sees all.
 4. Fit the embedders and count the words of all titles.
 """
 
@@ -22,7 +23,9 @@ from scipy.sparse import csr_array, vstack
 from sklearn.base import clone
 from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import LogisticRegression
+from sklearn.utils import get_tags
 
+from skmatch.graph import choose_shift
 from skmatch.pairs._context import GalleryContext, Level, PairIndices
 from skmatch.pairs._defaults import fit_in_threads
 from skmatch.pairs._model import (
@@ -39,6 +42,8 @@ from skmatch.pairs._transfer import draw_background, fit_transferred
 from skmatch.pairs._word_weights import make_word_classifier
 
 _FEW = 10_000  # labelled pairs; more are better than what is transferred alone
+_N_ANCHORS = 2000
+_SURE = 0.95  # probability of the answer of an anchor
 _N_BACKGROUND = 200  # training pairs that an explanation takes values from
 
 
@@ -60,7 +65,7 @@ class TrainingTitles(NamedTuple):
 
     titles: NDArray[np.object_]  # (n_titles,)
     fields: NDArray[np.object_]  # (n_titles,) or (n_titles, n_columns)
-    labels: NDArray[np.intp]  # (n_titles,)
+    labels: NDArray[np.intp]  # (n_titles,); -1: nothing is known of it
 
     def at(self, rows: NDArray[np.intp]) -> TrainingTitles:
         """Return some of the titles."""
@@ -89,6 +94,7 @@ class LabelledPairs(NamedTuple):
     is_match: NDArray[np.bool_]  # (n_labelled,)
     fold: int
     other_fold: NDArray[np.intp] | None  # (n_labelled,) of the other product of a pair
+    partition: int = 0  # folds of one have none of their titles in common
 
 
 class FittedLevels(NamedTuple):
@@ -105,30 +111,27 @@ def fit_pair_model(
     galleries: list[LabelledPairs],
     settings: PairSettings,
     *,
-    n_calibrated: int,
+    may_calibrate: bool = False,
 ) -> tuple[PairModel, list[Level]]:
     """Fit a pair model on labelled pairs; return it, and what it says out of fold.
 
     What is learned from made-up titles is one more feature, but for product ids of few
-    titles, where it would take longer than all else. With fewer than `n_calibrated`
-    judged pairs, the model is this feature alone, calibrated; with more, if that is
-    better out of fold.
+    titles, where it would take longer than all else. If it `may_calibrate`, the model
+    is this feature alone, calibrated, where that is better out of fold: the labelled
+    pairs are to be a fair sample of those in use.
     """
     describer = fit_describer(training, slice(None), settings)
     names = describer.feature_names()
-    n_labelled = sum(len(own.is_match) for own in galleries)
+    n_labelled = sum(len(own.is_match) for own in galleries if own.partition == 0)
     are_judged = any(own.other_fold is not None for own in galleries)
     transferred = None
     if are_judged or n_labelled >= _FEW:
         transferred = fit_transferred(names)
-    if are_judged and n_labelled < n_calibrated:
-        fitted = _calibrate(galleries, settings, transferred, len(names))
-    else:
-        fitted = _fit_levels(galleries, settings, transferred)
-        if are_judged and n_labelled < _FEW:
-            calibrated = _calibrate(galleries, settings, transferred, len(names))
-            losses = [_log_loss(galleries, each.last) for each in (calibrated, fitted)]
-            fitted = calibrated if losses[0] <= losses[1] else fitted
+    fitted = _fit_levels(galleries, settings, transferred)
+    if may_calibrate and n_labelled < _FEW:
+        calibrated = _calibrate(galleries, settings, transferred, len(names))
+        losses = [_log_loss(galleries, each.last) for each in (calibrated, fitted)]
+        fitted = calibrated if losses[0] <= losses[1] else fitted
     rng = np.random.default_rng(settings.seed)
     labelled = [X[own.rows] for own, X in zip(galleries, fitted.features, strict=True)]
     features = np.concatenate(labelled)
@@ -165,6 +168,7 @@ def describe_folds(
     training: TrainingTitles,
     splits: Iterable[tuple[NDArray[np.intp], NDArray[np.intp]]],
     settings: PairSettings,
+    partition: int = 0,
 ) -> list[LabelledPairs]:
     """Describe the titles that each split tests as a gallery, as in use."""
     galleries = []
@@ -173,7 +177,9 @@ def describe_folds(
         encoded = describer.encode(training.titles[test], training.fields[test])
         pairs = describer.describe(GalleryContext(encoded), settings.n_threads)
         left, right = (training.labels[test][side] for side in pairs.indices)
-        galleries.append(LabelledPairs(pairs, slice(None), left == right, fold, None))
+        galleries.append(
+            LabelledPairs(pairs, slice(None), left == right, fold, None, partition)
+        )
     return galleries
 
 
@@ -183,16 +189,28 @@ def describe_labelled(
     is_match: NDArray[np.bool_],
     fold: NDArray[np.intp],
     settings: PairSettings,
+    *,
+    has_anchors: bool = False,
 ) -> list[LabelledPairs]:
     """Describe all titles as one gallery, some pairs of which are labelled.
 
     `fold` is that of the product of each title. A pair tests the fold of its left one.
+
+    Anchors are further pairs, labelled by what is learned from made-up titles where
+    this is sure: labelled pairs that were chosen because they are uncertain say nothing
+    of all others.
     """
     describer = fit_describer(training, slice(None), settings)
     encoded = describer.encode(training.titles, training.fields)
     context = GalleryContext(encoded, given)
     pairs = describer.describe(context, settings.n_threads)
     rows = context.find(given, pairs.indices)
+    if has_anchors:
+        transferred = fit_transferred(describer.feature_names())
+        anchors, said = _draw_sure(pairs, transferred, settings, without=rows)
+        rows = np.concatenate([rows, anchors])
+        is_match = np.concatenate([is_match, said])
+        given = PairIndices(*(side[rows] for side in pairs.indices))
     left, right = (fold[side] for side in given)
     galleries = []
     for k in np.unique(left):
@@ -203,6 +221,22 @@ def describe_labelled(
     return galleries
 
 
+def _draw_sure(
+    pairs: DescribedPairs,
+    transferred: StackedLevels,
+    settings: PairSettings,
+    without: NDArray[np.intp],
+) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
+    """Draw pairs of which made-up titles tell for sure whether they match."""
+    levels, _ = transferred.score(pairs, pairs.features, settings.propagates)
+    shift = choose_shift(levels[-1].of_left.graph)
+    odds = log_odds(levels[-1].propagated) - shift
+    is_sure = np.abs(odds) > np.log(_SURE / (1 - _SURE))
+    is_sure[without] = False
+    drawn = np.random.default_rng(settings.seed).permutation(np.flatnonzero(is_sure))
+    return drawn[:_N_ANCHORS], odds[drawn[:_N_ANCHORS]] > 0
+
+
 def fit_describer(
     training: TrainingTitles, rows: Any, settings: PairSettings
 ) -> PairDescriber:
@@ -210,8 +244,16 @@ def fit_describer(
     titles, y = training.titles[rows], training.labels[rows]
     embedders = []
     for embedder in settings.embedders:
+        X, labels = titles, y
+        if _needs_labels(embedder):
+            X, labels = titles[y >= 0], y[y >= 0]
+            if not len(X):
+                raise ValueError(
+                    f"embedders has {type(embedder).__name__}, which learns from "
+                    "product ids; y has none."
+                )
         try:
-            embedders.append(clone(embedder).fit(titles, y))
+            embedders.append(clone(embedder).fit(X, labels))
         except ValueError as error:
             raise ValueError(
                 f"{type(embedder).__name__} of embedders cannot be fitted on titles of "
@@ -222,6 +264,11 @@ def fit_describer(
         TextFeatures(count_words(titles), settings.pair_features),
         settings.n_candidates,
     )
+
+
+def _needs_labels(embedder: Any) -> bool:
+    has_tags = hasattr(embedder, "__sklearn_tags__")
+    return has_tags and get_tags(embedder).target_tags.required
 
 
 def _fit_levels(
@@ -305,15 +352,17 @@ def _cross_fit(
 ) -> tuple[list[NDArray[np.float32]], Any]:
     """Return the out-of-fold probabilities of each fold, and a classifier of all."""
 
-    def fit(without: int | None) -> Any:
+    def fit(without: tuple[int, int] | None) -> Any:
         seen, answers = [], []
         for own, X in zip(galleries, features, strict=True):
-            if own.fold == without:
-                continue
             X, answer = X[own.rows], own.is_match
-            if own.other_fold is not None and without is not None:
-                is_apart = own.other_fold != without
-                X, answer = X[is_apart], answer[is_apart]
+            if without is not None:
+                partition, fold = without
+                if own.partition != partition or own.fold == fold:
+                    continue
+                if own.other_fold is not None:
+                    is_apart = own.other_fold != fold
+                    X, answer = X[is_apart], answer[is_apart]
             seen.append(X)
             answers.append(answer)
         if not seen:  # all labels are in one fold
@@ -321,10 +370,11 @@ def _cross_fit(
             answers = [galleries[0].is_match[:0]]
         return _fit_classifier(classifier, stack(seen), np.concatenate(answers))
 
-    fitted = {fold: fit(fold) for fold in {own.fold: 0 for own in galleries}}
+    folds = [(own.partition, own.fold) for own in galleries]
+    fitted = {fold: fit(fold) for fold in dict.fromkeys(folds)}
     probabilities = [
-        match_probability(fitted[own.fold], X)
-        for own, X in zip(galleries, features, strict=True)
+        match_probability(fitted[fold], X)
+        for fold, X in zip(folds, features, strict=True)
     ]
     return probabilities, fit(None)
 

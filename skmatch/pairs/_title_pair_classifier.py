@@ -206,7 +206,9 @@ class TitlePairClassifier(ClassifierMixin, BaseEstimator):
         fold = deal_products(products, judged, [], self.cv, seed)
         training = TrainingTitles(titles, fields, products)
         galleries = describe_labelled(training, *judged, fold, settings)
-        self._model_, _ = fit_pair_model(training, galleries, settings, n_calibrated=0)
+        self._model_, _ = fit_pair_model(
+            training, galleries, settings, may_calibrate=True
+        )
         self._rows_ = rows
         self._catalogue_ = LazyCatalogue(self._model_, titles, fields, self.n_jobs)
 

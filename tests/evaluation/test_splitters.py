@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from sklearn.model_selection import GroupKFold, cross_val_score
 
-from skmatch import ClassDisjointKFold
+from skmatch import ClassDisjointKFold, ClusterDisjointKFold
 
 
 @pytest.mark.parametrize("dtype", [np.int64, str, object])
@@ -64,3 +64,55 @@ def test_number_of_folds():
 def test_missing_label_is_named(missing):
     with pytest.raises(ValueError, match="row 2 of y is"):
         next(ClassDisjointKFold(2).split([0, 1, 2], ["a", "b", missing]))
+
+
+GOODS = ["tea", "mug", "lamp", "rope"]
+
+
+@pytest.fixture
+def goods(rng):
+    """Titles of four kinds of goods, and their product labels."""
+    kind = rng.integers(0, 4, 60)
+    words = rng.integers(0, 9, (60, 2, 3))
+    titles = [
+        f"{GOODS[k]} " + " ".join(f"{GOODS[k]}{word}" for word in title)
+        for k, product in zip(kind, words, strict=True)
+        for title in product
+    ]
+    return np.array(titles, dtype=object), np.repeat(np.arange(60), 2)
+
+
+def test_clusters_are_products_with_similar_words(goods):
+    titles, y = goods
+    kinds = np.array([title.split()[0] for title in titles])
+    splits = [*ClusterDisjointKFold(4).split(titles, y)]
+    assert sorted(np.concatenate([test for _, test in splits])) == list(range(120))
+    for train, test in splits:
+        assert not set(y[train]) & set(y[test])
+        assert len(train) + len(test) == 120
+        assert 24 <= len(test) <= 36
+        assert np.unique(kinds[test], return_counts=True)[1].max() > 0.7 * len(test)
+
+
+def test_clusters_depend_on_nothing_but_titles_and_labels(goods):
+    titles, y = goods
+    first = [test.tolist() for _, test in ClusterDisjointKFold(3).split(titles, y)]
+    again = ClusterDisjointKFold(3).split([[t, ""] for t in titles], y.astype(str))
+    assert {*map(tuple, first)} == {tuple(test.tolist()) for _, test in again}
+
+
+@pytest.mark.parametrize("titles", [["", " ", ""], ["a", "a", "a"], ["a", "b", "c"]])
+def test_every_fold_has_a_product(titles):
+    splits = [*ClusterDisjointKFold(3).split(titles, [0, 1, 2])]
+    assert sorted(test.tolist() for _, test in splits) == [[0], [1], [2]]
+
+
+def test_what_cannot_be_clustered_is_named():
+    with pytest.raises(ValueError, match="y=None; it needs y"):
+        next(ClusterDisjointKFold(2).split(["a", "b"]))
+    with pytest.raises(ValueError, match="n_splits=3 is more than the 2 different"):
+        next(ClusterDisjointKFold(3).split(["a", "b", "c"], [0, 0, 1]))
+    with pytest.raises(ValueError, match="X has 1 rows and y has 2"):
+        next(ClusterDisjointKFold(2).split(["a"], [0, 1]))
+    with pytest.raises(ValueError, match="n_splits == 1, must be >= 2"):
+        next(ClusterDisjointKFold(1).split(["a", "b"], [0, 1]))

@@ -123,7 +123,7 @@ def test_the_threshold_has_the_best_score_of_the_folds(few, refinements):
 
 
 def test_transform_obeys_the_refinements(split, fitted):
-    matcher = copy(fitted).set_params(threshold=0.05)
+    matcher = copy(fitted).set_params(threshold=0.01)
     whole = matcher.transform(split[2][:40])
     best = matcher.set_params(max_matches=1).transform(split[2][:40])
     assert_array_equal(np.diff(best.indptr), np.minimum(np.diff(whole.indptr), 1))

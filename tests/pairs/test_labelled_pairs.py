@@ -134,14 +134,29 @@ def test_judged_pairs_teach(judged_market):
     assert rowwise_f1_score(products, matcher.predict(titles)) > before
 
 
-def test_few_judged_pairs_only_calibrate(judged_market):
+def test_the_most_uncertain_pairs_mislead_nobody(judged_market):
+    """A classifier of these alone knows nothing of the others; anchors tell it."""
+    titles, products, matcher, *_ = judged_market
+    graph = matcher.score_graph(titles).tocoo()
+    pairs = np.column_stack([graph.row, graph.col])[graph.row < graph.col]
+    doubt = np.abs(graph.data[graph.row < graph.col] - 0.5)
+    pairs = pairs[np.argsort(doubt, kind="stable")[:200]]
+    answers = products[pairs[:, 0]] == products[pairs[:, 1]]
+    before = rowwise_f1_score(products, matcher.predict(titles))
+    matcher = clone(matcher).fit(titles, pairs=pairs, is_match=answers)
+    assert rowwise_f1_score(products, matcher.predict(titles)) > before
+
+
+def test_few_judged_pairs_are_remembered_and_teach_nothing(judged_market):
     titles, _, matcher, pairs, answers = judged_market
+    expected = matcher.score_graph(titles).tolil()
+    for (a, b), answer in zip(pairs[:8], answers[:8], strict=True):
+        expected[a, b] = expected[b, a] = answer
     matcher = clone(matcher)
-    matcher.fit(titles, pairs=pairs[:8], is_match=answers[:8])
-    names = matcher.get_pair_feature_names()
-    columns = matcher._model_.levels.columns
-    assert [names[i] for i in columns[0]] == ["transferred"]
-    assert matcher.explain(titles[0], titles[0]).probability > 0.5
+    with pytest.warns(UserWarning, match="8 judged pairs teach nothing, at least 50"):
+        matcher.fit(titles, pairs=pairs[:8], is_match=answers[:8])
+    assert matcher.supervision_ == "pairs"
+    assert (matcher.score_graph(titles) != expected.tocsr()).nnz == 0
 
 
 @pytest.mark.filterwarnings("ignore:propagation=True assumes:UserWarning")
@@ -179,7 +194,7 @@ def test_folds_of_judged_pairs_are_a_number(judged_market):
 def test_what_was_judged_holds_in_any_gallery():
     titles, products = make_product_titles(40, random_state=0)
     quick = HistGradientBoostingClassifier(max_iter=5, random_state=0)
-    pairs = PairClassifierMatcher(random_state=0).fit(titles).suggest_pairs(titles, 30)
+    pairs = PairClassifierMatcher(random_state=0).fit(titles).suggest_pairs(titles, 60)
     is_match = products[pairs[:, 0]] == products[pairs[:, 1]]
     matcher = PairClassifierMatcher(classifier=quick, random_state=0)
     matcher.fit(titles, pairs=pairs, is_match=~is_match)  # wrong on purpose

@@ -64,15 +64,25 @@ def test_a_pair_is_explained_without_labels(without_labels, titles_and_products)
 
 
 @pytest.mark.slow
-def test_own_features_are_left_out_without_labels(titles_and_products):
+@pytest.mark.parametrize("as_array", [False, True])
+def test_own_features_are_left_out_without_labels(titles_and_products, as_array):
     titles, _ = titles_and_products
 
     def same_length(a, b):
         return [len(x) == len(y) for x, y in zip(a, b, strict=True)]
 
+    features = np.array([same_length]) if as_array else [same_length]
     own = PairClassifierMatcher(
-        embedders="words", pair_features=[same_length], random_state=0
+        embedders="words", pair_features=features, random_state=0
     )
     with pytest.warns(UserWarning, match="pair_features has no effect without labels"):
         matches = own.fit(titles).predict(titles)
     assert matches.shape == (len(titles), len(titles))
+
+
+def test_embedders_that_need_labels_are_named(titles_and_products):
+    matcher = PairClassifierMatcher(["tfidf", "lstm"])
+    with pytest.raises(
+        ValueError, match="LSTMTitleEmbedder, which learns from product"
+    ):
+        matcher.fit(titles_and_products[0])

@@ -1,0 +1,67 @@
+from typing import ClassVar
+
+import numpy as np
+import pytest
+from sklearn.base import BaseEstimator
+from sklearn.neighbors import KNeighborsClassifier
+
+from skmatch import PairClassifierMatcher
+from skmatch.pairs._stacking import LabelledPairs, _cross_fit
+
+
+def make_galleries(n_partitions):
+    """Part the same random pairs, whose answers cannot be learned, several times."""
+    rng = np.random.default_rng(0)
+    X, y = rng.random((400, 5)).astype(np.float32), rng.random(400) < 0.5
+    galleries, features = [], []
+    for partition in range(n_partitions):
+        folds = np.array_split(rng.permutation(400), 4)
+        for fold, rows in enumerate(folds):
+            galleries.append(
+                LabelledPairs(None, slice(None), y[rows], fold, None, partition)
+            )
+            features.append(X[rows])
+    return galleries, features
+
+
+@pytest.mark.parametrize("n_partitions", [1, 2])
+def test_no_fold_has_seen_its_pairs_in_another_partition(n_partitions):
+    galleries, features = make_galleries(n_partitions)
+    nearest = KNeighborsClassifier(1)
+    p, of_all = _cross_fit(nearest, features, galleries, np.concatenate)
+    is_right = [
+        (said > 0.5) == own.is_match for said, own in zip(p, galleries, strict=True)
+    ]
+    assert 0.4 < np.concatenate(is_right).mean() < 0.6  # with a leak 1
+    seen = np.concatenate(features)
+    answers = np.concatenate([own.is_match for own in galleries])
+    assert (of_all.predict(seen) == answers).all()
+
+
+class RecordsRows(BaseEstimator):
+    """TF-IDF that tells which titles it was fitted on, and needs labels."""
+
+    fitted_on: ClassVar = []
+
+    def fit(self, X, y):
+        self.fitted_on.append((list(X), list(y)))
+        return self
+
+    def transform(self, X):
+        return np.ones((len(X), 1))
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.target_tags.required = True
+        return tags
+
+
+@pytest.mark.filterwarnings("ignore:propagation=True assumes:UserWarning")
+def test_learned_embedders_do_not_see_titles_of_which_nothing_is_known():
+    titles = [f"title {i // 2}" for i in range(24)]
+    labels = [i // 2 if i < 16 else -1 for i in range(24)]
+    matcher = PairClassifierMatcher(["words", RecordsRows()], cv=2, random_state=0)
+    matcher.fit(titles, labels, pairs=[[20, 21]], is_match=[True])
+    seen = RecordsRows.fitted_on[-1]
+    assert seen[0] == [*titles[:16], *titles[20:22]]
+    assert len({*seen[1]}) == 9
