@@ -14,9 +14,9 @@ of the gallery's candidates come at random, or the most uncertain ones first. F1
 all rows of the gallery, those of judged pairs too, which keep their answers.
 
 ``adapt``: the matcher is fitted on the product ids of the training titles and adapted
-to the gallery without its labels; with OTHER, to the test gallery of another file. "from
-training" is ``best_score_``, of folds of products at random, and "from foreign folds"
-``foreign_score_``, of folds of products with similar words.
+to the gallery without its labels; with OTHER, to the test gallery of another file.
+"from training" is ``best_score_``, of folds of products at random, and "from foreign
+folds" ``foreign_score_``, of folds of products with similar words.
 """
 
 from __future__ import annotations

@@ -52,6 +52,7 @@ import skmatch
 from skmatch import (
     AdapterBertEmbedder,
     ClassDisjointKFold,
+    ClusterDisjointKFold,
     DisjointPairsKFold,
     FaissThresholdMatcher,
     LSTMTitleEmbedder,
@@ -86,7 +87,7 @@ DOCUMENTED = re.compile(
     "|threshold was chosen on galleries|propagation=True assumes|expected target_recall"
     "|match_singletons=True assumes|max_matches=.* assumes|knows none of the words"
     "|pairs of two of those that come later are left out"
-    "|judged pairs contradict other labels"
+    "|judged pairs contradict other labels|judged pairs teach nothing"
     "|column-vector y was passed|X (has|does not have valid) feature names"
 )
 
@@ -1583,6 +1584,27 @@ CASES: dict[str, Case] = {
         (params_of(["n_splits", "shuffle", "random_state"]),),
         lambda answer, params: check_folds(answer, Held(Y12.tolist(), "list")),
         names_of(ClassDisjointKFold) + "|k-fold|splits",
+    ),
+    "ClusterDisjointKFold.split": Case(
+        "ClusterDisjointKFold",
+        lambda X, y: [*ClusterDisjointKFold(2).split(X, y)],
+        (title_inputs, st.one_of(label_inputs, labels_4)),
+        lambda answer, X, y: check_folds(answer, y),
+        "X|y|n_splits",
+    ),
+    "ClusterDisjointKFold.split, labels": Case(
+        "ClusterDisjointKFold",
+        lambda y: [*ClusterDisjointKFold(2).split(T12, y)],
+        (label_inputs,),
+        check_folds,
+        "X|y|n_splits",
+    ),
+    "ClusterDisjointKFold, parameters": Case(
+        "ClusterDisjointKFold",
+        lambda params: [*ClusterDisjointKFold(**params).split(T12, Y12)],
+        (params_of(["n_splits"]),),
+        lambda answer, params: check_folds(answer, Held(Y12.tolist(), "list")),
+        names_of(ClusterDisjointKFold),
     ),
     "rowwise_f1_score": Case(
         "rowwise_f1_score",

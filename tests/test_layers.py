@@ -16,7 +16,8 @@ LEVELS = [
     {"matchers"},
     {"pairs"},
     {"graph", "embedders"},
-    {"search", "titles", "evaluation", "datasets"},
+    {"search", "evaluation", "datasets"},
+    {"titles"},
     {"persistence", "_fitting", "_matrices", "_numbers"},
 ]
 STRANGERS = {

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import coo_array, csr_array, issparse
 from scipy.sparse.csgraph import connected_components
+from sklearn.base import BaseEstimator
 from sklearn.decomposition import TruncatedSVD
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.model_selection import BaseCrossValidator, GroupKFold
@@ -18,6 +19,7 @@ from sklearn.utils import check_scalar
 
 from skmatch.evaluation._labels import check_answers, encode_labels
 from skmatch.persistence import savable
+from skmatch.titles import check_titles
 
 _N_DIMENSIONS = 100  # of what the words of products are reduced to
 
@@ -270,8 +272,8 @@ class ClusterDisjointKFold(BaseCrossValidator):
         Raises
         ------
         ValueError
-            If `y` or one of its labels is missing, or `y` has fewer different labels
-            than `n_splits`.
+            If a title, `y` or one of its labels is missing, or `y` has fewer different
+            labels than `n_splits`.
         """
         if y is None:
             raise ValueError(
@@ -280,12 +282,8 @@ class ClusterDisjointKFold(BaseCrossValidator):
             )
         labels = np.unique(encode_labels(y, "y"), return_inverse=True)[1]
         check_scalar(self.n_splits, "n_splits", Integral, min_val=2)
-        rows = np.asarray(X, dtype=object)
-        titles = [" ".join(map(str, np.atleast_1d(row))) for row in rows]
-        if len(titles) != len(labels):
-            raise ValueError(
-                f"X has {len(titles)} rows and y has {len(labels)}; expected as many."
-            )
+        # Not of this object, which is a splitter and no estimator.
+        titles, _ = check_titles(BaseEstimator(), X, labels, reset=True)
         n_titles = np.bincount(labels)
         if len(n_titles) < self.n_splits:
             raise ValueError(
@@ -294,7 +292,7 @@ class ClusterDisjointKFold(BaseCrossValidator):
             )
         fold = np.empty(len(n_titles), np.intp)
         _divide(
-            _embed_products(titles, labels),
+            _embed_products(titles.tolist(), labels),
             n_titles,
             np.arange(len(n_titles)),
             np.arange(self.n_splits),

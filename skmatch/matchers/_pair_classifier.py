@@ -468,7 +468,7 @@ class PairClassifierMatcher(
             warnings.warn(
                 f"{share:.0%} of the words of X are in no training title; in the folds "
                 f"of fit, {self.unseen_words_:.0%} were. best_score_ may not hold for "
-                "X. See adapt.",
+                "X; expect no more than foreign_score_. See adapt.",
                 UserWarning,
                 stacklevel=3,
             )
