@@ -114,7 +114,7 @@ def test_what_cannot_be_clustered_is_named():
         next(ClusterDisjointKFold(3).split(["a", "b", "c"], [0, 0, 1]))
     with pytest.raises(ValueError, match=r"numbers of samples: \[1, 2\]"):
         next(ClusterDisjointKFold(2).split(["a"], [0, 1]))
-    with pytest.raises(ValueError, match="row 1 of X is None"):
+    with pytest.raises(ValueError, match="row 1 of X holds None"):
         next(ClusterDisjointKFold(2).split(["a", None], [0, 1]))
     with pytest.raises(ValueError, match="n_splits == 1, must be >= 2"):
         next(ClusterDisjointKFold(1).split(["a", "b"], [0, 1]))
