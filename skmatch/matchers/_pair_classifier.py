@@ -48,6 +48,7 @@ from skmatch.pairs import (
     PairExplanation,
     PairSettings,
     TrainingTitles,
+    Trust,
     check_columns,
     check_pair_params,
     check_pairs,
@@ -79,7 +80,6 @@ _SUPERVISION = {
     (False, False): "none",
 }
 _LEAST = 0.3  # mean probability of a group, where a matcher adapts
-_FEW_PAIRS = 50  # judged ones, which teach nothing: on 8, F1 fell by 0.1 and more
 _FEW_TITLES = 30  # which say nothing of a gallery's words
 _MORE_UNSEEN = 0.1  # share of words, besides twice that of the folds
 _AGREED = 0.8  # share of matches that an adapted matcher is to keep
@@ -309,11 +309,11 @@ class PairClassifierMatcher(
         the titles at hand, the matches of a title's matches are not its own; so the
         log-odds are lowered to where many titles match and agree in their matches.
 
-        With 50 judged pairs or more, they learn from these, and what was learned from
-        made-up titles is one more feature; they also learn from some pairs where this
-        is sure, because judged pairs were not. The log-odds are lowered as without a
-        label. :meth:`predict` and :meth:`score_graph` say of rows that were judged what
-        was said of them. Of judged pairs that contradict each other a warning names the
+        Of judged pairs, other classifiers learn, and of some pairs of which the former
+        are sure, because judged pairs were not. The log-odds of both are averaged: n
+        judged pairs have the weight ``n / (n + 250)``.
+        :meth:`predict` and :meth:`score_graph` say of rows that were judged what was
+        said of them. Of judged pairs that contradict each other a warning names the
         rows.
         """
         with fitting(self) as fitted:
@@ -342,7 +342,7 @@ class PairClassifierMatcher(
             seed=seed,
             n_threads=effective_n_jobs(self.n_jobs),
         )
-        judged, failed = None, []
+        judged, trust, failed = None, Trust(), []
         if pairs is not None or is_match is not None:
             judged = check_pairs(pairs, is_match, len(titles))
             judged, contradictions = drop_contradictions(judged, labels)
@@ -358,22 +358,20 @@ class PairClassifierMatcher(
             partitions = self._partition(with_ids, seed)
         for number, splits in enumerate(partitions):
             galleries += describe_folds(with_ids, splits, settings, number)
-        if judged is not None and (partitions or len(judged.is_match) >= _FEW_PAIRS):
+        if judged is not None and len(judged.is_match):
             tests = [labelled[test] for _, test in partitions[0]] if partitions else []
             n_folds = len(tests) or self._n_folds()
             fold = deal_products(products, judged, tests, n_folds, seed)
-            galleries += describe_labelled(
+            of_judged, trust = describe_labelled(
                 training, *judged, fold, settings, has_anchors=not tests
             )
+            galleries += of_judged
         if galleries:
-            model, said = fit_pair_model(training, galleries, settings)
+            model, said = fit_pair_model(
+                training, galleries, settings, trust=trust.weight
+            )
         else:
             model, said = fit_without_labels(training, settings), []
-            if judged is not None:
-                failed.append(
-                    f"{len(judged.is_match)} judged pairs teach nothing, at least "
-                    f"{_FEW_PAIRS} do; their answers hold in predict."
-                )
             failed += [
                 f"{name} has no effect without labels to learn from: made-up titles "
                 "teach nothing of it."
@@ -410,8 +408,8 @@ class PairClassifierMatcher(
         self._labels_, self._judged_ = labels, judged
         self._model_ = model
         self._catalogue_ = LazyCatalogue(model, titles, fields, self.n_jobs)
-        self.log_odds_shift_ = 0.0
-        if not partitions:
+        self.log_odds_shift_ = trust.mean_shift
+        if not galleries:
             among_themselves = self._catalogue_.described.levels[-1].graph
             self.log_odds_shift_ = choose_shift(among_themselves)
         return failed

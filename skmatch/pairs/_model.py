@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
+from scipy.special import expit
 
 from skmatch.graph import Neighbourhoods
 from skmatch.pairs._context import (
@@ -171,7 +172,8 @@ class StackedLevels(NamedTuple):
 class PairModel(NamedTuple):
     """All that a fit has learned of pairs; nothing in it changes.
 
-    Without labels there is the transferred part alone; with product ids there is none.
+    Without labels there is the transferred part alone; with product ids of few titles
+    there is none.
     """
 
     describer: PairDescriber
@@ -180,6 +182,7 @@ class PairModel(NamedTuple):
     levels: StackedLevels | None  # learned from labels
     propagates: bool
     background: NDArray[np.float32]  # features of training pairs, for explanations
+    trust: float = 1.0  # in what labels taught; the rest is in what is transferred
 
     @property
     def last_levels(self) -> StackedLevels:
@@ -193,7 +196,7 @@ class PairModel(NamedTuple):
     ) -> tuple[list[Level], NDArray[np.float32]]:
         """Return what each level says, and the features that the last one sees.
 
-        The levels of the transferred part come first.
+        The levels of the transferred part come first; both parts, mixed, come last.
         """
         features = pairs.features
         levels: list[Level] = []
@@ -208,7 +211,13 @@ class PairModel(NamedTuple):
         own, features = self.last_levels.score(
             pairs, features, self.propagates, replaced, len(levels)
         )
-        return [*levels, *own], features
+        if self.trust == 1:
+            return [*levels, *own], features
+        odds = [log_odds(part[-1].probabilities) for part in (own, levels)]
+        p = expit(self.trust * odds[0] + (1 - self.trust) * odds[1])
+        levels += own
+        last = pairs.context.propagate(len(levels), p, pairs.indices, self.propagates)
+        return [*levels, last], features
 
     def score_graph(self, titles: Titles, fields: Titles, n_threads: int) -> csr_array:
         """Return the match probabilities of the pairs of a gallery: (n, n)."""

@@ -205,7 +205,7 @@ class TitlePairClassifier(ClassifierMixin, BaseEstimator):
         products = join_products(np.full(len(rows), -1), judged)
         fold = deal_products(products, judged, [], self.cv, seed)
         training = TrainingTitles(titles, fields, products)
-        galleries = describe_labelled(training, *judged, fold, settings)
+        galleries, _ = describe_labelled(training, *judged, fold, settings)
         self._model_, _ = fit_pair_model(
             training, galleries, settings, may_calibrate=True
         )
