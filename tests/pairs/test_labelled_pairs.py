@@ -147,6 +147,26 @@ def test_the_most_uncertain_pairs_mislead_nobody(judged_market):
     assert rowwise_f1_score(products, matcher.predict(titles)) > before
 
 
+def test_judged_pairs_are_trusted_by_their_number(judged_market):
+    titles, _, matcher, pairs, answers = judged_market
+    model = clone(matcher).fit(titles, pairs=pairs, is_match=answers)._model_
+    assert model.trust == len(pairs) / (len(pairs) + 250)
+    graphs = [
+        each.score_graph(titles, titles, 1).toarray()
+        for each in (
+            model._replace(trust=0.0),
+            model._replace(trust=1.0),
+            model,
+            model._replace(levels=None),
+        )
+    ]
+    np.testing.assert_allclose(graphs[0], graphs[3], atol=1e-5)
+    low, high = np.minimum(*graphs[:2]), np.maximum(*graphs[:2])
+    is_between = (low < graphs[2] + 0.02) & (graphs[2] < high + 0.02)
+    assert is_between.mean() > 0.99
+    assert np.abs(graphs[0] - graphs[1]).max() > 0.1
+
+
 def test_few_judged_pairs_change_little_and_are_remembered(judged_market):
     titles, products, matcher, pairs, answers = judged_market
     before = rowwise_f1_score(products, matcher.predict(titles))
