@@ -45,6 +45,7 @@ from skmatch.pairs import (
     KnownAnswers,
     LabelledPairs,
     LazyCatalogue,
+    Level,
     PairExplanation,
     PairSettings,
     TrainingTitles,
@@ -330,23 +331,13 @@ class PairClassifierMatcher(
         kinds = check_columns(self.columns)
         places = find_columns(kinds, self.n_features_in_, names)
         self._besides_ = tuple(places.values())
-        rng = check_random_state(self.random_state)
-        seed = int(rng.randint(2**31 - 1))
-        settings = PairSettings(
-            embedders=make_embedders(self.embedders, seed),
-            classifier=make_classifier(self.classifier, seed),
-            pair_features=(*list_column_features(kinds, places), *self.pair_features),
-            n_candidates=self.n_candidates,
-            n_levels=self.n_levels,
-            propagates=self.propagation,
-            seed=seed,
-            n_threads=effective_n_jobs(self.n_jobs),
-        )
+        settings = self._settings(list_column_features(kinds, places))
         judged, trust, failed = None, Trust(), []
         if pairs is not None or is_match is not None:
             judged = check_pairs(pairs, is_match, len(titles))
             judged, contradictions = drop_contradictions(judged, labels)
             failed += [contradictions] if contradictions else []
+            judged = judged if len(judged.is_match) else None
         products = join_products(labels, judged)
         is_unknown = (labels < 0) & (np.bincount(products)[products] == 1)
         training = TrainingTitles(titles, fields, np.where(is_unknown, -1, products))
@@ -355,13 +346,13 @@ class PairClassifierMatcher(
         labelled = np.flatnonzero(labels >= 0)
         with_ids = training.at(labelled)
         if len(labelled):
-            partitions = self._partition(with_ids, seed)
+            partitions = self._partition(with_ids, settings.seed)
         for number, splits in enumerate(partitions):
             galleries += describe_folds(with_ids, splits, settings, number)
-        if judged is not None and len(judged.is_match):
+        if judged is not None:
             tests = [labelled[test] for _, test in partitions[0]] if partitions else []
             n_folds = len(tests) or self._n_folds()
-            fold = deal_products(products, judged, tests, n_folds, seed)
+            fold = deal_products(products, judged, tests, n_folds, settings.seed)
             of_judged, trust = describe_labelled(
                 training, *judged, fold, settings, has_anchors=not tests
             )
@@ -384,22 +375,7 @@ class PairClassifierMatcher(
         self._answers_ = None if judged is None else KnownAnswers(fields, judged)
         self.supervision_ = _SUPERVISION[bool(partitions), judged is not None]
         if partitions:
-            folds: list[list[Fold]] = [[] for _ in partitions]
-            tests = [test for splits in partitions for _, test in splits]
-            for test, own, level in zip(tests, galleries, said, strict=False):
-                n_true = int(own.is_match.sum())
-                folds[own.partition].append(Fold(with_ids.labels[test], n_true, level))
-            scores, *foreign = map(FoldScores, folds)
-            self._choose_threshold(scores)
-            rule, asked = self._threshold(), Refinements.of(self)
-            self.foreign_score_ = foreign[0].score(rule, asked) if foreign else np.nan
-            titles_of = [
-                (with_ids.titles[a], with_ids.titles[b]) for a, b in partitions[0]
-            ]
-            self.unseen_words_ = float(
-                np.mean([share_unseen(b, count_words(a)) for a, b in titles_of])
-            )
-            failed += self._failed_assumptions(scores)
+            failed += self._choose_by_folds(with_ids, partitions, galleries, said)
         else:
             self._leave_threshold()
         self.embedders_ = model.describer.embedders
@@ -708,12 +684,50 @@ class PairClassifierMatcher(
         titles, _ = check_titles(self, X, labels, reset=True, besides=besides)
         return titles, labels
 
+    def _settings(self, of_columns: list[Callable[..., Any]]) -> PairSettings:
+        """Return what a model of pairs is made of."""
+        rng = check_random_state(self.random_state)
+        seed = int(rng.randint(2**31 - 1))
+        return PairSettings(
+            embedders=make_embedders(self.embedders, seed),
+            classifier=make_classifier(self.classifier, seed),
+            pair_features=(*of_columns, *self.pair_features),
+            n_candidates=self.n_candidates,
+            n_levels=self.n_levels,
+            propagates=self.propagation,
+            seed=seed,
+            n_threads=effective_n_jobs(self.n_jobs),
+        )
+
     def _leave_threshold(self) -> None:
         """Set what product ids would have told: the expected F1 has to decide."""
         is_number = not isinstance(self.threshold, str)
         self.threshold_ = float(self.threshold) if is_number else np.nan
         self.best_score_ = self.candidate_recall_ = self.gallery_size_ = np.nan
         self.unseen_words_ = self.foreign_score_ = np.nan
+
+    def _choose_by_folds(
+        self,
+        training: TrainingTitles,
+        partitions: list[list[Any]],
+        galleries: list[LabelledPairs],
+        said: list[Level],
+    ) -> list[str]:
+        """Set what the folds tell, and return what to warn of."""
+        folds: list[list[Fold]] = [[] for _ in partitions]
+        tests = [test for splits in partitions for _, test in splits]
+        for test, own, level in zip(tests, galleries, said, strict=False):
+            n_true = int(own.is_match.sum())
+            folds[own.partition].append(Fold(training.labels[test], n_true, level))
+        scores, *foreign = map(FoldScores, folds)
+        self._choose_threshold(scores)
+        rule, asked = self._threshold(), Refinements.of(self)
+        self.foreign_score_ = foreign[0].score(rule, asked) if foreign else np.nan
+        titles_of = [(training.titles[a], training.titles[b]) for a, b in partitions[0]]
+        self.unseen_words_ = float(
+            np.mean([share_unseen(b, count_words(a)) for a, b in titles_of])
+        )
+        return self._failed_assumptions(scores)
 
     def _choose_threshold(self, folds: FoldScores) -> None:
         """Set the threshold, and what the folds say of it and of the candidates."""

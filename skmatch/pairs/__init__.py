@@ -22,7 +22,7 @@ pair beside a catalogue.
 """
 
 from skmatch.pairs._column_features import check_columns, list_column_features
-from skmatch.pairs._context import Catalogue, CatalogueContext, GalleryContext
+from skmatch.pairs._context import Catalogue, CatalogueContext, GalleryContext, Level
 from skmatch.pairs._copies import MOST_STORED, Copies, find_copies
 from skmatch.pairs._defaults import (
     check_pair_params,
@@ -70,6 +70,7 @@ __all__ = [
     "KnownAnswers",
     "LabelledPairs",
     "LazyCatalogue",
+    "Level",
     "PairExplanation",
     "PairModel",
     "PairSettings",

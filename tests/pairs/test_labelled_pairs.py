@@ -147,6 +147,13 @@ def test_the_most_uncertain_pairs_mislead_nobody(judged_market):
     assert rowwise_f1_score(products, matcher.predict(titles)) > before
 
 
+def test_no_judged_pair_is_no_label(judged_market):
+    titles, _, matcher, pairs, answers = judged_market
+    other = clone(matcher).fit(titles, pairs=pairs[:0], is_match=answers[:0])
+    assert other.supervision_ == matcher.supervision_ == "none"
+    assert (other.score_graph(titles) != matcher.score_graph(titles)).nnz == 0
+
+
 def test_judged_pairs_are_trusted_by_their_number(judged_market):
     titles, _, matcher, pairs, answers = judged_market
     model = clone(matcher).fit(titles, pairs=pairs, is_match=answers)._model_
