@@ -22,6 +22,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.metrics import precision_recall_curve
 
 import skmatch
 from skmatch import (
@@ -36,6 +37,10 @@ HERE = Path(__file__).parent
 THRESHOLDS = np.arange(0.10, 1.0, 0.01).round(2)
 PACKAGES = ("numpy", "scipy", "scikit-learn", "torch", "faiss-cpu", "faiss-gpu")
 
+# Splits of a file, where they have names of their own.
+SPLITS = {"pairs_wdc_products": ("train_medium", "valid_medium", "test_seen")}
+
+Sides = tuple[pd.DataFrame, pd.DataFrame]  # the left and the right side of pairs
 Table = dict[str, Any]  # {"title": str, "columns": {name: format}, "rows": [{...}]}
 
 
@@ -123,6 +128,26 @@ def describe_split(path: str, split: Split) -> str:
     )
 
 
+def read_sides(table: pd.DataFrame, attributes: list[str]) -> Sides:
+    """Return the attributes of the left and of the right side."""
+    left, right = (
+        table[[f"{name}_{side}" for name in attributes]].set_axis(attributes, axis=1)
+        for side in ("left", "right")
+    )
+    return left, right
+
+
+def read_parts(
+    path: str, attributes: list[str]
+) -> tuple[list[Sides], list[NDArray[Any]]]:
+    """Return attributes and answers of the training, the valid and the test pairs."""
+    table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    splits = SPLITS.get(Path(path).stem, ("train", "valid", "test"))
+    parts = [table[table["split"] == split] for split in splits]
+    sides = [read_sides(part, attributes) for part in parts]
+    return sides, [part["label"].to_numpy() == "1" for part in parts]
+
+
 def hold_out(split: Split) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Return the training rows to fit on, and those to choose a threshold on."""
     folds = ClassDisjointKFold(4, shuffle=True, random_state=0)
@@ -161,6 +186,14 @@ def summarise(
         error = clustered_standard_error(gain, labels)
         row["gain"] = f"{gain.mean():+.3f} ± {error:.3f}"
     return row
+
+
+def best_f1(is_match: NDArray[Any], scores: NDArray[Any]) -> tuple[float, float]:
+    """Return the best threshold and its F1."""
+    precision, recall, thresholds = precision_recall_curve(is_match, scores)
+    f1 = 2 * precision * recall / np.maximum(precision + recall, 1e-9)
+    best = int(f1[:-1].argmax())
+    return float(thresholds[best]), float(f1[best])
 
 
 # Timing

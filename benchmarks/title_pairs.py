@@ -18,9 +18,19 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from _common import make_parser, make_table, make_tfidf, save_result, say, timed
+from _common import (
+    Sides,
+    best_f1,
+    make_parser,
+    make_table,
+    make_tfidf,
+    read_parts,
+    save_result,
+    say,
+    timed,
+)
 from numpy.typing import NDArray
-from sklearn.metrics import f1_score, precision_recall_curve
+from sklearn.metrics import f1_score
 
 from skmatch import TitlePairClassifier
 
@@ -42,8 +52,6 @@ COLUMNS = {
     "titles": ",d",
     "fit s": ".0f",
 }
-# Splits of a file, where they have names of their own.
-SPLITS = {"pairs_wdc_products": ("train_medium", "valid_medium", "test_seen")}
 KINDS = {"price": "numeric", "brand": "category", "category": "category"}
 KINDS |= {"modelno": "code"}
 PUBLISHED = {
@@ -64,25 +72,6 @@ PUBLISHED = {
         ("R-SupCon (arXiv:2301.09521)", "all attributes", 80.0),
     ),
 }
-
-Sides = tuple[pd.DataFrame, pd.DataFrame]
-
-
-def read_sides(table: pd.DataFrame, attributes: list[str]) -> Sides:
-    """Return the attributes of the left and of the right side."""
-    left, right = (
-        table[[f"{name}_{side}" for name in attributes]].set_axis(attributes, axis=1)
-        for side in ("left", "right")
-    )
-    return left, right
-
-
-def best_f1(is_match: NDArray[Any], scores: NDArray[Any]) -> tuple[float, float]:
-    """Return the best threshold and its F1."""
-    precision, recall, thresholds = precision_recall_curve(is_match, scores)
-    f1 = 2 * precision * recall / np.maximum(precision + recall, 1e-9)
-    best = int(f1[:-1].argmax())
-    return float(thresholds[best]), float(f1[best])
 
 
 class TfidfPairs:
@@ -130,17 +119,11 @@ def measure(
 def main(path: str, n_jobs: int) -> list[dict[str, Any]]:
     """Measure the classifier on a file, reading the title, all, or columns."""
     name = Path(path).stem
-    table = pd.read_csv(path, dtype=str, keep_default_na=False)
-    splits = SPLITS.get(name, ("train", "valid", "test"))
-    parts = [table[table["split"] == split] for split in splits]
-    answers = [part["label"].to_numpy() == "1" for part in parts]
-    attributes = [c.removesuffix("_left") for c in table if c.endswith("_left")]
+    header = pd.read_csv(path, nrows=0).columns
+    attributes = [c.removesuffix("_left") for c in header if c.endswith("_left")]
     kinds = {name: KINDS[name] for name in attributes if name in KINDS}
-
-    def read(names: list[str]) -> list[Sides]:
-        return [read_sides(part, names) for part in parts]
-
-    titles, whole = read(["title"]), read(attributes)
+    titles, answers = read_parts(path, ["title"])
+    whole, _ = read_parts(path, attributes)
     joined = [
         tuple(side.agg(" ".join, axis=1).to_frame("title") for side in pair)
         for pair in whole
@@ -160,7 +143,7 @@ def main(path: str, n_jobs: int) -> list[dict[str, Any]]:
                 "TitlePairClassifier",
                 f"title and columns={kinds}",
                 TitlePairClassifier(columns=kinds, **made),
-                read(["title", *kinds]),
+                read_parts(path, ["title", *kinds])[0],
                 answers,
             )
         )
