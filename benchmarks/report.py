@@ -41,6 +41,7 @@ SCRIPTS = (
     "pair_classifier",
     "labels",
     "title_pairs",
+    "errors",
     "thresholds",
     "groups",
     "matching",
