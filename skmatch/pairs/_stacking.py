@@ -42,8 +42,9 @@ from skmatch.pairs._transfer import draw_background, fit_transferred
 from skmatch.pairs._word_weights import make_word_classifier
 
 _FEW = 10_000  # labelled pairs; more are better than what is transferred alone
-# Chosen on 45 sets of 50 to 2,000 judged pairs of five training galleries, where it was
-# never below no labels; 2,000 anchors, 100, 500 and 1,000 pairs were less good.
+# Chosen on 55 sets of 50 to 2,000 judged pairs of five training galleries: F1 rose by
+# 0.040 on average, and fell, by 0.010 at most, only where pairs were the most uncertain
+# ones of all.
 _N_ANCHORS = 1000
 _SURE = 0.95  # probability of the answer of an anchor
 _EQUAL = 250  # judged pairs that are trusted as much as what is transferred
