@@ -1,7 +1,7 @@
 """What the missing F1 is made of: one kind of wrong decision put right at a time.
 
-    python benchmarks/errors.py DATA.csv [DATA.csv ...] [--sample FILE]
-    python benchmarks/errors.py PAIRS.csv [--sample FILE]
+    python benchmarks/errors.py DATA.csv [DATA.csv ...] [--sample FOLDER]
+    python benchmarks/errors.py PAIRS.csv [--sample FOLDER]
 
 A file of titles is matched by PairClassifierMatcher, fitted on the product ids of the
 training titles, and F1 is the row-wise one of the test gallery. A file of pairs, as of
@@ -12,10 +12,10 @@ Each wrong pair is of one kind. "gain" is how much F1 rises if all pairs of the 
 decided right and nothing else is. What a row lost to two kinds comes back with both, so
 the gains do not sum to that of all. A word is a run of letters and digits; a match
 between variants is one in which at most two words of each title are not in the other
-one. "not scored" is a pair that is no candidate and is reached by no propagation.
+one. A pair is not scored if it is no candidate, or has a probability below 0.01.
 
-With ``--sample``, 100 of the wrong pairs are drawn at random and written to a CSV file,
-to be read by eye.
+With ``--sample``, 100 of the wrong pairs of each file are drawn at random and written
+to a folder, to be read by eye.
 """
 
 from __future__ import annotations
@@ -128,7 +128,7 @@ def analyse_gallery(split: Split, n_jobs: int) -> tuple[list[dict[str, Any]], An
     before = np.asarray(rowwise_f1_score(labels, matches, average=None))
     rows = [{"put right": "nothing", **summarise(before, labels)}]
     chosen = {kind: kinds == kind for kind in (VARIANTS, OTHERS, UNSCORED, NO_WORD)}
-    chosen |= {MISSED: kinds == MISSED, LARGE: is_large, "all": is_same | ~is_same}
+    chosen |= {MISSED: kinds == MISSED, LARGE: is_large, "all": np.ones(len(a), bool)}
     for name, own in chosen.items():
         mended = put_right(matches, labels, a[own], b[own])
         scores = np.asarray(rowwise_f1_score(labels, mended, average=None))
@@ -164,7 +164,7 @@ def analyse_pairs(path: str, n_jobs: int) -> tuple[list[dict[str, Any]], Any]:
     before = f1_score(is_match, found)
     rows = [{"put right": "nothing", "F1": before}]
     chosen = {kind: kinds == kind for kind in (VARIANTS, OTHERS, NO_WORD, MISSED)}
-    for name, own in (chosen | {"all": kinds == kinds}).items():
+    for name, own in (chosen | {"all": np.ones(len(wrong), bool)}).items():
         mended = found.copy()
         mended[wrong[own]] = is_match[wrong[own]]
         after = f1_score(is_match, mended)
@@ -177,7 +177,7 @@ def analyse_pairs(path: str, n_jobs: int) -> tuple[list[dict[str, Any]], Any]:
 if __name__ == "__main__":
     parser = make_parser(__doc__)
     parser.add_argument("paths", nargs="+", metavar="DATA.csv")
-    parser.add_argument("--sample", metavar="FILE", type=Path)
+    parser.add_argument("--sample", metavar="FOLDER", type=Path)
     parser.add_argument("--n-jobs", type=int, default=1)
     add_split_options(parser)
     args = parser.parse_args()
@@ -193,4 +193,5 @@ if __name__ == "__main__":
         save_result(args, Path(path).stem, tables)
         if args.sample:
             n_drawn = min(N_SAMPLE, len(wrong))
-            wrong.sample(n_drawn, random_state=0).to_csv(args.sample, index=False)
+            drawn = wrong.sample(n_drawn, random_state=0)
+            drawn.to_csv(args.sample / Path(path).name, index=False)

@@ -185,12 +185,12 @@ class ClusterDisjointKFold(BaseCrossValidator):
 
     A random fold is as similar to the other folds as its titles are to one another. In
     use, titles may be of goods, and by sellers, that training has not seen. Here a fold
-    is a cluster of products, and its score an estimate for a foreign gallery. It is
-    lower than that of :class:`ClassDisjointKFold`; expect a score between both.
+    is a cluster of products, and its score a more careful estimate, as a rule lower
+    than that of :class:`ClassDisjointKFold`.
 
     The products are divided along the direction in which the TF-IDF of their words
     differs most, so that both sides have titles for the folds to come, and each side is
-    divided again [1]_. The folds have nearly the same number of rows.
+    divided again [1]_. The folds have as many rows each as whole products allow.
 
     Parameters
     ----------
@@ -311,7 +311,10 @@ def _embed_products(titles: list[str], labels: NDArray[np.intp]) -> NDArray[np.f
     except ValueError:  # there is no word
         return np.zeros((labels.max() + 1, 1))
     if of_titles.shape[1] > _N_DIMENSIONS:
-        of_titles = TruncatedSVD(_N_DIMENSIONS, random_state=0).fit_transform(of_titles)
+        svd = TruncatedSVD(_N_DIMENSIONS, random_state=0)
+        # Of titles that are all the same, it divides by a variance of 0.
+        with np.errstate(invalid="ignore"):
+            of_titles = svd.fit_transform(of_titles)
     rows = np.arange(len(labels))
     of_products = csr_array((np.ones(len(labels)), (labels, rows)))
     sums = of_products @ of_titles
@@ -332,7 +335,7 @@ def _divide(
     n_left = len(folds) // 2
     centred = products[members] - products[members].mean(axis=0)
     main_direction = np.linalg.eigh(centred.T @ centred)[1][:, -1]
-    # Its sign means nothing: the first product is on the left side.
+    # Its sign means nothing: the side of the first product is the left one.
     along = centred @ main_direction
     along *= -1 if along[0] > 0 else 1
     members = members[np.argsort(along, kind="stable")]

@@ -158,7 +158,7 @@ class PairClassifierMatcher(
         as a gallery in use. An int is the number of folds of a shuffled
         ``ClassDisjointKFold``, and again of a ``ClusterDisjointKFold``, from which the
         classifiers learn what holds for foreign titles, too; there are never more folds
-        than products.
+        than products. A splitter parts them once, in half the time.
     random_state : int, RandomState instance or None, default=None
         Seed of the folds, of the default classifier and of the embedders by name.
     n_jobs : int or None, default=None
@@ -179,9 +179,8 @@ class PairClassifierMatcher(
         Like the next four, nan without product ids: nothing honest can be said of it.
     foreign_score_ : float
         The same for galleries whose words are unlike those of the other titles, the
-        folds of :class:`ClusterDisjointKFold`. It is the lower of the two: expect no
-        more for goods that are foreign to the training titles. Nan if `cv` is a
-        splitter.
+        folds of :class:`ClusterDisjointKFold`: a more careful estimate, as a rule the
+        lower one. Nan if `cv` is a splitter.
     candidate_recall_ : float
         Share of the pairs of the same product in the folds that are candidates.
     gallery_size_ : float
@@ -192,7 +191,7 @@ class PairClassifierMatcher(
         Which labels :meth:`fit` learned from.
     log_odds_shift_ : float
         How far the log-odds of matches were lowered, so that the titles that match
-        agree in their matches; 0 with product ids.
+        agree in their matches. Judged pairs make it smaller; 0 with product ids.
     adaptation_ : dict
         Of a matcher that :meth:`adapt` returned: "n_titles" of the gallery and
         "n_groups" found among them, "n_matches_before" and "n_matches_after" of pairs
@@ -310,9 +309,12 @@ class PairClassifierMatcher(
         the titles at hand, the matches of a title's matches are not its own; so the
         log-odds are lowered to where many titles match and agree in their matches.
 
-        Of judged pairs, other classifiers learn, and of some pairs of which the former
-        are sure, because judged pairs were not. The log-odds of both are averaged: n
-        judged pairs have the weight ``n / (n + 250)``.
+        With judged pairs and no product ids, further classifiers learn from these
+        pairs, and from up to 1,000 others of which the first ones are sure. The
+        log-odds of both are averaged: n judged pairs have the weight ``n / (n + 250)``,
+        and less if one of the two answers is rarer than a quarter; the log-odds are
+        lowered by what is left of the shift. With product ids too, pairs are further
+        examples.
         :meth:`predict` and :meth:`score_graph` say of rows that were judged what was
         said of them. Of judged pairs that contradict each other a warning names the
         rows.
@@ -442,7 +444,7 @@ class PairClassifierMatcher(
             warnings.warn(
                 f"{share:.0%} of the words of X are in no training title; in the folds "
                 f"of fit, {self.unseen_words_:.0%} were. best_score_ may not hold for "
-                "X; expect no more than foreign_score_. See adapt.",
+                "X; foreign_score_ is more careful. See adapt.",
                 UserWarning,
                 stacklevel=3,
             )
@@ -617,11 +619,11 @@ class PairClassifierMatcher(
         Returns
         -------
         explanation : PairExplanation
-            The probability that the last classifier gives, before it is propagated (it
-            differs from that of :meth:`score_graph`), and
-            for each feature its name, its value and what it adds: the change of the
-            log-odds against the mean over training pairs whose value of this feature,
-            and nothing else, is taken instead. As a str it is a table.
+            The probability that the classifiers give, before it is propagated and
+            lowered (it differs from that of :meth:`score_graph`), and for each feature
+            its name, its value and what it adds: the change of the log-odds against the
+            mean over training pairs whose value of this feature, and nothing else, is
+            taken instead. As a str it is a table.
 
         Notes
         -----

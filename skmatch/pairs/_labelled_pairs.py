@@ -73,6 +73,8 @@ def check_pairs(pairs: Any, is_match: Any, n_rows: int) -> JudgedPairs:
             f"pairs={pairs!r:.50} and is_match={is_match!r:.50}; expected both or none."
         )
     found = np.asarray(pairs)
+    if found.size == 0:
+        found = np.empty((0, 2), np.intp)
     if found.ndim != 2 or found.shape[1] != 2 or found.dtype.kind not in "iu":
         raise ValueError(
             f"pairs has shape {found.shape} and dtype {found.dtype}; expected two row "
@@ -115,12 +117,21 @@ def drop_contradictions(
 ) -> tuple[JudgedPairs, str | None]:
     """Return the pairs that contradict nothing, and what to warn of.
 
-    A pair contradicts others if its rows have two labels and match, or do not match and
-    yet are one product by what the others say.
+    A pair contradicts others if its rows have two labels and match, if it joins two
+    labels by way of rows without one, or if its rows do not match and yet are one
+    product by what the others say.
     """
     left, right = judged.indices
     a, b = labels[left], labels[right]
     is_wrong = judged.is_match & (a >= 0) & (b >= 0) & (a != b)
+    # Rows without a label, joined by matches, that match rows of two labels.
+    is_free = (a < 0) & (b < 0)
+    free = join_products(np.full(len(labels), -1), judged.at(is_free))
+    is_link = judged.is_match & ((a < 0) != (b < 0))
+    of_free = free[np.where(a < 0, left, right)]
+    linked = np.unique(np.column_stack([of_free, np.maximum(a, b)])[is_link], axis=0)
+    has_two = np.bincount(linked[:, 0], minlength=free.max(initial=0) + 1) > 1
+    is_wrong |= is_link & has_two[of_free]
     products = join_products(labels, judged.at(~is_wrong))
     is_wrong |= ~judged.is_match & (products[left] == products[right])
     if not is_wrong.any():

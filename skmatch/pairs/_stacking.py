@@ -10,6 +10,9 @@
    one in use. If the titles are parted more than once, such as at random and by their
    words, each partition is cross-fitted by itself, and the copy in use sees all.
 4. Fit the embedders and count the words of all titles.
+
+With judged pairs alone, 1. adds anchors, pairs of which what is transferred is sure,
+and says how much the judged pairs are to be trusted beside it.
 """
 
 from __future__ import annotations
@@ -48,6 +51,7 @@ _FEW = 10_000  # labelled pairs; more are better than what is transferred alone
 _N_ANCHORS = 1000
 _SURE = 0.95  # probability of the answer of an anchor
 _EQUAL = 250  # judged pairs that are trusted as much as what is transferred
+_RARER = 0.25  # share of the rarer answer, below which judged pairs count for less
 _N_BACKGROUND = 200  # training pairs that an explanation takes values from
 
 
@@ -229,7 +233,7 @@ def describe_labelled(
         transferred = fit_transferred(describer.feature_names())
         levels, _ = transferred.score(pairs, pairs.features, settings.propagates)
         shift = choose_shift(levels[-1].of_left.graph)
-        trust = Trust(len(rows) / (len(rows) + _EQUAL), shift)
+        trust = Trust(_trust_in(rows, is_match), shift)
         odds = log_odds(levels[-1].propagated) - shift
         anchors = _draw_sure(odds, settings.seed, without=rows)
         rows = np.concatenate([rows, anchors])
@@ -243,6 +247,17 @@ def describe_labelled(
             LabelledPairs(pairs, rows[own], is_match[own], int(k), right[own])
         )
     return galleries, trust
+
+
+def _trust_in(rows: NDArray[np.intp], is_match: NDArray[np.bool_]) -> float:
+    """Return the weight of judged pairs beside what is transferred, in [0, 1].
+
+    A pair that is there twice counts once, and answers of one kind alone teach nothing.
+    """
+    answers = is_match[np.unique(rows, return_index=True)[1]]
+    n_rarer = min(answers.sum(), len(answers) - answers.sum())
+    n_counted = min(len(answers), n_rarer / _RARER)
+    return float(n_counted / (n_counted + _EQUAL))
 
 
 def _draw_sure(
@@ -261,7 +276,10 @@ def fit_describer(
     titles, y = training.titles[rows], training.labels[rows]
     embedders = []
     for embedder in settings.embedders:
-        X, labels = titles, y
+        X, labels = (
+            titles,
+            np.where(y < 0, y.max(initial=-1) + 1 + np.arange(len(y)), y),
+        )
         if _needs_labels(embedder):
             X, labels = titles[y >= 0], y[y >= 0]
             if not len(X):
@@ -284,6 +302,12 @@ def fit_describer(
 
 
 def _needs_labels(embedder: Any) -> bool:
+    """Tell whether an embedder, or one inside of it, learns from labels."""
+    parts = getattr(embedder, "steps", None) or getattr(
+        embedder, "transformer_list", None
+    )
+    if parts is not None:  # scikit-learn does not pass their tags on
+        return any(_needs_labels(part) for _, part in parts)
     has_tags = hasattr(embedder, "__sklearn_tags__")
     return has_tags and get_tags(embedder).target_tags.required
 

@@ -101,7 +101,16 @@ def test_clusters_depend_on_nothing_but_titles_and_labels(goods):
     assert {*map(tuple, first)} == {tuple(test.tolist()) for _, test in again}
 
 
-@pytest.mark.parametrize("titles", [["", " ", ""], ["a", "a", "a"], ["a", "b", "c"]])
+@pytest.mark.parametrize(
+    "titles",
+    [
+        ["", " ", ""],
+        ["a", "a", "a"],
+        ["a", "b", "c"],
+        [" ".join(map(str, range(150)))] * 3,
+    ],
+    ids=["no words", "one word", "different", "one long title"],
+)
 def test_every_fold_has_a_product(titles):
     splits = [*ClusterDisjointKFold(3).split(titles, [0, 1, 2])]
     assert sorted(test.tolist() for _, test in splits) == [[0], [1], [2]]

@@ -16,6 +16,7 @@ from sklearn.preprocessing import StandardScaler
 
 from skmatch import (
     ClassDisjointKFold,
+    ClusterDisjointKFold,
     FaissThresholdMatcher,
     LSTMTitleEmbedder,
     PairClassifierMatcher,
@@ -233,6 +234,15 @@ def test_folds_with_a_product_on_both_sides_are_refused(split):
 def test_splitter_of_your_own(split):
     matcher = quick(cv=ClassDisjointKFold(2)).fit(*split[:2])
     assert matcher.gallery_size_ == len(split[0]) / 2
+    assert np.isnan(matcher.foreign_score_)
+
+
+def test_foreign_score_is_that_of_clusters(split):
+    few = split[0][:400], split[1][:400]
+    both = quick(cv=2, threshold=0.5).fit(*few)
+    of_words = quick(cv=ClusterDisjointKFold(2), threshold=0.5).fit(*few)
+    assert both.foreign_score_ == of_words.best_score_
+    assert both.foreign_score_ != both.best_score_
 
 
 @pytest.mark.slow

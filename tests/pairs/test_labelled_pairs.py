@@ -74,6 +74,14 @@ def test_contradictions_are_left_out_and_named():
     assert drop_contradictions(judged([[0, 1]], [1]), NONE)[1] is None
 
 
+def test_a_row_without_a_label_does_not_join_two_labels():
+    labels = np.array([0, 0, 1, 1, -1, -1])
+    pairs = judged([[0, 4], [2, 4], [5, 0]], [1, 1, 1])
+    kept, warning = drop_contradictions(pairs, labels)
+    assert kept.indices.left.tolist() == [5]
+    assert "rows 0 and 4 (the same), 2 and 4 (the same)" in warning
+
+
 def test_products_are_dealt_with_the_rows_that_a_fold_tests():
     pairs = judged([[0, 1], [2, 3], [4, 5]], [1, 0, 0])
     products = join_products(NONE, pairs)
@@ -134,7 +142,7 @@ def test_judged_pairs_teach(judged_market):
     assert rowwise_f1_score(products, matcher.predict(titles)) > before
 
 
-def test_the_most_uncertain_pairs_mislead_nobody(judged_market):
+def test_the_most_uncertain_pairs_do_not_mislead(judged_market):
     """A classifier of these alone knows nothing of the others; anchors tell it."""
     titles, products, matcher, *_ = judged_market
     graph = matcher.score_graph(titles).tocoo()
@@ -147,16 +155,44 @@ def test_the_most_uncertain_pairs_mislead_nobody(judged_market):
     assert rowwise_f1_score(products, matcher.predict(titles)) > before
 
 
+def test_answers_of_one_kind_change_little(judged_market):
+    titles, products, matcher, pairs, answers = judged_market
+    before = rowwise_f1_score(products, matcher.predict(titles))
+    different = pairs[~answers]
+    assert len(different) > 50
+    other = clone(matcher).fit(
+        titles, pairs=different, is_match=[False] * len(different)
+    )
+    assert rowwise_f1_score(products, other.predict(titles)) > before - 0.01
+
+
+def test_a_pair_that_is_judged_twice_counts_once(judged_market):
+    titles, _, matcher, pairs, answers = judged_market
+    once = clone(matcher).fit(titles, pairs=pairs, is_match=answers)
+    again = np.concatenate([pairs, pairs[:, ::-1]])
+    twice = clone(matcher).fit(titles, pairs=again, is_match=np.tile(answers, 2))
+    assert twice._model_.trust == once._model_.trust
+
+
+def test_judged_pairs_leave_some_of_the_shift(judged_market):
+    titles, _, matcher, pairs, answers = judged_market
+    other = clone(matcher).fit(titles, pairs=pairs, is_match=answers)
+    left = 1 - other._model_.trust
+    assert other.log_odds_shift_ == pytest.approx(left * matcher.log_odds_shift_)
+
+
 def test_no_judged_pair_is_no_label(judged_market):
     titles, _, matcher, pairs, answers = judged_market
     other = clone(matcher).fit(titles, pairs=pairs[:0], is_match=answers[:0])
     assert other.supervision_ == matcher.supervision_ == "none"
+    assert clone(matcher).fit(titles, pairs=[], is_match=[]).supervision_ == "none"
     assert (other.score_graph(titles) != matcher.score_graph(titles)).nnz == 0
 
 
 def test_judged_pairs_are_trusted_by_their_number(judged_market):
     titles, _, matcher, pairs, answers = judged_market
     model = clone(matcher).fit(titles, pairs=pairs, is_match=answers)._model_
+    assert min(answers.mean(), 1 - answers.mean()) > 0.25
     assert model.trust == len(pairs) / (len(pairs) + 250)
     graphs = [
         each.score_graph(titles, titles, 1).toarray()
@@ -169,8 +205,8 @@ def test_judged_pairs_are_trusted_by_their_number(judged_market):
     ]
     np.testing.assert_allclose(graphs[0], graphs[3], atol=1e-5)
     low, high = np.minimum(*graphs[:2]), np.maximum(*graphs[:2])
-    is_between = (low < graphs[2] + 0.02) & (graphs[2] < high + 0.02)
-    assert is_between.mean() > 0.99
+    is_between = (low < graphs[2] + 0.05) & (graphs[2] < high + 0.05)
+    assert is_between[graphs[2] > 0].mean() > 0.95
     assert np.abs(graphs[0] - graphs[1]).max() > 0.1
 
 

@@ -1,9 +1,8 @@
-from typing import ClassVar
-
 import numpy as np
 import pytest
 from sklearn.base import BaseEstimator
 from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
 
 from skmatch import PairClassifierMatcher
 from skmatch.pairs._stacking import LabelledPairs, _cross_fit
@@ -39,12 +38,10 @@ def test_no_fold_has_seen_its_pairs_in_another_partition(n_partitions):
 
 
 class RecordsRows(BaseEstimator):
-    """TF-IDF that tells which titles it was fitted on, and needs labels."""
-
-    fitted_on: ClassVar = []
+    """An embedder that keeps what it was fitted on, and needs labels."""
 
     def fit(self, X, y):
-        self.fitted_on.append((list(X), list(y)))
+        self.seen_ = list(X), list(y)
         return self
 
     def transform(self, X):
@@ -56,12 +53,35 @@ class RecordsRows(BaseEstimator):
         return tags
 
 
-@pytest.mark.filterwarnings("ignore:propagation=True assumes:UserWarning")
-def test_learned_embedders_do_not_see_titles_of_which_nothing_is_known():
+class NeedsNoLabels(RecordsRows):
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.target_tags.required = False
+        return tags
+
+
+def fit_on_some_ids(embedder):
+    """Fit on 16 titles with ids, a judged match and 6 of which nothing is known."""
     titles = [f"title {i // 2}" for i in range(24)]
     labels = [i // 2 if i < 16 else -1 for i in range(24)]
-    matcher = PairClassifierMatcher(["words", RecordsRows()], cv=2, random_state=0)
+    matcher = PairClassifierMatcher(["words", embedder], cv=2, random_state=0)
     matcher.fit(titles, labels, pairs=[[20, 21]], is_match=[True])
-    seen = RecordsRows.fitted_on[-1]
-    assert seen[0] == [*titles[:16], *titles[20:22]]
-    assert len({*seen[1]}) == 9
+    return titles, matcher.embedders_[1]
+
+
+@pytest.mark.filterwarnings("ignore:propagation=True assumes:UserWarning")
+@pytest.mark.parametrize("is_inside", [False, True])
+def test_learned_embedders_do_not_see_titles_of_which_nothing_is_known(is_inside):
+    embedder = make_pipeline(RecordsRows()) if is_inside else RecordsRows()
+    titles, fitted = fit_on_some_ids(embedder)
+    seen, y = (fitted[-1] if is_inside else fitted).seen_
+    assert seen == [*titles[:16], *titles[20:22]]
+    assert len({*y}) == 9
+
+
+@pytest.mark.filterwarnings("ignore:propagation=True assumes:UserWarning")
+def test_a_title_of_which_nothing_is_known_is_a_product_of_its_own():
+    titles, fitted = fit_on_some_ids(NeedsNoLabels())
+    seen, y = fitted.seen_
+    assert seen == titles
+    assert len({*y}) == 9 + 6
