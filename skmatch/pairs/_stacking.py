@@ -274,12 +274,11 @@ def fit_describer(
 ) -> PairDescriber:
     """Fit embedders and count the words of some titles."""
     titles, y = training.titles[rows], training.labels[rows]
+    # A title of which nothing is known is a product of its own.
+    of_each = np.where(y < 0, len(training.labels) + np.arange(len(y)), y)
     embedders = []
     for embedder in settings.embedders:
-        X, labels = (
-            titles,
-            np.where(y < 0, y.max(initial=-1) + 1 + np.arange(len(y)), y),
-        )
+        X, labels = titles, of_each
         if _needs_labels(embedder):
             X, labels = titles[y >= 0], y[y >= 0]
             if not len(X):
