@@ -73,7 +73,7 @@ def check_pairs(pairs: Any, is_match: Any, n_rows: int) -> JudgedPairs:
             f"pairs={pairs!r:.50} and is_match={is_match!r:.50}; expected both or none."
         )
     found = np.asarray(pairs)
-    if found.size == 0:
+    if found.shape == (0,):  # an empty list
         found = np.empty((0, 2), np.intp)
     if found.ndim != 2 or found.shape[1] != 2 or found.dtype.kind not in "iu":
         raise ValueError(
