@@ -9,7 +9,11 @@ what goes out and which of its files does what. ``_fitting.py`` makes every fit 
 """
 
 from skmatch.datasets import make_product_titles
-from skmatch.embedders import AdapterBertEmbedder, LSTMTitleEmbedder
+from skmatch.embedders import (
+    AdapterBertEmbedder,
+    AdapterBertPairClassifier,
+    LSTMTitleEmbedder,
+)
 from skmatch.evaluation import (
     ClassDisjointKFold,
     ClusterDisjointKFold,
@@ -41,6 +45,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "AdapterBertEmbedder",
+    "AdapterBertPairClassifier",
     "ClassDisjointKFold",
     "ClusterDisjointKFold",
     "DisjointPairsKFold",

@@ -28,6 +28,7 @@ from threadpoolctl import threadpool_info
 
 from skmatch import (
     AdapterBertEmbedder,
+    AdapterBertPairClassifier,
     ClassDisjointKFold,
     FaissThresholdMatcher,
     LSTMTitleEmbedder,
@@ -66,6 +67,36 @@ OF_MATRICES = {
     "check_methods_sample_order_invariance": AMONG_THEMSELVES,
     "check_methods_subset_invariance": AMONG_THEMSELVES,
 }
+OF_PAIRS = (
+    dict.fromkeys(
+        (
+            "check_classifiers_one_label",
+            "check_dict_unchanged",
+            "check_dont_overwrite_parameters",
+            "check_estimators_dtypes",
+            "check_estimators_nan_inf",
+            "check_estimators_pickle",
+            "check_f_contiguous_array_estimator",
+            "check_fit2d_predict1d",
+            "check_fit_score_takes_y",
+            "check_methods_sample_order_invariance",
+            "check_methods_subset_invariance",
+            "check_pipeline_consistency",
+            "check_supervised_y_2d",
+        ),
+        TWO_SIDES,
+    )
+    | dict.fromkeys(
+        (
+            "check_classifier_data_not_an_array",
+            "check_classifier_not_supporting_multiclass",
+            "check_classifiers_classes",
+            "check_classifiers_regression_target",
+        ),
+        OF_ANSWERS,
+    )
+    | {"check_classifiers_train": OF_NUMBERS}
+)
 TITLES, PRODUCT_IDS = make_product_titles(n_products=60, random_state=0)
 TITLES.flags.writeable = PRODUCT_IDS.flags.writeable = False
 TFIDF = TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 4))
@@ -157,34 +188,15 @@ CASES = {
         TitlePairClassifier(classifier=QUICK, cv=2, random_state=0),
         PAIRED_TITLES,
         IS_MATCH,
-        expected_failures=dict.fromkeys(
-            (
-                "check_classifiers_one_label",
-                "check_dict_unchanged",
-                "check_dont_overwrite_parameters",
-                "check_estimators_dtypes",
-                "check_estimators_nan_inf",
-                "check_estimators_pickle",
-                "check_f_contiguous_array_estimator",
-                "check_fit2d_predict1d",
-                "check_fit_score_takes_y",
-                "check_methods_sample_order_invariance",
-                "check_methods_subset_invariance",
-                "check_pipeline_consistency",
-                "check_supervised_y_2d",
-            ),
-            TWO_SIDES,
-        )
-        | dict.fromkeys(
-            (
-                "check_classifier_data_not_an_array",
-                "check_classifier_not_supporting_multiclass",
-                "check_classifiers_classes",
-                "check_classifiers_regression_target",
-            ),
-            OF_ANSWERS,
-        )
-        | {"check_classifiers_train": OF_NUMBERS},
+        expected_failures=OF_PAIRS,
+    ),
+    "AdapterBertPairClassifier": Case(
+        AdapterBertPairClassifier(
+            "", reduction_factor=4, precision="float32", n_epochs=1, random_state=0
+        ),
+        PAIRED_TITLES,
+        IS_MATCH,
+        expected_failures=OF_PAIRS,
     ),
 }
 TRANSFORMERS = [
@@ -196,7 +208,7 @@ METHODS = ("transform", "predict", "predict_proba", "score_graph")
 
 def prepare(name, request):
     case = CASES[name]
-    if name != "AdapterBertEmbedder":
+    if not name.startswith("AdapterBert"):
         return case
     folder = request.getfixturevalue("bert_folder")  # or skip
     estimator = clone(case.estimator).set_params(model_name=str(folder))

@@ -51,6 +51,7 @@ from sklearn.pipeline import make_pipeline
 import skmatch
 from skmatch import (
     AdapterBertEmbedder,
+    AdapterBertPairClassifier,
     ClassDisjointKFold,
     ClusterDisjointKFold,
     DisjointPairsKFold,
@@ -562,6 +563,17 @@ def bert() -> Any:
     )
 
 
+@cache
+def bert_pairs() -> Any:
+    return AdapterBertPairClassifier(
+        os.environ["SKMATCH_TEST_BERT"],
+        reduction_factor=4,
+        n_epochs=1,
+        precision="float32",
+        random_state=0,
+    )
+
+
 def pair_matcher() -> Any:
     classifier = HistGradientBoostingClassifier(max_iter=3, random_state=0)
     return PairClassifierMatcher(classifier=classifier, cv=2, random_state=0)
@@ -584,6 +596,7 @@ def fitted(name: str) -> Any:
         return {
             "lstm": lambda: copy.copy(lstm()).fit(TITLES, PRODUCT_IDS),
             "bert": lambda: copy.copy(bert()).fit(TITLES, PRODUCT_IDS),
+            "bert pairs": lambda: copy.copy(bert_pairs()).fit(P12, A12),
             "pairs": lambda: pair_matcher().fit(TITLES, PRODUCT_IDS),
             "title pairs": lambda: title_pairs().fit(P12, A12),
             "without labels": lambda: pair_matcher().fit(TITLES),
@@ -910,9 +923,9 @@ def check_probabilities(answer: Any, pairs: HeldPairs) -> None:
     assert_allclose(answer.sum(axis=1), 1)
 
 
-def check_predicted_pairs(method: str) -> Callable[..., None]:
+def check_predicted_pairs(name: str, method: str) -> Callable[..., None]:
     def check(answer: Any, pairs: HeldPairs) -> None:
-        again = getattr(fitted("title pairs"), method)(expected_pairs(pairs))
+        again = getattr(fitted(name), method)(expected_pairs(pairs))
         assert_allclose(answer.astype(float), again.astype(float), atol=1e-6)
 
     return check
@@ -1539,7 +1552,7 @@ CASES: dict[str, Case] = {
             "TitlePairClassifier",
             lambda X, method=method: getattr(fitted("title pairs"), method)(X),
             (pair_inputs,),
-            check_predicted_pairs(method),
+            check_predicted_pairs("title pairs", method),
             weight=3,
         )
         for method in ("predict", "predict_proba")
@@ -1555,6 +1568,35 @@ CASES: dict[str, Case] = {
         "title_a|title_b",
         2,
     ),
+    "AdapterBertPairClassifier.fit": Case(
+        "AdapterBertPairClassifier",
+        lambda X: fit(bert_pairs, "bert pairs")(X, np.arange(6)[: n_pairs_of(X)] % 2),
+        (pair_inputs,),
+        check_fitted_pairs,
+        "X|y",
+        1,
+    ),
+    "AdapterBertPairClassifier.fit, answers": Case(
+        "AdapterBertPairClassifier",
+        lambda y: fit(bert_pairs, "bert pairs")(P12, y),
+        (answer_inputs(12),),
+        check_answers,
+        "y",
+        1,
+    ),
+    "AdapterBertPairClassifier, parameters": fit_params(
+        "AdapterBertPairClassifier", bert_pairs, "bert pairs", P12, A12, 2, "n_epochs"
+    ),
+    **{
+        f"AdapterBertPairClassifier.{method}": Case(
+            "AdapterBertPairClassifier",
+            lambda X, method=method: getattr(fitted("bert pairs"), method)(X),
+            (pair_inputs,),
+            check_predicted_pairs("bert pairs", method),
+            weight=2,
+        )
+        for method in ("predict", "predict_proba")
+    },
     "DisjointPairsKFold.split": Case(
         "DisjointPairsKFold",
         lambda drawn: [*DisjointPairsKFold(2).split(*(x.make() for x in drawn))],

@@ -16,12 +16,14 @@ import numpy as np
 import torch, faiss  # they start their thread pools, which is not what is audited
 from threadpoolctl import threadpool_info
 import sklearn.ensemble, sklearn.model_selection  # set filters and two variables
-if sys.argv[1:2] in (["LSTMTitleEmbedder"], ["AdapterBertEmbedder"]):
+name = sys.argv[1] if sys.argv[1:] else ""
+is_bert = name.startswith("AdapterBert")
+if is_bert or name == "LSTMTitleEmbedder":
     import gensim.models, nltk, pytorch_metric_learning.losses  # set filters
     import pytorch_metric_learning.miners, torch._dynamo
 
 HANDLERS = [logging.getLogger(name) for name in ("", "sklearn", "torch", "skmatch")]
-if sys.argv[1:2] == ["AdapterBertEmbedder"]:
+if is_bert:
     import adapters, transformers  # which set variables and filters
 
 def read_state():
@@ -73,6 +75,9 @@ if sys.argv[1:]:
     params = {
         "LSTMTitleEmbedder": {"hidden_size": 4, **small},
         "AdapterBertEmbedder": {"model_name": model, "reduction_factor": 4, **small},
+        "AdapterBertPairClassifier": {
+            "model_name": model, "reduction_factor": 4, "n_epochs": 1, "random_state": 0
+        },
         "TunedThresholdMatcherCV": {
             "estimator": skmatch.FaissThresholdMatcher(),
             "cv": skmatch.ClassDisjointKFold(2),
@@ -81,7 +86,7 @@ if sys.argv[1:]:
         "TitlePairClassifier": {"classifier": quick, "cv": 2, "random_state": 0},
     }.get(name, {})
     known = {}
-    if name == "TitlePairClassifier":
+    if name.endswith("PairClassifier"):
         pairs = np.array([(i, j) for j in range(60) for i in range(j)])
         pairs = pairs[(y[pairs[:, 0]] == y[pairs[:, 1]]) | (np.diff(pairs)[:, 0] == 1)]
         X, y = X[pairs], y[pairs[:, 0]] == y[pairs[:, 1]]
@@ -116,6 +121,7 @@ ESTIMATORS = [
     ("PairClassifierMatcher", "no labels"),
     ("PairClassifierMatcher", "judged pairs"),
     ("TitlePairClassifier", "labels"),
+    ("AdapterBertPairClassifier", "labels"),
 ]
 
 

@@ -3,53 +3,33 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from numbers import Integral
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.decomposition import PCA
-from sklearn.utils import check_scalar
 
-from skmatch._numbers import check_number
-from skmatch.embedders._backbones import (
-    add_adapter,
-    check_settings,
-    check_sizes,
-    find_backbone,
-    fingerprint,
-    load_backbone,
-    load_tokenizer,
-    make_backbone,
-    read_tokenizer,
-    write_tokenizer,
-)
 from skmatch.embedders._base import TitleEmbedder
-from skmatch.embedders._device import find_device, has_fast_bfloat16
-from skmatch.persistence import load, savable, save
+from skmatch.embedders._device import find_device
+from skmatch.embedders._language_model import (
+    TEXTS_OF_CALIBRATION,
+    AdaptedLanguageModel,
+    check_choice,
+)
+from skmatch.persistence import savable
 
 if TYPE_CHECKING:
-    import torch
     from torch import nn
 
     from skmatch.embedders._batches import TextBatches
     from skmatch.embedders._networks import AdapterBert
 
-_CHOICES = {
-    "pooling": ("mean", "cls", "pooler"),
-    "precision": ("auto", "float32", "bfloat16", "int8"),
-    "backend": ("torch", "openvino"),
-}
-_TITLES_OF_CALIBRATION = 300
+_POOLINGS = ("mean", "cls", "pooler")
 _TITLES_OF_START = 4000  # whose principal directions the projection starts with
-_TOKENS_PER_PASS = 1024  # what is computed of them stays in the cache
-_TOKENS_PER_PASS_OF_GPU = 32768
 
 
 @savable
-class AdapterBertEmbedder(TitleEmbedder):
+class AdapterBertEmbedder(AdaptedLanguageModel, TitleEmbedder):
     r"""Embed titles by a frozen BERT with a trained adapter and a projection.
 
     The weights of the language model stay as they are. Small bottleneck layers after
@@ -241,87 +221,37 @@ class AdapterBertEmbedder(TitleEmbedder):
         self.random_state = random_state
         self.verbose = verbose
 
-    def save(self, folder: str | os.PathLike[str]) -> None:
-        """Write the embedder to a folder, as :func:`skmatch.save`.
-
-        Parameters
-        ----------
-        folder : str or path-like
-            Folder to write to; it is made if need be.
-        """
-        save(self, folder)
-
-    @classmethod
-    def load(
-        cls, folder: str | os.PathLike[str], *, model_name: str | None = None
-    ) -> Self:
-        """Read what :meth:`save` wrote, as :func:`skmatch.load`.
-
-        Parameters
-        ----------
-        folder : str or path-like
-            Folder that :meth:`save` wrote.
-        model_name : str or None, default=None
-            Where the language model is now; None is where it was.
-
-        Returns
-        -------
-        embedder : AdapterBertEmbedder
-            The fitted embedder.
-        """
-        embedder = load(folder, model_name=model_name)
-        if not isinstance(embedder, cls):
-            raise ValueError(
-                f"{folder} holds a {type(embedder).__name__}; expected a "
-                f"{cls.__name__}."
-            )
-        return embedder
-
     def _start(self, texts: list[str], seed: int) -> tuple[nn.Module, TextBatches]:
-        found = self._find_backbone()
-        self.tokenizer_ = load_tokenizer(found)
-        backbone = load_backbone(found, self.pooling == "pooler")
-        module = self._make_module(
-            backbone, self.adapter, self.pooling, int(self.embedding_dim)
+        self.tokenizer_ = self._load_tokenizer()
+        module = self._load_module(
+            pooling=self.pooling, embedding_dim=int(self.embedding_dim)
         )
         batches = self._read(texts)
         rng = np.random.default_rng(seed)
         drawn = rng.choice(len(texts), min(len(texts), _TITLES_OF_START), replace=False)
-        calibration = drawn[: _TITLES_OF_CALIBRATION - 1]
+        calibration = drawn[: TEXTS_OF_CALIBRATION - 1]
         self._calibration_ = ["", *(texts[index] for index in calibration)]
         pooled = self._pool(module, batches.select(drawn))
         _start_projection(module.project, pooled, seed)
         return module, batches
 
-    def _find_backbone(self) -> Path:
-        """Return the checked folder of the language model."""
-        return find_backbone(
-            os.fspath(self.model_name),
-            revision=self.revision,
-            local_files_only=self.local_files_only,
+    def _read(self, texts: list[str]) -> TextBatches:
+        from skmatch.embedders._batches import TextBatches
+
+        return TextBatches(
+            self._tokenize(texts),
+            self.tokenizer_.pad_token_id or 0,
+            self._tokens_per_pass(),
         )
 
-    def _make_module(
-        self, backbone: Any, adapter: Any, pooling: str, embedding_dim: int
-    ) -> AdapterBert:
-        """Put the adapter and the projection on a language model."""
+    def _network(self) -> Any:
         from skmatch.embedders._networks import AdapterBert
 
-        if pooling != "pooler":
-            backbone.pooler = None  # many a model comes without its weights
-        elif getattr(backbone, "pooler", None) is None:
-            raise ValueError(
-                f"pooling='pooler', but a {type(backbone).__name__} has no pooler; "
-                "expected 'mean' or 'cls'."
-            )
-        most = getattr(backbone.config, "max_position_embeddings", self.max_length)
-        if self.max_length > most:
-            raise ValueError(
-                f"max_length == {self.max_length}, must be <= {most}, the number of "
-                f"positions of {self.model_name!r}."
-            )
-        self.adapter_config_ = add_adapter(backbone, adapter, self.reduction_factor)
-        return AdapterBert(backbone, pooling, embedding_dim)
+        return AdapterBert
+
+    def _check_params(self) -> None:
+        super()._check_params()
+        check_choice(self.pooling, "pooling", _POOLINGS)
 
     def _pool(self, module: AdapterBert, titles: TextBatches) -> NDArray[np.float32]:
         """Return the pooled states of titles: float32 (n_titles, hidden_size)."""
@@ -336,131 +266,6 @@ class AdapterBertEmbedder(TitleEmbedder):
         device = find_device(self.device)
         module.to(device).eval()
         return embed(Pool(), titles, device, self._find_dtype(device))
-
-    def _read(self, texts: list[str]) -> TextBatches:
-        from skmatch.embedders._batches import TextBatches
-
-        tokenizer = self.tokenizer_
-        ids = tokenizer(texts, truncation=True, max_length=self.max_length)["input_ids"]
-        on_cpu = find_device(self.device).type == "cpu"
-        n_tokens = _TOKENS_PER_PASS if on_cpu else _TOKENS_PER_PASS_OF_GPU
-        return TextBatches(ids, tokenizer.pad_token_id or 0, n_tokens)
-
-    def _prepare(self) -> tuple[nn.Module, torch.device, torch.dtype]:
-        self._check_params()
-        if self.backend == "torch":
-            return super()._prepare()
-        import torch
-
-        from skmatch.embedders._openvino import compile_module
-
-        cpu = torch.device("cpu")
-        precision = self.precision
-        if precision == "auto":
-            precision = str(self._find_dtype(cpu)).removeprefix("torch.")
-        titles = self._read(self._calibration_)
-        parts = titles.split(np.arange(len(titles)))
-        samples = [titles.take(part) for part in parts]
-        return compile_module(self.module_, samples, precision), cpu, torch.float32
-
-    def _find_dtype(self, device: torch.device) -> torch.dtype:
-        import torch
-
-        if self.precision in ("auto", "int8"):
-            is_fast = device.type == "cuda" or has_fast_bfloat16()
-            return torch.bfloat16 if is_fast else torch.float32
-        return torch.float32 if self.precision == "float32" else torch.bfloat16
-
-    def _check_params(self) -> None:
-        super()._check_params()
-        check_scalar(self.model_name, "model_name", (str, os.PathLike))
-        if not isinstance(self.adapter, (str, Mapping)):
-            raise ValueError(
-                f"adapter={self.adapter!r}; expected the name of a configuration of "
-                "the adapters library, a dict, or an AdapterConfig."
-            )
-        check_number(
-            self.reduction_factor,
-            "reduction_factor",
-            min_val=0,
-            include_boundaries="neither",
-        )
-        check_scalar(self.max_length, "max_length", Integral, min_val=3)
-        check_number(self.warm_up, "warm_up", min_val=0, max_val=1)
-        check_number(self.weight_decay, "weight_decay", min_val=0)
-        for name, known in _CHOICES.items():
-            choice = getattr(self, name)
-            if not isinstance(choice, str) or choice not in known:
-                raise ValueError(f"{name}={choice!r}; expected one of {known}.")
-        check_scalar(self.store_backbone, "store_backbone", (bool, np.bool_))
-        if self.precision == "int8" and self.backend != "openvino":
-            raise ValueError(
-                f"precision='int8' with backend={self.backend!r}; expected "
-                "backend='openvino'."
-            )
-
-    def _pack(self) -> dict[str, Any]:
-        from skmatch.embedders._training import trained_weights
-        from skmatch.embedders._weights import all_weights
-
-        # The class of a model with an adapter is made at run time: it has no pickle.
-        module: Any = self.module_
-        whole = self.store_backbone
-        return {
-            "pooling": module.pooling,
-            "embedding_dim": module.project.out_features,
-            "config": module.backbone.config.to_dict() if whole else None,
-            "hash": fingerprint(module.backbone),
-            "weights": all_weights(module) if whole else trained_weights(module),
-        }
-
-    def _unpack(self, packed: dict[str, Any]) -> nn.Module:
-        import torch
-
-        from skmatch.embedders._training import trained_weights
-        from skmatch.embedders._weights import load_weights, make_module
-
-        self._check_params()
-        check_settings(self.adapter_config_, "the saved adapter")
-        if not isinstance(self.adapter_config_, dict):  # a name could be of the hub
-            raise ValueError(
-                f"adapter_config_={self.adapter_config_!r} in a save; expected a dict."
-            )
-        where, weights = "a saved AdapterBertEmbedder", packed["weights"]
-        pooling, config = packed["pooling"], packed["config"]
-
-        def put_on(backbone: Any) -> AdapterBert:
-            return self._make_module(
-                backbone, self.adapter_config_, pooling, packed["embedding_dim"]
-            )
-
-        if config is not None:
-            check_sizes(config, len(weights))
-            return make_module(lambda: put_on(make_backbone(config)), weights, where)
-        backbone = load_backbone(self._find_backbone(), pooling == "pooler")
-        with torch.random.fork_rng(devices=[]):  # the new weights are random at first
-            module = put_on(backbone)
-        if fingerprint(module.backbone) != packed["hash"]:
-            raise ValueError(
-                f"model_name={self.model_name!r} is another language model than the "
-                f"one that the adapter was trained in; expected weights of the hash "
-                f"{packed['hash']}."
-            )
-        load_weights(module, weights, set(trained_weights(module)), where)
-        return module
-
-    def _state_to_save(self) -> dict[str, Any]:
-        state = super()._state_to_save()
-        if "module_" in state:
-            state["tokenizer_"] = write_tokenizer(self.tokenizer_)
-        if hasattr(self.adapter, "to_dict"):
-            state["adapter"] = self.adapter.to_dict()
-        return state
-
-    def _restore(self, state: dict[str, Any]) -> None:
-        if "tokenizer_" in state:
-            state["tokenizer_"] = read_tokenizer(state["tokenizer_"])
-        self.__setstate__(state)
 
 
 def _start_projection(project: nn.Linear, pooled: NDArray[Any], seed: int) -> None:

@@ -243,12 +243,12 @@ def _check_shapes(
         old = old.replace("LayerNorm.bias", "LayerNorm.beta")
         prefix = f"{empty.base_model_prefix}."
         names = (name, old, prefix + name, prefix + old)
-        found = next((weights[x] for x in names if x in weights), None)
-        if found is None and (with_pooler or not _is_pooler(name)):
+        known = [weights[x] for x in names if x in weights]
+        if not known and (with_pooler or not _is_pooler(name)):
             raise ValueError(f"{where} lacks the weights {name!r} of its model.")
-        if found is not None and found.shape != own.shape:
+        if known and known[0].shape != own.shape:
             raise ValueError(
-                f"{where} has weights {name!r} of shape {tuple(found.shape)}; "
+                f"{where} has weights {name!r} of shape {tuple(known[0].shape)}; "
                 f"config.json says {tuple(own.shape)}."
             )
 

@@ -133,3 +133,35 @@ class TextBatches(TitleBatches):
         ids = np.full(mask.shape, self._padding, dtype=np.int64)
         ids[mask] = np.concatenate([self._ids[text] for text in texts])
         return TextBatch(torch.from_numpy(ids), torch.from_numpy(mask.astype(np.int64)))
+
+
+class PairBatches(TextBatches):
+    """Pairs of titles as the token ids of a language model.
+
+    Parameters
+    ----------
+    ids : list of list of int
+        The token ids of each distinct pair in the one order of its titles, then those
+        of each in the other. Augmented, a pair comes in either order.
+    padding, tokens_per_pass, text_of_row : int, int and ndarray or None
+        As in `TextBatches`; a text is a pair.
+    """
+
+    def __init__(
+        self,
+        ids: list[list[int]],
+        padding: int,
+        tokens_per_pass: int,
+        text_of_row: NDArray[np.intp] | None = None,
+    ) -> None:
+        if text_of_row is None:
+            text_of_row = np.arange(len(ids) // 2)
+        super().__init__(ids, padding, tokens_per_pass, text_of_row)
+
+    def _take_texts(
+        self, texts: NDArray[np.intp], generator: torch.Generator | None
+    ) -> TextBatch:
+        if generator is not None:
+            is_turned = torch.rand(len(texts), generator=generator).numpy() < 0.5
+            texts = texts + len(self._ids) // 2 * is_turned
+        return super()._take_texts(texts, generator)

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from pytorch_metric_learning import losses, miners
 from torch import Tensor, nn
+from torch.nn import functional
 
 LOSSES = {
     "arcface": lambda n, dim: losses.ArcFaceLoss(n, dim),
@@ -72,6 +73,14 @@ class Objective(nn.Module):
             if part["reduction_type"] != "already_reduced":
                 self._n_terms += part["losses"].numel()
                 self._n_nonzero += int((part["losses"] > 0).sum())
+
+
+class PairLoss(nn.Module):
+    """Mean log loss of the log-odds of pairs; it is as a loss of embeddings is used."""
+
+    def forward(self, odds: Tensor, is_match: Tensor, mined: None = None) -> Tensor:
+        """Return the loss of B pairs."""
+        return functional.binary_cross_entropy_with_logits(odds, is_match.float())
 
 
 def make_loss(loss: Any, n_classes: int, embedding_dim: int) -> nn.Module:

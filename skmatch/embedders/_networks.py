@@ -159,6 +159,7 @@ class AdapterBert(nn.Module):
 
     def __init__(self, backbone: Any, pooling: str, embedding_dim: int) -> None:
         super().__init__()
+        self.settings = {"pooling": pooling, "embedding_dim": embedding_dim}
         self.backbone = backbone
         self.pooling = pooling
         self.project = nn.Linear(backbone.config.hidden_size, embedding_dim)
@@ -177,8 +178,45 @@ class AdapterBert(nn.Module):
         states = output.last_hidden_state[:, -batch.ids.shape[1] :].float()  # (B, L, H)
         if self.pooling == "cls":
             return states[:, 0]
-        mask = batch.mask[:, :, None].float()
-        return (states * mask).sum(1) / mask.sum(1)
+        return _mean(states, batch.mask)
+
+
+class AdapterBertPairs(nn.Module):
+    """A frozen BERT with an adapter that reads two titles at once, and says one number.
+
+    The token ids are those of both titles with a separator after each.
+    """
+
+    def __init__(self, backbone: Any, separator: int) -> None:
+        super().__init__()
+        self.settings = {"separator": separator}
+        self.backbone = backbone
+        self.separator = separator
+        size = backbone.config.hidden_size
+        # Some models know one kind of token only.
+        self.has_types = getattr(backbone.config, "type_vocab_size", 0) > 1
+        self.compare = nn.Linear(3 * size, size)
+        self.dropout = nn.Dropout(0.1)
+        self.decide = nn.Linear(size, 1)
+
+    def forward(self, batch: TextBatch) -> Tensor:
+        """Return the log-odds that both titles are the same product: float32 (B,)."""
+        is_end = (batch.ids == self.separator).long()
+        is_right = ((is_end.cumsum(1) - is_end) > 0).long() * batch.mask  # (B, L)
+        types = {"token_type_ids": is_right} if self.has_types else {}
+        output = self.backbone(input_ids=batch.ids, attention_mask=batch.mask, **types)
+        states = output.last_hidden_state[:, -batch.ids.shape[1] :].float()  # (B, L, H)
+        left = _mean(states, batch.mask - is_right)
+        right = _mean(states, is_right)
+        both = [_mean(states, batch.mask), (left - right).abs(), left * right]
+        compared = torch.tanh(self.compare(torch.cat(both, 1)))  # (B, H)
+        return self.decide(self.dropout(compared)).float()[:, 0]
+
+
+def _mean(states: Tensor, mask: Tensor) -> Tensor:
+    """Return the mean of the states (B, L, H) that a mask (B, L) lets through."""
+    weights = mask[:, :, None].float()
+    return (states * weights).sum(1) / weights.sum(1).clamp(min=1)
 
 
 def _weight(logit: Tensor) -> Tensor:

@@ -11,7 +11,6 @@ from threading import Lock, local
 from typing import Any
 from weakref import WeakKeyDictionary
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.jit import TracerWarning  # type: ignore[attr-defined]
@@ -22,6 +21,8 @@ from skmatch.embedders._networks import TextBatch
 NEEDED = "backend='openvino' needs OpenVINO and NNCF: pip install 'skmatch[openvino]'"
 # The lowest cosine of an embedding with that of torch in float32.
 _LEAST_COSINES = {"float32": 0.9999, "bfloat16": 0.999, "int8": 0.98}
+# The largest difference of a probability from that of torch in float32.
+_LARGEST_GAPS = {"float32": 0.001, "bfloat16": 0.05, "int8": 0.2}
 
 _compiled: WeakKeyDictionary[nn.Module, dict[tuple[str, int], nn.Module]] = (
     WeakKeyDictionary()
@@ -32,10 +33,10 @@ _lock = Lock()
 def compile_module(
     module: nn.Module, samples: list[TextBatch], precision: str
 ) -> nn.Module:
-    """Compile a module once, and raise if its embeddings are not what they were.
+    """Compile a module once, and raise if what it says is not what it was.
 
     `precision` is "float32", "bfloat16" or "int8"; `samples` calibrate int8 (weights
-    and activations, after training) and show whether the embeddings are the same.
+    and activations, after training) and show whether the outputs are the same.
     """
     key = precision, torch.get_num_threads()
     with _lock:
@@ -56,11 +57,14 @@ class _Compiled(nn.Module):
         self._of_thread = local()  # a request serves one thread at a time
 
     def forward(self, batch: TextBatch) -> Tensor:
-        """Embed B titles: (B, embedding_dim) of unit norm."""
+        """Return B embeddings of unit norm, (B, embedding_dim), or log-odds, (B,)."""
         if not hasattr(self._of_thread, "request"):
             self._of_thread.request = self._network.create_infer_request()
-        embeddings = self._of_thread.request.infer([part.numpy() for part in batch])[0]
-        return nn.functional.normalize(torch.from_numpy(embeddings), dim=1)
+        output = self._of_thread.request.infer([part.numpy() for part in batch])[0]
+        computed = torch.from_numpy(output)
+        if computed.ndim == 1:
+            return computed.clone()  # the request writes into it again
+        return nn.functional.normalize(computed, dim=1)
 
 
 class _OfTwo(nn.Module):
@@ -124,13 +128,22 @@ def _no_telemetry() -> Iterator[None]:
 def _check_parity(
     module: nn.Module, made: nn.Module, samples: list[TextBatch], precision: str
 ) -> None:
-    """Raise if an embedding differs from that of torch by more than it may."""
+    """Raise if an output differs from that of torch by more than it may."""
     with torch.inference_mode():
-        cosines = [(module(batch) * made(batch)).sum(1).numpy() for batch in samples]
-    lowest, least = float(np.concatenate(cosines).min()), _LEAST_COSINES[precision]
-    if not lowest >= least:  # NaN fails, too
+        outputs = [(module(batch), made(batch)) for batch in samples]
+    expected, found = (torch.cat(side) for side in zip(*outputs, strict=True))
+    if expected.ndim == 1:
+        gap = float((expected.sigmoid() - found.sigmoid()).abs().max())
+        differs = not gap <= _LARGEST_GAPS[precision]  # NaN does, too
+        what = f"probabilities that are {gap:.5f} from"
+        limit = f"at most {_LARGEST_GAPS[precision]}"
+    else:
+        lowest = float((expected * found).sum(1).min())
+        differs = not lowest >= _LEAST_COSINES[precision]
+        what = f"embeddings with a cosine of {lowest:.5f} to"
+        limit = f"at least {_LEAST_COSINES[precision]}"
+    if differs:
         raise RuntimeError(
-            f"OpenVINO in {precision} gives embeddings with a cosine of {lowest:.5f} "
-            f"to those of torch; expected at least {least}. Use another precision, or "
-            "backend='torch'."
+            f"OpenVINO in {precision} gives {what} those of torch; expected {limit}. "
+            "Use another precision, or backend='torch'."
         )

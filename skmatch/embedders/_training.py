@@ -1,4 +1,4 @@
-"""Metric learning of any module: train it, and embed with it."""
+"""Train any module on batches of titles or of pairs, and compute with it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from copy import deepcopy
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -41,13 +41,23 @@ class TrainingSettings(NamedTuple):
         return max(_FEWEST_BATCHES, n_titles // self.batch_size)
 
 
+class Batches(Protocol):
+    """The rows of batches, without end."""
+
+    queue: NDArray[np.int64]  # what comes next, as a checkpoint keeps it
+
+    def __next__(self) -> NDArray[np.intp]:
+        """Draw the rows of a batch."""
+        ...
+
+
 def embed(
     module: nn.Module,
     titles: TitleBatches,
     device: torch.device,
     dtype: torch.dtype = torch.float32,
 ) -> NDArray[np.float32]:
-    """Embed all titles in eval mode: float32 (n_titles, embedding_dim)."""
+    """Compute all rows in eval mode: float32 (n_rows, ...), as the module has it."""
     was_training = module.training
     module.eval()
     parts = titles.split(np.arange(len(titles)))
@@ -62,7 +72,8 @@ def embed(
 def train(
     module: nn.Module,
     titles: TitleBatches,
-    labels: NDArray[np.intp],
+    labels: NDArray[Any],
+    batches: Batches,
     objective: Objective,
     settings: TrainingSettings,
     generator: torch.Generator,
@@ -75,13 +86,14 @@ def train(
 ) -> tuple[History, int]:
     """Train what is not frozen in a module, and leave it in its best epoch.
 
-    1. Draw a batch: two titles of each of some classes; part it by length.
-    2. Add the gradients of the objective of all its embeddings; take a step of AdamW.
+    1. Draw the rows of a batch; part it by length.
+    2. Add the gradients of the objective of all its outputs; take a step of AdamW.
     3. After each epoch, validate, and stop if `patience` epochs were not better.
 
-    `labels` are 0, 1, ... `on_batch` is called after each batch, `on_epoch` with each
-    row of the history, and `on_state` with all that it takes to go on from there: given
-    as `start_from`, it makes this training the same as one that was not interrupted.
+    There is one of `labels` for each row of `titles`. `on_batch` is called after each
+    batch, `on_epoch` with each row of the history, and `on_state` with all that it
+    takes to go on from there: given as `start_from`, it makes this training the same as
+    one that was not interrupted.
     Returns the history and the number of the best epoch, from 1: the one with the
     highest result of `validate`, or the last where there is none.
     """
@@ -96,7 +108,6 @@ def train(
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimizer, lambda step: _warm_up_and_decay(step, n_steps, settings.warm_up)
     )
-    batches = _ClassBatches(labels, settings.batch_size, generator)
     history: History = []
     best_epoch, best_score, best_weights = 0, -math.inf, {}
     if start_from is not None:
@@ -225,7 +236,7 @@ def _warm_up_and_decay(step: int, n_steps: int, share: float) -> float:
     return 0.5 * (1 + math.cos(math.pi * (step - warm_up) / max(1, n_steps - warm_up)))
 
 
-class _ClassBatches:
+class ClassBatches:
     """Batches, without end, with two rows of each of batch_size / 2 classes.
 
     Every class comes once before any comes again; one with a single row comes with it.
@@ -258,3 +269,23 @@ class _ClassBatches:
         first = self._first[classes]
         drawn = [first + one, (first + other)[has_two]]
         return self._by_class[np.concatenate(drawn)]
+
+
+class ShuffledBatches:
+    """Batches, without end, of rows in random order; all come once, then again."""
+
+    def __init__(
+        self, n_rows: int, batch_size: int, generator: torch.Generator
+    ) -> None:
+        self._n_rows, self._batch_size = n_rows, min(batch_size, n_rows)
+        self._generator = generator
+        self.queue = np.empty(0, np.int64)
+
+    def __next__(self) -> NDArray[np.intp]:
+        """Draw the rows of a batch."""
+        if len(self.queue) < self._batch_size:
+            deal = torch.randperm(self._n_rows, generator=self._generator).numpy()
+            waits = np.isin(deal, self.queue)  # no row may stand in a batch twice
+            self.queue = np.concatenate([self.queue, deal[~waits], deal[waits]])
+        rows, self.queue = np.split(self.queue, [self._batch_size])
+        return rows

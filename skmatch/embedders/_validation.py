@@ -1,4 +1,4 @@
-"""How well embeddings match products that do not train."""
+"""How well a network matches products that do not train."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
+from sklearn.metrics import precision_recall_curve
 
 from skmatch.embedders._batches import TitleBatches
 from skmatch.embedders._training import embed
@@ -52,6 +53,32 @@ class Validation:
         """Return the score in [0, 1]."""
         embeddings = embed(self._module, self._titles, self._device, self._dtype)
         return best_rowwise_f1(embeddings, self._labels)
+
+
+class PairValidation:
+    """F1 of the matching class, at its best threshold, of pairs that do not train."""
+
+    def __init__(
+        self,
+        module: Any,
+        pairs: TitleBatches,
+        is_match: NDArray[np.bool_],
+        device: torch.device,
+        dtype: torch.dtype,
+    ) -> None:
+        self._module, self._pairs, self._is_match = module, pairs, is_match
+        self._device, self._dtype = device, dtype
+
+    def __call__(self) -> float:
+        """Return the score in [0, 1]."""
+        odds = embed(self._module, self._pairs, self._device, self._dtype)
+        return best_f1(self._is_match, odds)
+
+
+def best_f1(is_match: NDArray[np.bool_], scores: NDArray[np.floating[Any]]) -> float:
+    """Return the highest F1 of the matching class over all thresholds of scores."""
+    precision, recall, _ = precision_recall_curve(is_match, scores)
+    return float((2 * precision * recall / (precision + recall).clip(1e-12)).max())
 
 
 def best_rowwise_f1(

@@ -28,6 +28,7 @@ from skmatch.evaluation._labels import (
     check_answers,
     encode_known_labels,
     encode_labels,
+    find_classes,
 )
 from skmatch.evaluation._rowwise import (
     clustered_standard_error,
@@ -38,6 +39,7 @@ from skmatch.evaluation._splitters import (
     ClassDisjointKFold,
     ClusterDisjointKFold,
     DisjointPairsKFold,
+    halve_columns,
     join_sides,
     list_splits,
 )
@@ -56,6 +58,8 @@ __all__ = [
     "clustered_standard_error",
     "encode_known_labels",
     "encode_labels",
+    "find_classes",
+    "halve_columns",
     "join_sides",
     "list_splits",
     "pairwise_f1_scorer",

@@ -91,6 +91,18 @@ def check_answers(is_match: Any, name: str, n_pairs: int) -> NDArray[np.bool_]:
     return answers.astype(bool)
 
 
+def find_classes(answers: Any, name: str) -> NDArray[Any]:
+    """Return the two answers of checked ones; raise if all are the same."""
+    classes = np.unique(np.asarray(answers))
+    if len(classes) < 2:
+        raise ValueError(
+            f"{name} holds only {classes.tolist()[0]!r}: the classifier can't be "
+            "fitted on pairs of one class; expected pairs that match and pairs that do "
+            "not."
+        )
+    return classes
+
+
 def _is_missing(label: Any) -> bool:
     """Tell whether a label says that there is none."""
     is_number = isinstance(label, Real) and not isinstance(label, (bool, np.bool_))

@@ -65,6 +65,19 @@ def join_sides(X: Any) -> Any:
     return np.hstack([left, right])
 
 
+def halve_columns(values: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return the left and the right sides of pairs; raise if columns are left over."""
+    n_features = values.shape[1] if values.ndim == 2 else 1
+    if values.ndim != 2 or n_features % 2:
+        raise ValueError(
+            f"X has shape {values.shape}, {n_features} feature(s); expected two titles "
+            "for each pair, (n_pairs, 2), or the fields of both sides, (n_pairs, 2 * "
+            "n_fields)."
+        )
+    left, right = np.hsplit(values, 2)
+    return left, right
+
+
 class _ProductKFold(BaseCrossValidator):
     """Folds of whole products."""
 

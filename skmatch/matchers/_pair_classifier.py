@@ -66,6 +66,7 @@ from skmatch.pairs import (
     join_products,
     list_column_features,
     make_classifier,
+    make_cross_encoder,
     make_embedders,
     share_unseen,
 )
@@ -133,6 +134,13 @@ class PairClassifierMatcher(
         ``W (P + I) Wᵀ``, where row i of ``W`` weighs title i itself by 1 and its
         matches by the fourth power of their probabilities, scaled to a sum of 1.
         Assumes that the matches of a title's matches are its own.
+    cross_encoder : classifier, "bert" or None, default=None
+        A classifier of two titles at once, such as :class:`AdapterBertPairClassifier`,
+        which "bert" is with its defaults. It is asked about the pairs of which the
+        levels are least sure, at most a tenth of the candidates in training, and one
+        more level sees what it says. It is fitted three times, on two halves of the
+        folds and on all, on 20,000 pairs at most; only on the first partition of `cv`.
+        Without labels it has nothing to learn from.
     pair_features : sequence of callables, default=()
         Features of your own. Each is called with two arrays, the rows of `X` of the one
         and of the other title of all pairs, of shape (n_pairs,) or, where `X` has
@@ -250,6 +258,7 @@ class PairClassifierMatcher(
         n_levels: int = 2,
         threshold: float | str = "tuned",
         propagation: bool = True,
+        cross_encoder: Any = None,
         pair_features: Sequence[Callable[..., Any]] = (),
         columns: Any = None,
         max_matches: int | None = None,
@@ -265,6 +274,7 @@ class PairClassifierMatcher(
         self.n_levels = n_levels
         self.threshold = threshold
         self.propagation = propagation
+        self.cross_encoder = cross_encoder
         self.pair_features = pair_features
         self.columns = columns
         self.max_matches = max_matches
@@ -363,6 +373,7 @@ class PairClassifierMatcher(
             model, said = fit_pair_model(
                 training, galleries, settings, trust=trust.weight
             )
+            failed += model.unused(settings.cross_encoder)
         else:
             model, said = fit_without_labels(training, settings), []
             failed += [
@@ -371,6 +382,7 @@ class PairClassifierMatcher(
                 for name, given in (
                     ("columns", kinds),
                     ("pair_features", [*self.pair_features]),
+                    ("cross_encoder", self.cross_encoder),
                 )
                 if given
             ]
@@ -699,6 +711,7 @@ class PairClassifierMatcher(
             propagates=self.propagation,
             seed=seed,
             n_threads=effective_n_jobs(self.n_jobs),
+            cross_encoder=make_cross_encoder(self.cross_encoder, seed),
         )
 
     def _leave_threshold(self) -> None:

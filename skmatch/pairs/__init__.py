@@ -17,6 +17,10 @@ pair beside a catalogue.
 - ``_title_pair_classifier.py``: TitlePairClassifier, the estimator
 - ``_transfer.py``: what is learned without a label, from pairs of made-up titles
 - ``_labelled_pairs.py``: pairs that someone judged: checks, contradictions, folds
+- ``_cross_encoder.py``: what reads both titles at once, asked about uncertain pairs;
+  ``_cross_encoder_fit.py``: how it is fitted
+- ``_cross_fit.py``: what a classifier says out of fold
+- ``_probabilities.py``: of a match, by a classifier
 - ``_word_weights.py``: a learned weight of each word
 - ``_explanation.py``: what each feature adds
 """
@@ -24,9 +28,11 @@ pair beside a catalogue.
 from skmatch.pairs._column_features import check_columns, list_column_features
 from skmatch.pairs._context import Catalogue, CatalogueContext, GalleryContext, Level
 from skmatch.pairs._copies import MOST_STORED, Copies, find_copies
+from skmatch.pairs._cross_fit import LabelledPairs
 from skmatch.pairs._defaults import (
     check_pair_params,
     make_classifier,
+    make_cross_encoder,
     make_embedders,
 )
 from skmatch.pairs._explanation import PairExplanation, explain_pair
@@ -41,11 +47,11 @@ from skmatch.pairs._labelled_pairs import (
     join_products,
 )
 from skmatch.pairs._lazy_catalogue import LazyCatalogue
-from skmatch.pairs._model import DescribedPairs, PairModel, match_probability
+from skmatch.pairs._model import DescribedPairs, PairModel
 from skmatch.pairs._parsed_titles import count_words, share_unseen
+from skmatch.pairs._probabilities import match_probability
 from skmatch.pairs._stacking import (
     Fold,
-    LabelledPairs,
     PairSettings,
     TrainingTitles,
     Trust,
@@ -96,6 +102,7 @@ __all__ = [
     "join_products",
     "list_column_features",
     "make_classifier",
+    "make_cross_encoder",
     "make_embedders",
     "match_probability",
     "share_unseen",

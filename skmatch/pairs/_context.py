@@ -52,6 +52,12 @@ class Level(NamedTuple):
     of_left: Propagation
     of_right: Propagation
 
+    def at(self, rows: NDArray[np.intp]) -> Level:
+        """Return what it says of some of the pairs."""
+        return self._replace(
+            probabilities=self.probabilities[rows], propagated=self.propagated[rows]
+        )
+
 
 class Catalogue(NamedTuple):
     """Titles whose scores among themselves are known, to match others with."""
@@ -81,6 +87,10 @@ class Context(Protocol):
 
     def candidates(self, n_candidates: int, n_threads: int) -> PairIndices:
         """Return the pairs to score."""
+        ...
+
+    def is_given(self, pairs: PairIndices) -> NDArray[np.bool_]:
+        """Tell which of the pairs to score someone has asked about."""
         ...
 
     def parse(
@@ -123,6 +133,12 @@ class GalleryContext:
             a, b = nearest_neighbors(X, X, n_candidates + 1, n_threads)
             keys.append(self._keys(PairIndices(a, b))[a != b])
         return PairIndices(*np.divmod(np.unique(np.concatenate(keys)), n_titles))
+
+    def is_given(self, pairs: PairIndices) -> NDArray[np.bool_]:
+        """Tell which pairs were given besides the nearest ones."""
+        if self.given is None:
+            return np.zeros(len(pairs.left), bool)
+        return np.isin(self._keys(pairs), self._keys(self.given))
 
     def find(self, some: PairIndices, pairs: PairIndices) -> NDArray[np.intp]:
         """Return which of the pairs of :meth:`candidates` these ones are."""
@@ -174,6 +190,10 @@ class CatalogueContext:
             found.append(a * len(self.right) + b)
         keys = np.unique(np.concatenate(found))
         return PairIndices(*np.divmod(keys, len(self.right)))
+
+    def is_given(self, pairs: PairIndices) -> NDArray[np.bool_]:
+        """Tell that no pair was given besides the nearest ones."""
+        return np.zeros(len(pairs.left), bool)
 
     def parse(
         self, counts_of_fit: WordCounts, pairs: PairIndices
@@ -229,6 +249,10 @@ class PairContext:
     def candidates(self, n_candidates: int, n_threads: int) -> PairIndices:
         """Return the one pair."""
         return PairIndices(np.array([0]), np.array([1]))
+
+    def is_given(self, pairs: PairIndices) -> NDArray[np.bool_]:
+        """Tell that this is the pair in question."""
+        return np.ones(len(pairs.left), bool)
 
     def parse(
         self, counts_of_fit: WordCounts, pairs: PairIndices

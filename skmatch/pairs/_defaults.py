@@ -13,7 +13,11 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.utils import check_scalar
 
 from skmatch._numbers import check_n_jobs
-from skmatch.embedders import AdapterBertEmbedder, LSTMTitleEmbedder
+from skmatch.embedders import (
+    AdapterBertEmbedder,
+    AdapterBertPairClassifier,
+    LSTMTitleEmbedder,
+)
 
 
 def make_classifier(classifier: Any, seed: int) -> Any:
@@ -64,6 +68,22 @@ def make_embedders(embedders: Any, seed: int) -> list[Any]:
     if not made:
         raise ValueError("embedders is empty; expected at least one transformer.")
     return made
+
+
+def make_cross_encoder(cross_encoder: Any, seed: int) -> Any:
+    """Return the cross-encoder that a parameter names; None is none."""
+    if isinstance(cross_encoder, str) and cross_encoder == "bert":
+        return AdapterBertPairClassifier(random_state=seed)
+    is_class = isinstance(cross_encoder, type)
+    methods = ("fit", "predict_proba", "get_params")
+    if cross_encoder is not None and (
+        is_class or not all(hasattr(cross_encoder, name) for name in methods)
+    ):
+        raise ValueError(
+            f"cross_encoder={cross_encoder!r}; expected None, 'bert' or a classifier "
+            "of two titles with predict_proba."
+        )
+    return cross_encoder
 
 
 def fit_in_threads(classifier: Any, X: Any, y: Any, **weights: Any) -> Any:

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skmatch.pairs._context import Catalogue, CatalogueContext, PairContext
-from skmatch.pairs._model import PairModel, Replaced, log_odds
+from skmatch.pairs._model import PairModel, Replaced
+from skmatch.pairs._probabilities import log_odds
 
 
 class PairExplanation(NamedTuple):

@@ -4,14 +4,13 @@
 2. Describe the candidate pairs of a context by features of their texts and by what
    each similarity is among those of the other candidates.
 3. Score them level by level: a classifier gives probabilities, which are propagated
-   over the match graph; the next level sees what they are among the others.
+   over the match graph; the next level sees what they are among the others. After the
+   last level, a cross-encoder may be asked about the pairs that are uncertain.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
-from contextlib import nullcontext
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -28,19 +27,20 @@ from skmatch.pairs._context import (
     Level,
     PairIndices,
 )
+from skmatch.pairs._cross_encoder import CrossEncoder
 from skmatch.pairs._graph_features import (
     Around,
     compare_neighbourhoods,
     graph_feature_names,
 )
 from skmatch.pairs._parsed_titles import count_words
+from skmatch.pairs._probabilities import log_odds, match_probability
 from skmatch.pairs._text_features import TextFeatures
 from skmatch.pairs._word_weights import compare_hashed, hash_words
 from skmatch.persistence import savable
-from skmatch.search import inner_products, limit_threads, unit_rows
+from skmatch.search import inner_products, unit_rows
 
 Titles = NDArray[np.object_]
-_PROCESS = os.getpid()
 _PAIRS_PER_BLOCK = 2**17
 
 
@@ -71,6 +71,13 @@ class DescribedPairs(NamedTuple):
         )
         columns = compare_neighbourhoods(level.propagated, *self.indices, around)
         return np.column_stack([features, *columns])
+
+    def at(self, rows: NDArray[np.intp]) -> DescribedPairs:
+        """Return some of the pairs."""
+        return self._replace(
+            indices=PairIndices(*(side[rows] for side in self.indices)),
+            features=self.features[rows],
+        )
 
     def repeat(self, n_times: int) -> DescribedPairs:
         """Return each pair many times."""
@@ -135,7 +142,8 @@ class StackedLevels(NamedTuple):
     """The classifiers of the stacking levels, and which features each of them sees."""
 
     classifiers: list[Any]
-    columns: list[NDArray[np.intp]] | None  # of each level; None: all
+    columns: list[NDArray[np.intp]] | None = None  # of each level; None: all
+    cross_encoder: CrossEncoder | None = None  # asked after the last level
 
     def score(
         self,
@@ -165,6 +173,19 @@ class StackedLevels(NamedTuple):
                     n_before + level, probabilities, pairs.indices, propagates
                 )
             )
+        if self.cross_encoder is None:
+            return levels, features
+        asked = self.cross_encoder.find(pairs, levels[-1])
+        odds = self.cross_encoder.ask(pairs, levels[-1], asked)
+        features = np.column_stack([features, odds])
+        if replaced is not None:
+            features = replaced.apply(features)
+        p = self.cross_encoder.decide(pairs, levels[-1], asked, features[:, -1])
+        levels.append(
+            pairs.context.propagate(
+                n_before + len(levels), p, pairs.indices, propagates
+            )
+        )
         return levels, features
 
 
@@ -235,6 +256,15 @@ class PairModel(NamedTuple):
             [level.of_left for level in levels],
         )
 
+    def unused(self, cross_encoder: Any) -> list[str]:
+        """Tell, to warn of, that a cross-encoder was asked for and is not there."""
+        if cross_encoder is None or self.last_levels.cross_encoder is not None:
+            return []
+        return [
+            "cross_encoder is not used: the training pairs of which the levels are not "
+            "sure are too few to learn from, or have all the same answer."
+        ]
+
     def feature_names(self) -> list[str]:
         """Return the names of the features that the last level sees."""
         names = self.describer.feature_names()
@@ -244,6 +274,8 @@ class PairModel(NamedTuple):
         n_levels = len(self.last_levels.classifiers)
         if n_levels > 1:
             names += graph_feature_names(f"level{n_levels - 1}")
+        if self.last_levels.cross_encoder is not None:
+            names += ["cross_encoder"]
         return names
 
     def _score_gallery(
@@ -254,25 +286,7 @@ class PairModel(NamedTuple):
         return pairs, self.score(pairs)[0]
 
 
-def match_probability(classifier: Any, features: Any) -> NDArray[np.float32]:
-    """Return the probability of a match of each pair: (n_pairs,)."""
-    classes = classifier.classes_.tolist()
-    if True not in classes or not features.shape[0]:
-        return np.zeros(features.shape[0], np.float32)
-    column = classes.index(True)
-    # In a process that was forked, several threads of GNU OpenMP wait for ever.
-    is_forked = os.getpid() != _PROCESS
-    with limit_threads(1) if is_forked else nullcontext():
-        return classifier.predict_proba(features)[:, column].astype(np.float32)
-
-
 def weigh_words(classifier: Any, pairs: DescribedPairs) -> NDArray[np.float32]:
     """Return the log-odds of a match that the words of each pair have."""
     blocks = [match_probability(classifier, block) for block in pairs.compare_words()]
     return log_odds(np.concatenate(blocks))
-
-
-def log_odds(probability: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return ``log(p / (1 - p))``, with p kept from 0 and 1."""
-    p = np.clip(probability.astype(np.float64), 1e-6, 1 - 1e-6)
-    return np.log(p / (1 - p)).astype(np.float32)

@@ -9,7 +9,9 @@
    are propagated, and described for the next level. A copy fitted on all folds is the
    one in use. If the titles are parted more than once, such as at random and by their
    words, each partition is cross-fitted by itself, and the copy in use sees all.
-4. Fit the embedders and count the words of all titles.
+4. If there is a cross-encoder, cross-fit it on the uncertain pairs, and a classifier
+   of these that sees what it says.
+5. Fit the embedders and count the words of all titles.
 
 With judged pairs alone, 1. adds anchors, pairs of which what is transferred is sure,
 and says how much the judged pairs are to be trusted beside it.
@@ -22,24 +24,22 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array, vstack
+from scipy.sparse import vstack
 from sklearn.base import clone
-from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.utils import get_tags
 
 from skmatch.graph import choose_shift
 from skmatch.pairs._context import GalleryContext, Level, PairIndices
-from skmatch.pairs._defaults import fit_in_threads
+from skmatch.pairs._cross_encoder_fit import fit_cross_encoder
+from skmatch.pairs._cross_fit import LabelledPairs, cross_fit
 from skmatch.pairs._model import (
-    DescribedPairs,
     PairDescriber,
     PairModel,
     StackedLevels,
-    log_odds,
-    match_probability,
 )
 from skmatch.pairs._parsed_titles import count_words
+from skmatch.pairs._probabilities import log_odds
 from skmatch.pairs._text_features import TextFeatures
 from skmatch.pairs._transfer import draw_background, fit_transferred
 from skmatch.pairs._word_weights import make_word_classifier
@@ -66,6 +66,8 @@ class PairSettings(NamedTuple):
     propagates: bool
     seed: int
     n_threads: int
+    cross_encoder: Any = None  # unfitted classifier of two titles
+    asks_given: bool = False  # whether it is asked about none but given pairs
 
 
 class TrainingTitles(NamedTuple):
@@ -92,17 +94,6 @@ class Fold(NamedTuple):
         """Number of pairs of the same product, candidates or not."""
         sizes = np.bincount(self.labels)
         return int((sizes * (sizes - 1) // 2).sum())
-
-
-class LabelledPairs(NamedTuple):
-    """Pairs of a gallery whose answers are known, and the fold that they test."""
-
-    pairs: DescribedPairs
-    rows: Any  # which of the pairs: (n_labelled,), or slice(None)
-    is_match: NDArray[np.bool_]  # (n_labelled,)
-    fold: int
-    other_fold: NDArray[np.intp] | None  # (n_labelled,) of the other product of a pair
-    partition: int = 0  # folds of one have none of their titles in common
 
 
 class Trust(NamedTuple):
@@ -155,19 +146,28 @@ def fit_pair_model(
         losses = [_log_loss(galleries, each.last) for each in (calibrated, fitted)]
         fitted = calibrated if losses[0] <= losses[1] else fitted
     rng = np.random.default_rng(settings.seed)
+    levels, last = fitted.levels, fitted.last
     labelled = [X[own.rows] for own, X in zip(galleries, fitted.features, strict=True)]
     features = np.concatenate(labelled)
+    if settings.cross_encoder is not None and fitted.levels.columns is None:
+        n_before = 0 if transferred is None else len(transferred.classifiers)
+        cross_encoder, told, last = fit_cross_encoder(
+            galleries, last, settings, n_before + settings.n_levels
+        )
+        if cross_encoder is not None:
+            levels = levels._replace(cross_encoder=cross_encoder)
+            features = np.column_stack([features, told])
     n_drawn = min(_N_BACKGROUND, len(features))
     model = PairModel(
         describer,
         transferred,
         fitted.word_weights,
-        fitted.levels,
+        levels,
         settings.propagates,
         features[rng.choice(len(features), n_drawn, replace=False)],
         trust,
     )
-    return model, fitted.last
+    return model, last
 
 
 def fit_without_labels(training: TrainingTitles, settings: PairSettings) -> PairModel:
@@ -331,9 +331,9 @@ def _fit_levels(
     if transferred is not None:
         n_before = len(transferred.classifiers)
         for key, pairs in pairs_of.items():
-            said, _ = transferred.score(pairs, pairs.features, settings.propagates)
-            base[key] = np.column_stack([base[key], log_odds(said[-1].propagated)])
-    probabilities, word_weights = _cross_fit(
+            before, _ = transferred.score(pairs, pairs.features, settings.propagates)
+            base[key] = np.column_stack([base[key], log_odds(before[-1].propagated)])
+    probabilities, word_weights = cross_fit(
         make_word_classifier(), [words[id(own.pairs)] for own in galleries], galleries,
         vstack,
     )  # fmt: skip
@@ -343,29 +343,29 @@ def _fit_levels(
         for own, p in zip(galleries, probabilities, strict=True)
     ]
     features = described
-    said_last: list[Level] = []
+    said: list[Level] = []
     classifiers: list[Any] = []
     for level in range(settings.n_levels):
         if level:
             features = [
                 own.pairs.add_level(X, before)
-                for own, X, before in zip(galleries, described, said_last, strict=True)
+                for own, X, before in zip(galleries, described, said, strict=True)
             ]
         seen = features
         if columns is not None:
             seen = [X[:, columns[level]] for X in features]
-        probabilities, fitted = _cross_fit(
+        probabilities, fitted = cross_fit(
             settings.classifier, seen, galleries, np.concatenate
         )
         classifiers.append(fitted)
-        said_last = [
+        said = [
             own.pairs.context.propagate(
                 n_before + level, p, own.pairs.indices, settings.propagates
             )
             for own, p in zip(galleries, probabilities, strict=True)
         ]
     return FittedLevels(
-        word_weights, StackedLevels(classifiers, columns), said_last, features
+        word_weights, StackedLevels(classifiers, columns), said, features
     )
 
 
@@ -382,51 +382,6 @@ def _calibrate(
         transferred,
         columns=[np.array([column])],
     )
-
-
-def _cross_fit(
-    classifier: Any,
-    features: list[Any],
-    galleries: list[LabelledPairs],
-    stack: Callable[[list[Any]], NDArray[np.float32] | csr_array],
-) -> tuple[list[NDArray[np.float32]], Any]:
-    """Return the out-of-fold probabilities of each fold, and a classifier of all."""
-
-    def fit(without: tuple[int, int] | None) -> Any:
-        seen, answers = [], []
-        for own, X in zip(galleries, features, strict=True):
-            X, answer = X[own.rows], own.is_match
-            if without is not None:
-                partition, fold = without
-                if own.partition != partition or own.fold == fold:
-                    continue
-                if own.other_fold is not None:
-                    is_apart = own.other_fold != fold
-                    X, answer = X[is_apart], answer[is_apart]
-            seen.append(X)
-            answers.append(answer)
-        if not seen:  # all labels are in one fold
-            seen = [features[0][:0]]
-            answers = [galleries[0].is_match[:0]]
-        return _fit_classifier(classifier, stack(seen), np.concatenate(answers))
-
-    folds = [(own.partition, own.fold) for own in galleries]
-    fitted = {fold: fit(fold) for fold in dict.fromkeys(folds)}
-    probabilities = [
-        match_probability(fitted[fold], X)
-        for fold, X in zip(folds, features, strict=True)
-    ]
-    return probabilities, fit(None)
-
-
-def _fit_classifier(classifier: Any, features: Any, is_match: NDArray[np.bool_]) -> Any:
-    """Fit a copy of a classifier; one that has seen one answer always gives it."""
-    if len(is_match) == 0:
-        features = np.zeros((1, features.shape[1]), np.float32)
-        is_match = np.array([False])
-    if is_match.all() or not is_match.any():
-        classifier = DummyClassifier(strategy="prior")
-    return fit_in_threads(clone(classifier), features, is_match)
 
 
 def _log_loss(galleries: list[LabelledPairs], levels: list[Level]) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Callable, Collection, Sequence
 from itertools import chain
 from numbers import Integral
@@ -16,12 +17,18 @@ from sklearn.utils import Tags, check_random_state, check_scalar
 from sklearn.utils.validation import check_is_fitted
 
 from skmatch._fitting import fitting
-from skmatch.evaluation import check_answers, join_sides
+from skmatch.evaluation import (
+    check_answers,
+    find_classes,
+    halve_columns,
+    join_sides,
+)
 from skmatch.pairs._column_features import check_columns, list_column_features
 from skmatch.pairs._context import GalleryContext, PairIndices
 from skmatch.pairs._defaults import (
     check_pair_params,
     make_classifier,
+    make_cross_encoder,
     make_embedders,
 )
 from skmatch.pairs._explanation import PairExplanation, explain_pair
@@ -65,6 +72,11 @@ class TitlePairClassifier(ClassifierMixin, BaseEstimator):
     propagation : bool, default=False
         Whether the probabilities of a level are averaged over the match graph. It helps
         where many titles are one product, and harms where two are.
+    cross_encoder : classifier, "bert" or None, default=None
+        A classifier of two titles at once, such as :class:`AdapterBertPairClassifier`,
+        which "bert" is with its defaults. It is asked about the pairs that are decided,
+        but those of which the levels are sure, and one more level sees what it says. It
+        is fitted three times, on two halves of the training pairs and on all.
     pair_features : sequence of callables, default=()
         Features of your own, as of :class:`PairClassifierMatcher`.
     columns : dict or None, default=None
@@ -122,6 +134,7 @@ class TitlePairClassifier(ClassifierMixin, BaseEstimator):
         n_candidates: int = 20,
         n_levels: int = 2,
         propagation: bool = False,
+        cross_encoder: Any = None,
         pair_features: Sequence[Callable[..., Any]] = (),
         columns: Any = None,
         cv: int = 4,
@@ -133,6 +146,7 @@ class TitlePairClassifier(ClassifierMixin, BaseEstimator):
         self.n_candidates = n_candidates
         self.n_levels = n_levels
         self.propagation = propagation
+        self.cross_encoder = cross_encoder
         self.pair_features = pair_features
         self.columns = columns
         self.cv = cv
@@ -165,10 +179,12 @@ class TitlePairClassifier(ClassifierMixin, BaseEstimator):
             answers are the same.
         """
         with fitting(self) as fitted:
-            fitted._fit(X, y, gallery)
+            for what in fitted._fit(X, y, gallery):
+                warnings.warn(what, UserWarning, stacklevel=2)
         return self
 
-    def _fit(self, X: Any, y: Any, gallery: Any) -> None:
+    def _fit(self, X: Any, y: Any, gallery: Any) -> list[str]:
+        """Fit a new classifier, and return what to warn of."""
         self._check_params()
         if y is None:
             raise ValueError(
@@ -176,12 +192,7 @@ class TitlePairClassifier(ClassifierMixin, BaseEstimator):
             )
         left, right = self._split_sides(X, reset=True)
         is_match = check_answers(y, "y", len(left))
-        self.classes_ = np.unique(np.asarray(y))
-        if len(self.classes_) < 2:
-            raise ValueError(
-                f"y holds only {self.classes_[0]!r}: the classifier can't be fitted on "
-                "pairs of one class; expected pairs that match and pairs that do not."
-            )
+        self.classes_ = find_classes(y, "y")
         others = np.empty((0, left.shape[1]), dtype=object)
         if gallery is not None:
             others = as_rows(gallery, "gallery", left.shape[1], self._places_.values())
@@ -199,6 +210,8 @@ class TitlePairClassifier(ClassifierMixin, BaseEstimator):
             propagates=self.propagation,
             seed=seed,
             n_threads=effective_n_jobs(self.n_jobs),
+            cross_encoder=make_cross_encoder(self.cross_encoder, seed),
+            asks_given=True,
         )
         titles, fields = self._read(rows)
         judged = JudgedPairs(indices, is_match)
@@ -211,6 +224,7 @@ class TitlePairClassifier(ClassifierMixin, BaseEstimator):
         )
         self._rows_ = rows
         self._catalogue_ = LazyCatalogue(self._model_, titles, fields, self.n_jobs)
+        return self._model_.unused(settings.cross_encoder)
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
         """Return the probability that pairs are the same product.
@@ -293,15 +307,7 @@ class TitlePairClassifier(ClassifierMixin, BaseEstimator):
         places = [*self._places_.values()]
         both = [*places, *(place + n_columns // 2 for place in places)]
         check_titles(self, X, reset=reset, besides=both)
-        values = np.asarray(X, dtype=object)
-        n_features = self.n_features_in_
-        if n_features % 2:
-            raise ValueError(
-                f"X has shape {values.shape}, {n_features} feature(s); expected two "
-                "titles for each pair, (n_pairs, 2), or the fields of both sides, "
-                "(n_pairs, 2 * n_fields)."
-            )
-        return values[:, : n_features // 2], values[:, n_features // 2 :]
+        return halve_columns(np.asarray(X, dtype=object))
 
     def _read(self, rows: Rows) -> tuple[Rows, Rows]:
         """Return the titles of rows, and the rows as functions of the user see them."""

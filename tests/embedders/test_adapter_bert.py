@@ -22,7 +22,7 @@ from skmatch import (
     rowwise_f1_score,
     save,
 )
-from skmatch.embedders import _adapter_bert, _training
+from skmatch.embedders import _language_model, _training
 from skmatch.embedders._backbones import fingerprint, load_backbone
 from skmatch.embedders._batches import TextBatches
 from skmatch.embedders._training import embed, trained_weights
@@ -103,7 +103,7 @@ def test_training_pays(make, listings):
 
 
 def test_fit_tokenises_each_title_once(make, listings, monkeypatch):
-    texts, load = [], _adapter_bert.load_tokenizer
+    texts, load = [], _language_model.load_tokenizer
 
     def load_spy(folder):
         tokenizer = load(folder)
@@ -117,7 +117,7 @@ def test_fit_tokenises_each_title_once(make, listings, monkeypatch):
 
         return Spy()
 
-    monkeypatch.setattr(_adapter_bert, "load_tokenizer", load_spy)
+    monkeypatch.setattr(_language_model, "load_tokenizer", load_spy)
     make(n_epochs=1).fit(*listings)
     assert texts == [distinct(listings[0])[0]]
 
@@ -158,7 +158,7 @@ def test_history_and_early_stopping(make, listings):
 
 
 def test_gradients_are_cached(make, listings, monkeypatch):
-    monkeypatch.setattr(_adapter_bert, "_TOKENS_PER_PASS", 64)
+    monkeypatch.setattr(_language_model, "_TOKENS_PER_PASS", 64)
     few, whole = (
         make(n_epochs=1, cache_gradients=cached).fit(*listings)
         for cached in (True, False)
@@ -198,7 +198,7 @@ def test_bfloat16_is_close(make, listings, tuned):
 
 def test_precision_follows_the_processor(make, monkeypatch):
     for has, expected in ((True, torch.bfloat16), (False, torch.float32)):
-        monkeypatch.setattr(_adapter_bert, "has_fast_bfloat16", lambda has=has: has)
+        monkeypatch.setattr(_language_model, "has_fast_bfloat16", lambda has=has: has)
         found = make(precision="auto")._find_dtype(torch.device("cpu"))
         assert found == expected
 

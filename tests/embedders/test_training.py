@@ -12,9 +12,9 @@ from torch import nn
 
 from skmatch.embedders._losses import Objective
 from skmatch.embedders._training import (
+    ClassBatches,
     TrainingSettings,
     _backward_in_parts,
-    _ClassBatches,
     _Forward,
     _warm_up_and_decay,
     embed,
@@ -68,6 +68,7 @@ def fit(labels, *, loss=None, miner=None, scores=None, seed=0, in_parts=1, **par
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         module = Table(len(labels))
+    generator = torch.Generator().manual_seed(seed)
     rows, states, n_batches = [], [], Counter()
 
     def validate():
@@ -78,9 +79,10 @@ def fit(labels, *, loss=None, miner=None, scores=None, seed=0, in_parts=1, **par
         module,
         Titles(len(labels), in_parts),
         labels,
+        ClassBatches(labels, params.get("batch_size", 8), generator),
         Objective(loss or losses.TripletMarginLoss(0.2), miner),
         SETTINGS._replace(**params),
-        torch.Generator().manual_seed(seed),
+        generator,
         validate=validate if scores else None,
         on_batch=lambda: n_batches.update(["batches"]),
         on_epoch=rows.append,
@@ -163,6 +165,7 @@ def test_frozen_weights_stay_and_the_best_of_the_others_return():
             return nn.functional.normalize(self.rows(rows) * self.frozen)
 
     module, states, scores = Half(4), [], [0.5, 0.4, 0.3]
+    generator = torch.Generator().manual_seed(0)
 
     def validate():
         states.append(deepcopy(module.state_dict()))
@@ -172,9 +175,10 @@ def test_frozen_weights_stay_and_the_best_of_the_others_return():
         module,
         Titles(4),
         np.array([0, 0, 1, 1]),
+        ClassBatches(np.array([0, 0, 1, 1]), 8, generator),
         Objective(losses.TripletMarginLoss(0.2)),
         SETTINGS,
-        torch.Generator().manual_seed(0),
+        generator,
         validate=validate,
     )
     assert list(trained_weights(module)) == ["rows.weight"]
@@ -271,7 +275,7 @@ def test_embed_keeps_the_order_and_the_mode():
 
 def batches(labels, batch_size, n, seed=0):
     generator = torch.Generator().manual_seed(seed)
-    drawn = _ClassBatches(np.array(labels), batch_size, generator)
+    drawn = ClassBatches(np.array(labels), batch_size, generator)
     return [next(drawn) for _ in range(n)]
 
 

@@ -5,7 +5,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 
 from skmatch import PairClassifierMatcher
-from skmatch.pairs._stacking import LabelledPairs, _cross_fit
+from skmatch.pairs._cross_fit import LabelledPairs, cross_fit
 
 
 def make_galleries(n_partitions):
@@ -27,7 +27,7 @@ def make_galleries(n_partitions):
 def test_no_fold_has_seen_its_pairs_in_another_partition(n_partitions):
     galleries, features = make_galleries(n_partitions)
     nearest = KNeighborsClassifier(1)
-    p, of_all = _cross_fit(nearest, features, galleries, np.concatenate)
+    p, of_all = cross_fit(nearest, features, galleries, np.concatenate)
     is_right = [
         (said > 0.5) == own.is_match for said, own in zip(p, galleries, strict=True)
     ]

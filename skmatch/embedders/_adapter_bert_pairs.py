@@ -1,0 +1,388 @@
+"""AdapterBertPairClassifier: a language model reads two titles at once, and decides."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import expit
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils import Tags
+from sklearn.utils.validation import check_is_fitted
+
+from skmatch._fitting import fitting
+from skmatch.embedders._language_model import (
+    TEXTS_OF_CALIBRATION,
+    AdaptedLanguageModel,
+)
+from skmatch.evaluation import (
+    DisjointPairsKFold,
+    check_answers,
+    find_classes,
+    halve_columns,
+    join_sides,
+)
+from skmatch.persistence import savable
+from skmatch.titles import check_titles, distinct
+
+if TYPE_CHECKING:
+    from skmatch.embedders._batches import PairBatches
+
+Pair = tuple[str, str]
+
+
+@savable
+class AdapterBertPairClassifier(ClassifierMixin, AdaptedLanguageModel):
+    r"""Decide whether two titles are the same product by a language model with adapter.
+
+    A cross-encoder: the language model reads both titles at once, so that each word is
+    seen beside those of the other title [1]_. Its weights stay as they are; bottleneck
+    adapters in its layers [2]_ and a small head are trained on pairs that are labelled.
+    It is slower than what encodes each title once; as the `cross_encoder` of
+    :class:`PairClassifierMatcher` or :class:`TitlePairClassifier` it is asked about the
+    uncertain pairs alone. Needs ``pip install 'skmatch[bert]'``.
+
+    Parameters
+    ----------
+    model_name : str, default="bert-base-multilingual-uncased"
+        Name of a BERT-family model of the Hugging Face hub, or a folder with one:
+        config.json, \*.safetensors and the files of its tokenizer.
+    revision : str or None, default=None
+        Branch, tag or commit of the model of the hub.
+    local_files_only : bool, default=False
+        Whether to look for a model of the hub among the downloaded ones only.
+    adapter : str, dict or adapters.AdapterConfig, default="houlsby"
+        What is trained inside the language model, as of :class:`AdapterBertEmbedder`.
+    reduction_factor : float, default=16
+        Width of the language model by that of a bottleneck that is asked for by name.
+    max_length : int, default=128
+        Largest number of tokens of both titles that are read, with the three special
+        ones; of the longer title the end is left out first.
+    n_epochs : int, default=8
+        Largest number of passes over the pairs. A pass has at least 8 batches.
+    batch_size : int, default=32
+        Number of pairs in a batch.
+    learning_rate : float, default=0.001
+        Largest learning rate of AdamW.
+    warm_up : float, default=0.1
+        Share of the batches, in ``[0, 1]``, in which the learning rate rises linearly;
+        then it falls to 0 as a cosine.
+    weight_decay : float, default=0.01
+        Weight decay of AdamW, at least 0.
+    validation_fraction : float, default=0.1
+        Share of the products, in ``[0, 0.5]``, whose pairs are kept out of the training
+        to find the best epoch by the F1 of the matching class. With fewer than two
+        pairs of each answer on one of both sides, or 0, all epochs run and the last one
+        counts.
+    patience : int, default=3
+        Number of epochs without a better validation score after which training stops.
+    device : str, default="auto"
+        Device of torch for the time of a call: "cpu", "cuda", "cuda:1", ... "auto" is
+        a GPU if there is one.
+    precision : {"auto", "float32", "bfloat16", "int8"}, default="auto"
+        Type to compute in, as of :class:`AdapterBertEmbedder`.
+    backend : {"torch", "openvino"}, default="torch"
+        What computes in :meth:`predict_proba`, as of :class:`AdapterBertEmbedder`.
+    store_backbone : bool, default=True
+        Whether a save or a pickle holds the frozen weights, too. Without them it is a
+        few MB, and finds the language model again by `model_name`.
+    log_dir : str, path-like or None, default=None
+        Folder for a TensorBoard log of `history_`; needs ``skmatch[tensorboard]``.
+    checkpoint_dir : str, path-like or None, default=None
+        Folder in which each epoch leaves what it takes to go on from there, as of
+        :class:`AdapterBertEmbedder`.
+    random_state : int, RandomState instance or None, default=None
+        Seed of everything random, as in :class:`LSTMTitleEmbedder`.
+    verbose : bool, default=False
+        Whether to show a progress bar.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (2,)
+        The two answers in `y`; the second one is a match.
+    module_ : torch.nn.Module
+        The network, on the CPU and in eval mode.
+    tokenizer_ : transformers.PreTrainedTokenizerFast
+        The tokenizer of the language model.
+    adapter_config_ : dict
+        Settings of the adapter.
+    history_ : list of dict
+        A row for each epoch, as of :class:`LSTMTitleEmbedder`; "validation_score" is
+        the F1 of the matching class at its best threshold.
+    best_epoch_ : int
+        The epoch, from 1, whose weights were kept.
+    n_features_in_ : int
+        Number of columns of `X`.
+
+    See Also
+    --------
+    TitlePairClassifier : Needs no language model; may ask one.
+    AdapterBertEmbedder : Encodes each title once.
+
+    Notes
+    -----
+    Titles are read in lower case. The order of the two titles of a pair makes no
+    difference: they are read in that of the alphabet, and in training in either. A
+    title of several fields is these, joined by a space.
+
+    The head compares the mean state of all tokens, and the difference and the product
+    of the mean states of both titles.
+
+    Files of a model are data, as of :class:`AdapterBertEmbedder`.
+
+    References
+    ----------
+    .. [1] Y. Li et al., "Deep Entity Matching with Pre-Trained Language Models", PVLDB
+       14(1), 2020. :arxiv:`2004.00584`
+    .. [2] N. Houlsby et al., "Parameter-Efficient Transfer Learning for NLP", ICML,
+       2019. :arxiv:`1902.00751`
+
+    Examples
+    --------
+    >>> from skmatch import AdapterBertPairClassifier
+    >>> classifier = AdapterBertPairClassifier("bert-base-multilingual-uncased")
+    >>> classifier.fit(pairs, is_match)  # doctest: +SKIP
+    >>> classifier.predict([["Paper Bag 20 cm", "paper bag 20cm"]])  # doctest: +SKIP
+    array([ True])
+    """
+
+    def __init__(
+        self,
+        model_name: str = "bert-base-multilingual-uncased",
+        *,
+        revision: str | None = None,
+        local_files_only: bool = False,
+        adapter: Any = "houlsby",
+        reduction_factor: float = 16,
+        max_length: int = 128,
+        n_epochs: int = 8,
+        batch_size: int = 32,
+        learning_rate: float = 0.001,
+        warm_up: float = 0.1,
+        weight_decay: float = 0.01,
+        validation_fraction: float = 0.1,
+        patience: int = 3,
+        device: str = "auto",
+        precision: str = "auto",
+        backend: str = "torch",
+        store_backbone: bool = True,
+        log_dir: str | os.PathLike[str] | None = None,
+        checkpoint_dir: str | os.PathLike[str] | None = None,
+        random_state: int | np.random.RandomState | None = None,
+        verbose: bool = False,
+    ) -> None:
+        self.model_name = model_name
+        self.revision = revision
+        self.local_files_only = local_files_only
+        self.adapter = adapter
+        self.reduction_factor = reduction_factor
+        self.max_length = max_length
+        self.n_epochs = n_epochs
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.warm_up = warm_up
+        self.weight_decay = weight_decay
+        self.validation_fraction = validation_fraction
+        self.patience = patience
+        self.device = device
+        self.precision = precision
+        self.backend = backend
+        self.store_backbone = store_backbone
+        self.log_dir = log_dir
+        self.checkpoint_dir = checkpoint_dir
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def fit(self, X: Any, y: ArrayLike) -> Self:
+        """Learn from labelled pairs.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_pairs, 2) or (n_pairs, 2 * n_fields), or two of these
+            Titles of both sides, as of :class:`TitlePairClassifier`.
+        y : array-like of shape (n_pairs,), bool, or 0 and 1
+            Whether a pair is the same product.
+
+        Returns
+        -------
+        self : AdapterBertPairClassifier
+            The fitted classifier. If the fit fails or is interrupted, it is as it was.
+
+        Raises
+        ------
+        ValueError
+            If a parameter is out of its range, a title or an answer is missing, all
+            answers are the same, or the loss does not stay finite.
+        """
+        with fitting(self) as fitted:
+            fitted._fit(X, y)
+        return self
+
+    def _fit(self, X: Any, y: Any) -> None:
+        self._check_params()
+        if y is None:
+            raise ValueError(
+                "AdapterBertPairClassifier requires y to be passed, but the target y "
+                "is None."
+            )
+        pairs = self._read_pairs(X, reset=True)
+        is_match = check_answers(y, "y", len(pairs))
+        self.classes_ = find_classes(y, "y")
+
+        from skmatch.embedders._losses import Objective, PairLoss
+        from skmatch.embedders._training import ShuffledBatches, train
+        from skmatch.embedders._validation import PairValidation
+
+        run = self._begin(pairs, is_match)
+        settings, generator = run.settings, run.generator
+        rows, others = _split_products(
+            pairs, is_match, self.validation_fraction, run.seed
+        )
+        with self._reports(run, len(rows)) as reports:
+            texts, text_of_row = _distinct_pairs(pairs)
+            self.tokenizer_ = self._load_tokenizer()
+            if self.tokenizer_.sep_token_id is None:
+                raise ValueError(
+                    f"The tokenizer of {self.model_name!r} has no separator token; "
+                    "expected one, between two titles."
+                )
+            module = self._load_module(separator=int(self.tokenizer_.sep_token_id))
+            batches = self._read(texts)
+            rng = np.random.default_rng(run.seed)
+            drawn = rng.permutation(len(texts))[: TEXTS_OF_CALIBRATION - 1]
+            self._calibration_ = [("", ""), *(texts[index] for index in drawn)]
+            validate = None
+            if len(others):
+                validate = PairValidation(
+                    module,
+                    batches.select(text_of_row[others]),
+                    is_match[others],
+                    settings.device,
+                    settings.dtype,
+                )
+            history, best_epoch = train(
+                module,
+                batches.select(text_of_row[rows]),
+                is_match[rows],
+                ShuffledBatches(len(rows), settings.batch_size, generator),
+                Objective(PairLoss()),
+                settings,
+                generator,
+                validate=validate,
+                **reports,
+            )
+        self.module_ = module
+        self.history_, self.best_epoch_ = history, best_epoch
+        run.finish()
+
+    def predict_proba(self, X: Any) -> NDArray[np.float64]:
+        """Return the probability that pairs are the same product.
+
+        Parameters
+        ----------
+        X : array-like, as of :meth:`fit`
+            Pairs of titles.
+
+        Returns
+        -------
+        probabilities : ndarray of shape (n_pairs, 2), dtype float64
+            That a pair is of the first and of the second class. They depend on the two
+            titles alone, in either order.
+        """
+        check_is_fitted(self)
+        pairs = self._read_pairs(X, reset=False)
+
+        from skmatch.embedders._training import embed
+
+        module, device, dtype = self._prepare()
+        texts, text_of_row = _distinct_pairs(pairs)
+        odds = embed(module, self._read(texts), device, dtype)[text_of_row]
+        p = expit(odds.astype(np.float64))
+        return np.column_stack([1 - p, p])
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        """Return whether pairs are the same product: those of 0.5 and more.
+
+        Parameters
+        ----------
+        X : array-like, as of :meth:`fit`
+            Pairs of titles.
+
+        Returns
+        -------
+        y : ndarray of shape (n_pairs,)
+            The class of each pair, as in `classes_`.
+        """
+        is_match = self.predict_proba(X)[:, 1] >= 0.5
+        return self.classes_[is_match.astype(np.intp)]
+
+    def _read_pairs(self, X: Any, *, reset: bool) -> list[Pair]:
+        """Return the titles of pairs."""
+        X = join_sides(X)
+        check_titles(self, X, reset=reset)
+        sides = halve_columns(np.asarray(X, dtype=object))
+        left, right = (
+            check_titles(BaseEstimator(), side, reset=True)[0] for side in sides
+        )
+        return [*zip(left.tolist(), right.tolist(), strict=True)]
+
+    def _read(self, texts: list[Pair]) -> PairBatches:
+        from skmatch.embedders._batches import PairBatches
+
+        left, right = map(list, zip(*texts, strict=True))
+        return PairBatches(
+            [*self._tokenize(left, right), *self._tokenize(right, left)],
+            self.tokenizer_.pad_token_id or 0,
+            self._tokens_per_pass(),
+        )
+
+    def _network(self) -> Any:
+        from skmatch.embedders._networks import AdapterBertPairs
+
+        return AdapterBertPairs
+
+    def _check_params(self) -> None:
+        super()._check_params()
+        if self.validation_fraction > 0.5:
+            raise ValueError(
+                f"validation_fraction == {self.validation_fraction}, must be <= 0.5."
+            )
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.string = True
+        tags.classifier_tags.multi_class = False
+        return tags
+
+
+def _distinct_pairs(pairs: list[Pair]) -> tuple[list[Pair], NDArray[np.intp]]:
+    """Return each pair of normalised titles once, in order, and the one of each row."""
+    sides = np.array([title for pair in pairs for title in pair], dtype=object)
+    texts, text_of = distinct(sides)
+    places: dict[Pair, int] = {}
+    rows = []
+    for a, b in text_of.reshape(-1, 2).tolist():
+        one, other = sorted((texts[a], texts[b]))
+        rows.append(places.setdefault((one, other), len(places)))
+    return list(places), np.array(rows, np.intp)
+
+
+def _split_products(
+    pairs: list[Pair], is_match: NDArray[np.bool_], fraction: float, seed: int
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return the pairs that train and those that validate, of other products.
+
+    There are none of the latter if either would lack two pairs of an answer.
+    """
+    every, none = np.arange(len(pairs)), np.empty(0, np.intp)
+    if fraction == 0:
+        return every, none
+    folds = DisjointPairsKFold(round(1 / fraction), shuffle=True, random_state=seed)
+    try:
+        train, test = next(folds.split(np.array(pairs, dtype=object), is_match))
+    except ValueError:  # too few products, or a side without a pair
+        return every, none
+    counts = [np.bincount(is_match[rows], minlength=2) for rows in (train, test)]
+    return (train, test) if np.min(counts) > 1 else (every, none)

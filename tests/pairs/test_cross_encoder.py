@@ -1,0 +1,255 @@
+"""The cascade: which pairs a cross-encoder learns from and is asked about."""
+
+import re
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.ensemble import HistGradientBoostingClassifier
+
+from skmatch import (
+    AdapterBertPairClassifier,
+    PairClassifierMatcher,
+    TitlePairClassifier,
+    load,
+    rowwise_f1_score,
+    save,
+)
+from skmatch.pairs import _cross_encoder_fit, _stacking
+from skmatch.pairs._context import GalleryContext
+from skmatch.pairs._cross_encoder import _as_text
+from skmatch.pairs._cross_encoder_fit import _narrow
+from skmatch.pairs._cross_fit import LabelledPairs
+from skmatch.pairs._model import PairModel
+from skmatch.pairs._probabilities import log_odds
+
+QUICK = HistGradientBoostingClassifier(max_iter=20, random_state=0)
+
+
+def make_titles(n_products=150):
+    """Titles of a brand, a word that half of a product's have, and one of their own."""
+    rng = np.random.default_rng(0)
+    product_ids = np.repeat(np.arange(n_products), 4)
+    brands = rng.permutation(n_products) % 25
+    titles = [
+        f"brand{brands[p]} word{p if own < 0.6 else rng.integers(10**6)} {i}x"
+        for i, (p, own) in enumerate(zip(product_ids, rng.random(600), strict=False))
+    ]
+    return np.array(titles, dtype=object), product_ids
+
+
+TITLES, PRODUCT_IDS = make_titles()
+PRODUCT_OF = dict(zip(TITLES, PRODUCT_IDS, strict=True))
+
+
+class Oracle(ClassifierMixin, BaseEstimator):
+    """Knows the products of titles, and notes what it was told and asked."""
+
+    told, asked = [], []
+
+    def fit(self, X, y):
+        self.classes_ = np.array([False, True])
+        self.seen_ = {title for pair in X for title in pair}
+        self.told.append((X, y))
+        return self
+
+    def predict_proba(self, X):
+        self.asked.append((self, X))
+        p = np.array([PRODUCT_OF[a] == PRODUCT_OF[b] for a, b in X]) * 0.98 + 0.01
+        return np.column_stack([1 - p, p])
+
+
+class Wrong(Oracle):
+    """Says the opposite."""
+
+    def predict_proba(self, X):
+        return super().predict_proba(X)[:, ::-1]
+
+
+@pytest.fixture
+def oracle():
+    Oracle.told, Oracle.asked = [], []
+    return Oracle()
+
+
+def make_matcher(**params):
+    return PairClassifierMatcher(classifier=QUICK, cv=4, random_state=0, **params)
+
+
+TRAIN = PRODUCT_IDS < 100
+pytestmark = pytest.mark.filterwarnings("ignore:propagation=True assumes:UserWarning")
+
+
+def score(matcher):
+    matches = matcher.predict(TITLES[~TRAIN])
+    return rowwise_f1_score(PRODUCT_IDS[~TRAIN], matches)
+
+
+def test_what_it_knows_is_used_and_what_is_wrong_is_not(oracle):
+    alone = make_matcher().fit(TITLES[TRAIN], PRODUCT_IDS[TRAIN])
+    told = make_matcher(cross_encoder=oracle).fit(TITLES[TRAIN], PRODUCT_IDS[TRAIN])
+    wrong = make_matcher(cross_encoder=Wrong()).fit(TITLES[TRAIN], PRODUCT_IDS[TRAIN])
+    assert score(told) > score(alone) + 0.02
+    assert score(wrong) > score(alone) - 0.005  # it is seen to be wrong
+    assert told.best_score_ > alone.best_score_ + 0.04
+    names = alone.get_pair_feature_names()
+    assert told.get_pair_feature_names() == [*names, "cross_encoder"]
+
+
+def test_it_is_asked_about_a_tenth_at_most_by_copies_that_did_not_see_the_products(
+    oracle, monkeypatch
+):
+    monkeypatch.setattr(_cross_encoder_fit, "_LOSS", -1.0)  # all that are uncertain
+    matcher = make_matcher(cross_encoder=oracle)
+    matcher.fit(TITLES[TRAIN], PRODUCT_IDS[TRAIN])
+    assert len(oracle.told) == 3  # two halves, and all
+    n_taught = [len(X) for X, _ in oracle.told]
+    assert n_taught[2] == n_taught[0] + n_taught[1]
+    for X, y in oracle.told:
+        assert_array_equal(y, [PRODUCT_OF[a] == PRODUCT_OF[b] for a, b in X])
+    of_folds = oracle.asked[:4]
+    for copy, X in of_folds:
+        products = {PRODUCT_OF[title] for pair in X for title in pair}
+        assert not products & {PRODUCT_OF[title] for title in copy.seen_}
+    n_asked = sum(len(X) for _, X in of_folds)
+    assert n_asked == n_taught[2]
+    encoded = matcher._model_.describer.encode(TITLES[TRAIN], TITLES[TRAIN])
+    n_candidates = len(
+        matcher._model_.describer.describe(GalleryContext(encoded), 1)[1][0]
+    )
+    assert 0.02 * n_candidates < n_asked < 0.12 * n_candidates
+    oracle.asked.clear()
+    matcher.predict(TITLES[~TRAIN])
+    assert len(oracle.asked[0][1]) > 0
+
+
+def test_a_pair_is_told_the_same_in_all_contexts(oracle):
+    matcher = make_matcher(cross_encoder=oracle, propagation=False)
+    matcher.fit(TITLES[TRAIN], PRODUCT_IDS[TRAIN])
+    alone = matcher.transform(TITLES[~TRAIN][:1]).toarray()
+    assert_allclose(matcher.transform(TITLES[~TRAIN][:9]).toarray()[:1], alone)
+    explained = matcher.explain(*TITLES[~TRAIN][:2])
+    assert "cross_encoder" in {name for name, *_ in explained.contributions}
+
+
+def test_judged_pairs(oracle):
+    rng = np.random.default_rng(0)
+    ids = PRODUCT_IDS[TRAIN]
+    pairs = rng.integers(TRAIN.sum(), size=(600, 2))
+    same = [rng.choice(np.flatnonzero(ids == p), 2, replace=False) for p in range(100)]
+    pairs = np.concatenate([pairs[pairs[:, 0] != pairs[:, 1]], same])
+    is_match = ids[pairs[:, 0]] == ids[pairs[:, 1]]
+    matcher = make_matcher(cross_encoder=oracle)
+    matcher.fit(TITLES[TRAIN], pairs=pairs, is_match=is_match)
+    assert matcher._model_.levels.cross_encoder.of_given is False
+    assert score(matcher) > 0.75
+    judged = {frozenset(TITLES[TRAIN][pair]) for pair in pairs}
+    for X, y in oracle.told:
+        taught = {frozenset(pair) for pair in X}
+        assert len(taught & judged) >= len(taught) / 2  # the others are anchors
+        assert len({*y}) == 2
+
+
+def test_pairs_that_are_decided_are_asked_about(oracle, monkeypatch):
+    monkeypatch.setattr(_stacking, "_FEW", 0)  # no calibration instead
+    rng = np.random.default_rng(0)
+    same = [
+        rng.choice(np.flatnonzero(p == PRODUCT_IDS), 2, replace=False)
+        for p in range(150)
+    ]
+    pairs = np.concatenate([same, rng.integers(len(TITLES), size=(300, 2))])
+    X, y = TITLES[pairs], PRODUCT_IDS[pairs[:, 0]] == PRODUCT_IDS[pairs[:, 1]]
+    classifier = TitlePairClassifier(
+        classifier=QUICK, cv=2, cross_encoder=oracle, random_state=0
+    )
+    classifier.fit(X[::2], y[::2])
+    oracle.asked.clear()
+    found = classifier.predict(X[1::2])
+    assert np.mean(found == y[1::2]) > 0.95
+    (_, asked), *others = oracle.asked
+    assert not others
+    wanted = {tuple(sorted(pair)) for pair in X[1::2]}
+    assert {tuple(sorted(pair)) for pair in asked} <= wanted
+
+
+@pytest.mark.parametrize("asked", [None, QUICK])
+def test_columns_are_read_too(asked):
+    rows = np.column_stack([TITLES[TRAIN], np.arange(TRAIN.sum()) % 7]).astype(object)
+    rows[::5, 1] = None
+    seen = []
+
+    class Reader(Oracle):
+        def fit(self, X, y):
+            seen.append(X)
+            return super().fit(X, y)
+
+        def predict_proba(self, X):
+            return np.full((len(X), 2), 0.5)
+
+    matcher = make_matcher(cross_encoder=Reader(), columns={1: "numeric"})
+    matcher.fit(rows, PRODUCT_IDS[TRAIN])
+    texts = {text for X in seen for pair in X for text in pair}
+    known = {f"{title} {price}" for title, price in rows if price is not None}
+    assert texts <= known | set(rows[::5, 0])
+    assert texts & known
+    assert texts & set(rows[::5, 0])
+
+
+@pytest.mark.parametrize(
+    ("row", "text"),
+    [("tea", "tea"), (["tea", 3.5, None], "tea 3.5"), (["tea", np.nan, "x"], "tea x")],
+)
+def test_text_of_a_row(row, text):
+    assert _as_text(row) == text
+
+
+def test_fewer_pairs_are_asked_about_if_that_costs_nothing():
+    y = np.array([True, False] * 50)
+    own = LabelledPairs(None, slice(None), y, 0, None)
+    before = np.where(y, 1, -1) * np.arange(1.0, 101.0)  # right everywhere
+    before[:20] *= -1  # but where it is least sure
+    told = np.where(y, 9.0, -9.0)
+    width = _narrow([own], [before], [told], 100.0)
+    assert 20 <= width < 25
+    assert _narrow([own], [np.where(y, -1, 1) * np.ones(100)], [told], 1.0) == 1.0
+
+
+def test_without_anything_to_learn_from(oracle):
+    titles = [f"{word} {i}" for i, word in enumerate(["tea", "mug", "bag", "pen"] * 3)]
+    PRODUCT_OF.update({title: i for i, title in enumerate(titles)})
+    with pytest.warns(UserWarning, match="cross_encoder is not used: the training"):
+        matcher = make_matcher(cross_encoder=oracle).fit(titles, np.arange(12))
+    assert matcher.get_pair_feature_names()[-1] != "cross_encoder"
+    with pytest.warns(UserWarning, match="cross_encoder has no effect without labels"):
+        make_matcher(cross_encoder=oracle).fit(titles)
+
+
+@pytest.mark.parametrize("wrong", [3, "gpt", Oracle, object()])
+def test_what_is_no_cross_encoder(wrong):
+    message = re.escape(f"cross_encoder={wrong!r}; expected None, 'bert' or")
+    with pytest.raises(ValueError, match=message):
+        make_matcher(cross_encoder=wrong).fit(TITLES[TRAIN], PRODUCT_IDS[TRAIN])
+    with pytest.raises(ValueError, match=message):
+        TitlePairClassifier(cross_encoder=wrong).fit([["a", "b"]] * 2, [True, False])
+
+
+def test_log_odds_stay_finite():
+    assert np.isfinite(log_odds(np.array([0, 1], np.float32))).all()
+    assert PairModel._fields  # the fitted model has no place for a training gallery
+
+
+@pytest.mark.slow
+def test_saved_with_a_language_model(bert_folder, tmp_path):
+    encoder = AdapterBertPairClassifier(
+        str(bert_folder), reduction_factor=4, n_epochs=1, random_state=0
+    )
+    matcher = make_matcher(cross_encoder=encoder)
+    matcher.fit(TITLES[TRAIN], PRODUCT_IDS[TRAIN])
+    expected = matcher.score_graph(TITLES[~TRAIN])
+    save(matcher, tmp_path)
+    found = load(tmp_path).score_graph(TITLES[~TRAIN])
+    assert_array_equal(found.toarray(), expected.toarray())
+    again = make_matcher(cross_encoder=encoder)
+    again.fit(TITLES[TRAIN], PRODUCT_IDS[TRAIN])
+    assert_array_equal(again.score_graph(TITLES[~TRAIN]).toarray(), expected.toarray())
