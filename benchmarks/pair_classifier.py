@@ -4,6 +4,7 @@
     python benchmarks/pair_classifier.py abt_buy.csv --shuffle-products 0
     python benchmarks/pair_classifier.py DATA.csv --ablation
     python benchmarks/pair_classifier.py DATA.csv --embedders FOLDER [--model MODEL]
+    python benchmarks/pair_classifier.py DATA.csv --cross-encoder MODEL
     python benchmarks/pair_classifier.py --scale
 
 Beside one threshold on TF-IDF. "from training" is the mean row-wise F1 of the training
@@ -13,7 +14,8 @@ its paired standard error. With ``--ablation`` the classifiers do without a fami
 features, or the matcher without a step. With ``--embedders`` the trained embedders
 join, with MODEL, the folder of a BERT-family model, the one on adapters too; FOLDER
 keeps their fits, so that a run that was interrupted goes on, and "fit s" is without
-their training where they were kept. With ``--scale`` titles are drawn at random; each
+their training where they were kept. With ``--cross-encoder`` MODEL is asked about the
+uncertain pairs. With ``--scale`` titles are drawn at random; each
 has about the same number of candidates.
 """
 
@@ -48,6 +50,7 @@ from sklearn.preprocessing import FunctionTransformer, Normalizer
 
 from skmatch import (
     AdapterBertEmbedder,
+    AdapterBertPairClassifier,
     ClassDisjointKFold,
     FaissThresholdMatcher,
     PairClassifierMatcher,
@@ -58,6 +61,7 @@ from skmatch.evaluation import best_threshold, rank_matches
 
 MEASURES = (
     "skmatch/titles",
+    "skmatch/embedders",
     "skmatch/pairs",
     "skmatch/graph",
     "skmatch/search",
@@ -193,6 +197,20 @@ def measure_embedders(
     return rows
 
 
+def measure_cross_encoder(
+    split: Split, model: str, n_jobs: int
+) -> list[dict[str, Any]]:
+    """Measure what a language model that reads both titles of a pair adds."""
+    asked = AdapterBertPairClassifier(model, random_state=0)
+    matcher = PairClassifierMatcher(random_state=0, n_jobs=n_jobs)
+    asking = clone(matcher).set_params(cross_encoder=asked)
+    return [
+        measure_threshold("TF-IDF char_wb(2,4)", make_tfidf(), split),
+        measure("PairClassifierMatcher()", matcher, split),
+        measure("the same, asking MODEL", asking, split),
+    ]
+
+
 def measure_ablation(split: Split, n_jobs: int) -> list[dict[str, Any]]:
     """Measure the matcher without a step, and without a family of features."""
     matcher = PairClassifierMatcher(random_state=0, n_jobs=n_jobs)
@@ -252,15 +270,15 @@ def main(args: Namespace) -> None:
                 rows = measure_ablation(split, args.n_jobs)
             elif args.embedders:
                 rows = measure_embedders(split, args.embedders, args.model, args.n_jobs)
+            elif args.cross_encoder:
+                rows = measure_cross_encoder(split, args.cross_encoder, args.n_jobs)
             else:
                 rows = measure_file(split, args.n_jobs)
             tables.append(tabulate(path, split, rows))
-        if args.ablation:
-            what += "-ablation"
-        elif args.embedders:
-            what += "-embedders"
-        if args.model:
-            notes = [f"MODEL is {Path(args.model).name}."]
+        for kind in ("ablation", "embedders", "cross_encoder"):
+            what += f"-{kind.replace('_', '-')}" if getattr(args, kind) else ""
+        if model := args.model or args.cross_encoder:
+            notes = [f"MODEL is {Path(model).name}."]
         save_result(args, what, tables, notes)
 
 
@@ -273,6 +291,9 @@ if __name__ == "__main__":
     kind.add_argument("--ablation", action="store_true", help="leave things out")
     kind.add_argument(
         "--embedders", metavar="FOLDER", help="add trained embedders, kept in FOLDER"
+    )
+    kind.add_argument(
+        "--cross-encoder", metavar="MODEL", help="folder of a BERT-family model to ask"
     )
     kind.add_argument("--scale", action="store_true", help="measure many titles")
     parser.add_argument("--model", help="folder of a BERT-family model")

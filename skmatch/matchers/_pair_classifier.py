@@ -139,7 +139,7 @@ class PairClassifierMatcher(
         which "bert" is with its defaults. It is asked about the pairs of which the
         levels are least sure, at most a tenth of the candidates in training, and one
         more level sees what it says. It is fitted three times, on two halves of the
-        folds and on all, on 20,000 pairs at most; only on the first partition of `cv`.
+        folds and on all, on 10,000 pairs at most; only on the first partition of `cv`.
         Without labels it has nothing to learn from.
     pair_features : sequence of callables, default=()
         Features of your own. Each is called with two arrays, the rows of `X` of the one

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _LARGEST_SHARE = 0.1  # of the candidate pairs, that it may be asked about
 _LOSS = 0.001  # of the F1 of labelled pairs, for which it is asked about fewer
 _SHARES = (0.2, 0.4, 0.6, 0.8)  # of the uncertain pairs, that may be enough
-_MOST_TAUGHT = 20_000  # pairs that it learns from
+_MOST_TAUGHT = 10_000  # pairs that it learns from
 
 
 def fit_cross_encoder(
@@ -123,7 +123,8 @@ def _fit(
     if is_match.all() or not is_match.any():
         return None
     rng = np.random.default_rng(settings.seed)
-    drawn = np.sort(rng.permutation(len(is_match))[:_MOST_TAUGHT])
+    n_taught = _MOST_TAUGHT if half is None else _MOST_TAUGHT // 2
+    drawn = np.sort(rng.permutation(len(is_match))[:n_taught])
     return clone(settings.cross_encoder).fit(
         np.concatenate(texts)[drawn], is_match[drawn]
     )
