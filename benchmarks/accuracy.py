@@ -13,7 +13,6 @@ after a fit on the other three quarters; then the method is fitted on all traini
 
 from __future__ import annotations
 
-import re
 from argparse import Namespace
 from collections.abc import Callable
 from pathlib import Path
@@ -48,6 +47,7 @@ from skmatch import (
     AdapterBertEmbedder,
     FaissThresholdMatcher,
     LSTMTitleEmbedder,
+    decode_escapes,
     rowwise_f1_score,
 )
 
@@ -107,21 +107,10 @@ def make_notebook_bert(model: str) -> AdapterBertEmbedder:
     )
 
 
-def decode(title: str) -> str:
-    """Turn literal escapes such as \\xc3\\xa9 into the letters that they stand for."""
-    return re.sub(
-        r"(?:\\x[0-9a-f]{2})+",
-        lambda found: bytes.fromhex(found[0].replace("\\x", "")).decode(
-            errors="ignore"
-        ),
-        title,
-    )
-
-
 class Untrained:
     """The language model as it comes, with the mean of its states."""
 
-    def __init__(self, model: str, read: Callable[[str], str] = str) -> None:
+    def __init__(self, model: str, read: Callable[[Any], Any] = list) -> None:
         self.model, self.read = model, read
 
     def transform(self, titles: Any) -> Any:
@@ -129,8 +118,7 @@ class Untrained:
         from sentence_transformers import SentenceTransformer
 
         model = SentenceTransformer(self.model, device="cpu")
-        texts = [self.read(title) for title in titles]
-        return model.encode(texts, normalize_embeddings=True)
+        return model.encode(self.read(titles), normalize_embeddings=True)
 
 
 def fit_once(embedder: Any) -> Make:
@@ -202,7 +190,7 @@ def main(args: Namespace) -> None:
         others = {
             "MODEL, untrained": lambda *_: Untrained(args.model),
             "MODEL, untrained, escapes decoded": lambda *_: Untrained(
-                args.model, decode
+                args.model, lambda titles: decode_escapes(titles).tolist()
             ),
             "BERT, settings of the notebook": fit_once(make_notebook_bert(args.model)),
         }

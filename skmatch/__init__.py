@@ -40,6 +40,7 @@ from skmatch.matchers import (
 from skmatch.pairs import PairExplanation, TitlePairClassifier
 from skmatch.persistence import load, save
 from skmatch.search import SearchReport
+from skmatch.titles import decode_escapes
 
 __version__ = "0.1.0"
 
@@ -60,6 +61,7 @@ __all__ = [
     "bcubed_precision_recall_f1",
     "clustered_standard_error",
     "decide_matches",
+    "decode_escapes",
     "expand_queries",
     "group_matches",
     "link_catalogues",

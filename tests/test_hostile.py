@@ -1597,6 +1597,13 @@ CASES: dict[str, Case] = {
         )
         for method in ("predict", "predict_proba")
     },
+    "decode_escapes": Case(
+        "decode_escapes",
+        lambda X: skmatch.decode_escapes(X),
+        (title_inputs,),
+        lambda answer, held: list(answer) == expected_texts(held),
+        "X",
+    ),
     "DisjointPairsKFold.split": Case(
         "DisjointPairsKFold",
         lambda drawn: [*DisjointPairsKFold(2).split(*(x.make() for x in drawn))],
