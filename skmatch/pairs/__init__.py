@@ -17,8 +17,8 @@ pair beside a catalogue.
 - ``_title_pair_classifier.py``: TitlePairClassifier, the estimator
 - ``_transfer.py``: what is learned without a label, from pairs of made-up titles
 - ``_labelled_pairs.py``: pairs that someone judged: checks, contradictions, folds
-- ``_cross_encoder.py``: what reads both titles at once, asked about uncertain pairs;
-  ``_cross_encoder_fit.py``: how it is fitted
+- ``_decider.py``: the last word of some pairs: by a cross-encoder and known products;
+  ``_decider_fit.py``: how it is fitted; ``_known_products.py``: what those say
 - ``_cross_fit.py``: what a classifier says out of fold
 - ``_probabilities.py``: of a match, by a classifier
 - ``_word_weights.py``: a learned weight of each word

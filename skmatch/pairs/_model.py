@@ -4,8 +4,9 @@
 2. Describe the candidate pairs of a context by features of their texts and by what
    each similarity is among those of the other candidates.
 3. Score them level by level: a classifier gives probabilities, which are propagated
-   over the match graph; the next level sees what they are among the others. After the
-   last level, a cross-encoder may be asked about the pairs that are uncertain.
+   over the match graph; the next level sees what they are among the others.
+4. A decider has the last word of some pairs: a cross-encoder is asked about those that
+   are uncertain, and known products about those that were given.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from skmatch.pairs._context import (
     Level,
     PairIndices,
 )
-from skmatch.pairs._cross_encoder import CrossEncoder
+from skmatch.pairs._decider import Decider
 from skmatch.pairs._graph_features import (
     Around,
     compare_neighbourhoods,
@@ -143,7 +144,7 @@ class StackedLevels(NamedTuple):
 
     classifiers: list[Any]
     columns: list[NDArray[np.intp]] | None = None  # of each level; None: all
-    cross_encoder: CrossEncoder | None = None  # asked after the last level
+    decider: Decider | None = None  # has the last word of some pairs
 
     def score(
         self,
@@ -173,14 +174,15 @@ class StackedLevels(NamedTuple):
                     n_before + level, probabilities, pairs.indices, propagates
                 )
             )
-        if self.cross_encoder is None:
+        if self.decider is None:
             return levels, features
-        asked = self.cross_encoder.find(pairs, levels[-1])
-        odds = self.cross_encoder.ask(pairs, levels[-1], asked)
-        features = np.column_stack([features, odds])
+        rows = self.decider.find(pairs, levels[-1])
+        evidence = self.decider.gather(pairs, levels[-1], rows)
+        features = np.column_stack([features, evidence])
         if replaced is not None:
             features = replaced.apply(features)
-        p = self.cross_encoder.decide(pairs, levels[-1], asked, features[:, -1])
+        evidence = features[:, -evidence.shape[1] :]
+        p = self.decider.decide(levels[-1], rows, evidence)
         levels.append(
             pairs.context.propagate(
                 n_before + len(levels), p, pairs.indices, propagates
@@ -258,7 +260,9 @@ class PairModel(NamedTuple):
 
     def unused(self, cross_encoder: Any) -> list[str]:
         """Tell, to warn of, that a cross-encoder was asked for and is not there."""
-        if cross_encoder is None or self.last_levels.cross_encoder is not None:
+        decider = self.last_levels.decider
+        is_used = decider is not None and decider.cross_encoder is not None
+        if cross_encoder is None or is_used:
             return []
         return [
             "cross_encoder is not used: the training pairs of which the levels are not "
@@ -274,8 +278,8 @@ class PairModel(NamedTuple):
         n_levels = len(self.last_levels.classifiers)
         if n_levels > 1:
             names += graph_feature_names(f"level{n_levels - 1}")
-        if self.last_levels.cross_encoder is not None:
-            names += ["cross_encoder"]
+        if self.last_levels.decider is not None:
+            names += self.last_levels.decider.names
         return names
 
     def _score_gallery(

@@ -9,8 +9,8 @@
    are propagated, and described for the next level. A copy fitted on all folds is the
    one in use. If the titles are parted more than once, such as at random and by their
    words, each partition is cross-fitted by itself, and the copy in use sees all.
-4. If there is a cross-encoder, cross-fit it on the uncertain pairs, and a classifier
-   of these that sees what it says.
+4. If there is a cross-encoder, or given pairs and known products, cross-fit what
+   decides by these.
 5. Fit the embedders and count the words of all titles.
 
 With judged pairs alone, 1. adds anchors, pairs of which what is transferred is sure,
@@ -31,8 +31,8 @@ from sklearn.utils import get_tags
 
 from skmatch.graph import choose_shift
 from skmatch.pairs._context import GalleryContext, Level, PairIndices
-from skmatch.pairs._cross_encoder_fit import fit_cross_encoder
 from skmatch.pairs._cross_fit import LabelledPairs, cross_fit
+from skmatch.pairs._decider_fit import fit_decider
 from skmatch.pairs._model import (
     PairDescriber,
     PairModel,
@@ -67,7 +67,7 @@ class PairSettings(NamedTuple):
     seed: int
     n_threads: int
     cross_encoder: Any = None  # unfitted classifier of two titles
-    asks_given: bool = False  # whether it is asked about none but given pairs
+    asks_given: bool = False  # whether none but given pairs are decided by more
 
 
 class TrainingTitles(NamedTuple):
@@ -149,14 +149,15 @@ def fit_pair_model(
     levels, last = fitted.levels, fitted.last
     labelled = [X[own.rows] for own, X in zip(galleries, fitted.features, strict=True)]
     features = np.concatenate(labelled)
-    if settings.cross_encoder is not None and fitted.levels.columns is None:
+    asks = settings.asks_given or settings.cross_encoder is not None
+    if asks and fitted.levels.columns is None:
         n_before = 0 if transferred is None else len(transferred.classifiers)
-        cross_encoder, told, last = fit_cross_encoder(
-            galleries, last, settings, n_before + settings.n_levels
+        decider, evidence, last = fit_decider(
+            training, galleries, last, settings, n_before + settings.n_levels
         )
-        if cross_encoder is not None:
-            levels = levels._replace(cross_encoder=cross_encoder)
-            features = np.column_stack([features, told])
+        if decider is not None:
+            levels = levels._replace(decider=decider)
+            features = np.column_stack([features, evidence])
     n_drawn = min(_N_BACKGROUND, len(features))
     model = PairModel(
         describer,

@@ -16,11 +16,11 @@ from skmatch import (
     rowwise_f1_score,
     save,
 )
-from skmatch.pairs import _cross_encoder_fit, _stacking
+from skmatch.pairs import _decider_fit, _stacking
 from skmatch.pairs._context import GalleryContext
-from skmatch.pairs._cross_encoder import _as_text
-from skmatch.pairs._cross_encoder_fit import _narrow
 from skmatch.pairs._cross_fit import LabelledPairs
+from skmatch.pairs._decider import _as_text
+from skmatch.pairs._decider_fit import _narrow
 from skmatch.pairs._model import PairModel
 from skmatch.pairs._probabilities import log_odds
 
@@ -100,7 +100,7 @@ def test_what_it_knows_is_used_and_what_is_wrong_is_not(oracle):
 def test_it_is_asked_about_a_tenth_at_most_by_copies_that_did_not_see_the_products(
     oracle, monkeypatch
 ):
-    monkeypatch.setattr(_cross_encoder_fit, "_LOSS", -1.0)  # all that are uncertain
+    monkeypatch.setattr(_decider_fit, "_LOSS", -1.0)  # all that are uncertain
     matcher = make_matcher(cross_encoder=oracle)
     matcher.fit(TITLES[TRAIN], PRODUCT_IDS[TRAIN])
     assert len(oracle.told) == 3  # two halves, and all
@@ -142,7 +142,7 @@ def test_judged_pairs(oracle):
     is_match = ids[pairs[:, 0]] == ids[pairs[:, 1]]
     matcher = make_matcher(cross_encoder=oracle)
     matcher.fit(TITLES[TRAIN], pairs=pairs, is_match=is_match)
-    assert matcher._model_.levels.cross_encoder.of_given is False
+    assert matcher._model_.levels.decider.of_given is False
     assert score(matcher) > 0.75
     judged = {frozenset(TITLES[TRAIN][pair]) for pair in pairs}
     for X, y in oracle.told:
