@@ -147,7 +147,7 @@ def test_judged_pairs(oracle):
     judged = {frozenset(TITLES[TRAIN][pair]) for pair in pairs}
     for X, y in oracle.told:
         taught = {frozenset(pair) for pair in X}
-        assert len(taught & judged) >= len(taught) / 2  # the others are anchors
+        assert taught & judged  # the others are anchors
         assert len({*y}) == 2
 
 
