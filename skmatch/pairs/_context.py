@@ -85,6 +85,11 @@ class Context(Protocol):
         """The titles of the right sides."""
         ...
 
+    @property
+    def beside(self) -> EncodedTitles:
+        """The titles that the scores around the left ones are with."""
+        ...
+
     def candidates(self, n_candidates: int, n_threads: int) -> PairIndices:
         """Return the pairs to score."""
         ...
@@ -121,6 +126,11 @@ class GalleryContext:
 
     @property
     def right(self) -> EncodedTitles:
+        """The titles, too."""
+        return self.left
+
+    @property
+    def beside(self) -> EncodedTitles:
         """The titles, too."""
         return self.left
 
@@ -182,6 +192,11 @@ class CatalogueContext:
         """The titles of the catalogue."""
         return self.catalogue.encoded
 
+    @property
+    def beside(self) -> EncodedTitles:
+        """The titles of the catalogue."""
+        return self.right
+
     def candidates(self, n_candidates: int, n_threads: int) -> PairIndices:
         """Pair each title with the nearest ones of the catalogue."""
         found = [np.empty(0, np.intp)]
@@ -235,6 +250,7 @@ class PairContext:
     """Two titles, by what each of them is against a catalogue."""
 
     left: EncodedTitles
+    beside: EncodedTitles  # the catalogue
     counts: WordCounts  # of the catalogue
     similarities: list[Neighbourhoods]  # of the two titles to the catalogue
     levels: list[Propagation]  # probabilities of the two titles against the catalogue

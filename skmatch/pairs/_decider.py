@@ -53,11 +53,13 @@ class Decider(NamedTuple):
         if self.cross_encoder is not None:
             columns.append(ask(self.cross_encoder, pairs, rows)[:, None])
         if self.known is not None:
-            products = self.known.find(pairs.context.right.fields)
+            context, indices = pairs.context, pairs.at(rows).indices
+            scores, beside = level.of_left.graph, context.beside
+            is_among = beside is context.left  # else these may be in a catalogue, too
+            own = np.empty(0, object) if is_among else context.left.fields
+            products = self.known.find(beside.fields, without=own)
             columns.append(
-                compare_with_known(
-                    level.of_left.graph, pairs.at(rows).indices, products
-                )
+                compare_with_known(scores, indices, products, is_among=is_among)
             )
         evidence = np.zeros((len(pairs.indices.left), len(self.names)), np.float32)
         evidence[rows] = np.column_stack(columns)

@@ -71,7 +71,7 @@ def fit_decider(
     for own, level, column in zip(decided, said, columns, strict=True):
         evidence.append(column[own.rows])
         if known is not None:
-            products = known.find(own.pairs.context.right.fields)
+            products = known.find(own.pairs.context.beside.fields)
             graph, indices = level.of_left.graph, own.pairs.at(own.rows).indices
             as_known, as_new = (
                 compare_with_known(graph, indices, products, hides_own=hides)

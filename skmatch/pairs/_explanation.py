@@ -53,7 +53,9 @@ def explain_pair(
     encoded = describer.encode(titles, fields)
     against = describer.describe(CatalogueContext(encoded, catalogue), n_threads=1)
     levels = [level.of_left for level in model.score(against)[0]]
-    context = PairContext(encoded, catalogue.counts, against.similarities, levels)
+    context = PairContext(
+        encoded, catalogue.encoded, catalogue.counts, against.similarities, levels
+    )
     pair = describer.describe(context, n_threads=1)
     levels_of_pair, features = model.score(pair)
     probability = levels_of_pair[-1].probabilities

@@ -16,6 +16,7 @@ from skmatch.pairs._context import PairIndices
 from skmatch.persistence import savable
 
 NAMES = ["known_min", "known_sum", "known_same"]
+_NONE = np.empty(0, dtype=object)
 
 
 @savable
@@ -32,9 +33,12 @@ class KnownProducts(NamedTuple):
         is_known = n_rows[labels] > 1
         return cls(_name_rows(fields[is_known]), labels[is_known])
 
-    def find(self, fields: NDArray[np.object_]) -> NDArray[np.intp]:
-        """Return the product of each row; -1 where it is not known."""
+    def find(
+        self, fields: NDArray[np.object_], without: NDArray[np.object_] = _NONE
+    ) -> NDArray[np.intp]:
+        """Return the product of each row; -1 where it is not known, or left out."""
         known = dict(zip(self.names.tolist(), self.products.tolist(), strict=True))
+        known |= dict.fromkeys(_name_rows(without).tolist(), -1)
         found = [known.get(name, -1) for name in _name_rows(fields).tolist()]
         return np.array(found, np.intp)
 
@@ -45,6 +49,7 @@ def compare_with_known(
     products: NDArray[np.intp],
     *,
     hides_own: bool = False,
+    is_among: bool = True,
 ) -> NDArray[np.float32]:
     """Return for each pair what the known products say: (n_pairs, 3).
 
@@ -52,13 +57,23 @@ def compare_with_known(
     the other row of the pair left out. Of the products that both rows are like: the
     largest smaller likeness, and the sum of the products of both; and whether the same
     product is the most like to both. If a pair `hides_own`, it is compared as if the
-    products of its own rows were not known.
+    products of its own rows were not known. The scores are with rows that have these
+    products; the rows of the pairs are among them, or not.
     """
-    n_pairs, n_products = len(pairs.left), int(products.max(initial=-1)) + 1
+    shape = n_pairs, n_products = len(pairs.left), int(products.max(initial=-1)) + 1
     likeness = []
     for own, other in (pairs, pairs[::-1]):
-        keys, values = _neighbours(scores, own, other, products, pairs, hides_own)
-        likeness.append(_largest(keys, values, n_pairs, n_products))
+        near = scores[own]
+        pair = np.repeat(np.arange(n_pairs), np.diff(near.indptr))
+        product = products[near.indices]
+        is_kept = (product >= 0) & (near.data > 0)
+        if is_among:
+            is_kept &= near.indices != other[pair]
+        for rows in pairs if hides_own else ():
+            is_kept &= product != products[rows][pair]
+        likeness.append(
+            _largest(pair[is_kept], product[is_kept], near.data[is_kept], shape)
+        )
     left, right = likeness
     smaller = left.minimum(right)
     most = np.zeros((n_pairs, 2))
@@ -73,38 +88,19 @@ def compare_with_known(
     return np.column_stack([largest, total, same]).astype(np.float32)
 
 
-def _neighbours(
-    scores: csr_array,
-    own: NDArray[np.intp],
-    other: NDArray[np.intp],
-    products: NDArray[np.intp],
-    pairs: PairIndices,
-    hides_own: bool,
-) -> tuple[tuple[NDArray[np.intp], NDArray[np.intp]], NDArray[np.float32]]:
-    """Return the pair and the product of each known neighbour, and its score."""
-    rows = scores[own]
-    pair = np.repeat(np.arange(len(own)), np.diff(rows.indptr))
-    product = products[rows.indices]
-    is_kept = (product >= 0) & (rows.indices != other[pair]) & (rows.data > 0)
-    if hides_own:
-        for side in pairs:
-            is_kept &= product != products[side][pair]
-    return (pair[is_kept], product[is_kept]), rows.data[is_kept]
-
-
 def _largest(
-    keys: tuple[NDArray[np.intp], NDArray[np.intp]],
+    pair: NDArray[np.intp],
+    product: NDArray[np.intp],
     values: NDArray[np.float32],
-    n_pairs: int,
-    n_products: int,
+    shape: tuple[int, int],
 ) -> csr_array:
-    """Return the largest value of each pair and product: (n_pairs, n_products)."""
-    flat = keys[0] * n_products + keys[1]
-    order = np.lexsort((values, flat))
-    is_last = np.append(np.diff(flat[order]) != 0, [True] * (len(flat) > 0))
-    kept = order[is_last.astype(bool)]
-    places = (keys[0][kept], keys[1][kept])
-    return csr_array((values[kept], places), shape=(n_pairs, n_products))
+    """Return the largest value of each pair and product."""
+    key = pair * shape[1] + product
+    order = np.lexsort((values, key))
+    is_last = np.ones(len(key), dtype=bool)
+    is_last[:-1] = np.diff(key[order]) != 0
+    kept = order[is_last]
+    return csr_array((values[kept], (pair[kept], product[kept])), shape=shape)
 
 
 def _name_rows(fields: NDArray[np.object_]) -> NDArray[np.object_]:

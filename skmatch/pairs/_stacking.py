@@ -149,11 +149,11 @@ def fit_pair_model(
     levels, last = fitted.levels, fitted.last
     labelled = [X[own.rows] for own, X in zip(galleries, fitted.features, strict=True)]
     features = np.concatenate(labelled)
-    asks = settings.asks_given or settings.cross_encoder is not None
-    if asks and fitted.levels.columns is None:
-        n_before = 0 if transferred is None else len(transferred.classifiers)
+    if settings.asks_given or settings.cross_encoder is not None:
+        n_before = len(levels.classifiers)
+        n_before += 0 if transferred is None else len(transferred.classifiers)
         decider, evidence, last = fit_decider(
-            training, galleries, last, settings, n_before + settings.n_levels
+            training, galleries, last, settings, n_before
         )
         if decider is not None:
             levels = levels._replace(decider=decider)

@@ -111,7 +111,9 @@ def test_propagation_against_a_catalogue(queries, catalogue):
 def test_a_pair_alone_is_known_by_what_both_are_in_the_catalogue(queries, catalogue):
     graph = csr_array(np.array([[0.9, 0, 0, 0], [0.8, 0, 0, 0]], np.float32))
     known = Propagation(graph, catalogue.levels[0])
-    context = PairContext(queries, catalogue.counts, [Neighbourhoods(graph)], [known])
+    context = PairContext(
+        queries, catalogue.encoded, catalogue.counts, [Neighbourhoods(graph)], [known]
+    )
     pair = context.candidates(20, 1)
     assert (pair.left.tolist(), pair.right.tolist()) == ([0], [1])
     assert context.parse(KNOWN, pair)[0].texts == ["cup", "tea green"]
