@@ -137,10 +137,11 @@ class PairClassifierMatcher(
     cross_encoder : classifier, "bert" or None, default=None
         A classifier of two titles at once, such as :class:`AdapterBertPairClassifier`,
         which "bert" is with its defaults. It is asked about the pairs of which the
-        levels are least sure, at most a tenth of the candidates in training, and one
-        more level sees what it says. It is fitted three times, on two halves of the
-        folds and on all, on 10,000 pairs at most; only on the first partition of `cv`.
-        Without labels it has nothing to learn from.
+        levels are least sure, at most a tenth of the candidates in training, and reads
+        all columns; a logistic regression weighs what it and the levels say. It is
+        fitted three times, on two halves of the folds of the first partition and on
+        all, on 10,000 pairs at most, and `foreign_score_` is without it. Without labels
+        it has nothing to learn from.
     pair_features : sequence of callables, default=()
         Features of your own. Each is called with two arrays, the rows of `X` of the one
         and of the other title of all pairs, of shape (n_pairs,) or, where `X` has

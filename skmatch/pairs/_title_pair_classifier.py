@@ -75,8 +75,8 @@ class TitlePairClassifier(ClassifierMixin, BaseEstimator):
     cross_encoder : classifier, "bert" or None, default=None
         A classifier of two titles at once, such as :class:`AdapterBertPairClassifier`,
         which "bert" is with its defaults. It is asked about the pairs that are decided,
-        but those of which the levels are sure, and one more level sees what it says. It
-        is fitted three times, on two halves of the training pairs and on all.
+        but those of which the levels are sure, and reads all columns. It is fitted three
+        times, on two halves of the training pairs and on all.
     pair_features : sequence of callables, default=()
         Features of your own, as of :class:`PairClassifierMatcher`.
     columns : dict or None, default=None
@@ -106,7 +106,13 @@ class TitlePairClassifier(ClassifierMixin, BaseEstimator):
     -----
     The log-odds of classifiers that have learned from made-up titles are one of the
     features. If there are so few pairs that these, calibrated, are better out of fold,
-    they alone decide.
+    they alone are the stacking levels.
+
+    Titles of :meth:`fit` that match are known products. Two new titles that have little
+    in common may each be like titles of the same one: a logistic regression weighs what
+    the levels, the known products and the cross-encoder say. It has learned from every
+    pair twice, once as if the products of its own titles were not known, so that it
+    holds for new products, too.
 
     Choose another threshold than 0.5 by
     :class:`~sklearn.model_selection.TunedThresholdClassifierCV`.
