@@ -12,7 +12,7 @@ import torch
 from numpy.testing import assert_array_equal
 
 from skmatch import LSTMTitleEmbedder, load
-from skmatch.embedders import _base
+from skmatch.embedders import _network_estimator
 from skmatch.persistence import Checkpoint
 
 SCRIPT = """
@@ -37,14 +37,14 @@ def stop_after(monkeypatch):
     """Interrupt the training when it has written its state so many times."""
 
     def stop_after(n_epochs):
-        keep = _base._keep_state
+        keep = _network_estimator._keep_state
 
         def keep_and_stop(checkpoint, seed, state):
             keep(checkpoint, seed, state)
             if len(state["history"]) == n_epochs:
                 raise Stopped
 
-        monkeypatch.setattr(_base, "_keep_state", keep_and_stop)
+        monkeypatch.setattr(_network_estimator, "_keep_state", keep_and_stop)
 
     yield stop_after
     monkeypatch.undo()
