@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 
+from skmatch.embedders._backbones import load_tokenizer
 from skmatch.embedders._base import TitleEmbedder
 from skmatch.embedders._device import find_device
 from skmatch.embedders._language_model import (
@@ -222,9 +223,10 @@ class AdapterBertEmbedder(AdaptedLanguageModel, TitleEmbedder):
         self.verbose = verbose
 
     def _start(self, texts: list[str], seed: int) -> tuple[nn.Module, TextBatches]:
-        self.tokenizer_ = self._load_tokenizer()
+        folder = self._find_backbone()
+        self.tokenizer_ = load_tokenizer(folder)
         module = self._load_module(
-            pooling=self.pooling, embedding_dim=int(self.embedding_dim)
+            folder, pooling=self.pooling, embedding_dim=int(self.embedding_dim)
         )
         batches = self._read(texts)
         rng = np.random.default_rng(seed)

@@ -13,12 +13,14 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from skmatch._fitting import fitting
+from skmatch.embedders._backbones import load_tokenizer
 from skmatch.embedders._language_model import (
     TEXTS_OF_CALIBRATION,
     AdaptedLanguageModel,
 )
 from skmatch.evaluation import (
     DisjointPairsKFold,
+    best_pair_f1,
     check_answers,
     find_classes,
     halve_columns,
@@ -28,7 +30,7 @@ from skmatch.persistence import savable
 from skmatch.titles import check_titles, distinct
 
 if TYPE_CHECKING:
-    from skmatch.embedders._batches import PairBatches
+    from skmatch.embedders._batches import PairBatches, TextBatches
 
 Pair = tuple[str, str]
 
@@ -233,7 +235,7 @@ class AdapterBertPairClassifier(ClassifierMixin, AdaptedLanguageModel):
 
         from skmatch.embedders._losses import Objective, PairLoss
         from skmatch.embedders._training import ShuffledBatches, train
-        from skmatch.embedders._validation import PairValidation
+        from skmatch.embedders._validation import Validation
 
         run = self._begin(pairs, is_match)
         settings, generator = run.settings, run.generator
@@ -242,25 +244,29 @@ class AdapterBertPairClassifier(ClassifierMixin, AdaptedLanguageModel):
         )
         with self._reports(run, len(rows)) as reports:
             texts, text_of_row = _distinct_pairs(pairs)
-            self.tokenizer_ = self._load_tokenizer()
+            folder = self._find_backbone()
+            self.tokenizer_ = load_tokenizer(folder)
             if self.tokenizer_.sep_token_id is None:
                 raise ValueError(
                     f"The tokenizer of {self.model_name!r} has no separator token; "
                     "expected one, between two titles."
                 )
-            module = self._load_module(separator=int(self.tokenizer_.sep_token_id))
-            batches = self._read(texts)
+            module = self._load_module(
+                folder, separator=int(self.tokenizer_.sep_token_id)
+            )
+            batches = self._read_both_orders(texts)
             rng = np.random.default_rng(run.seed)
             drawn = rng.permutation(len(texts))[: TEXTS_OF_CALIBRATION - 1]
             self._calibration_ = [("", ""), *(texts[index] for index in drawn)]
             validate = None
             if len(others):
-                validate = PairValidation(
+                validate = Validation(
                     module,
                     batches.select(text_of_row[others]),
                     is_match[others],
                     settings.device,
                     settings.dtype,
+                    best_pair_f1,
                 )
             history, best_epoch = train(
                 module,
@@ -328,15 +334,23 @@ class AdapterBertPairClassifier(ClassifierMixin, AdaptedLanguageModel):
         )
         return [*zip(left.tolist(), right.tolist(), strict=True)]
 
-    def _read(self, texts: list[Pair]) -> PairBatches:
+    def _read(self, texts: list[Pair]) -> TextBatches:
+        from skmatch.embedders._batches import TextBatches
+
+        left, right = map(list, zip(*texts, strict=True))
+        padding = self.tokenizer_.pad_token_id or 0
+        ids = self._tokenize(left, right)
+        return TextBatches(ids, padding, self._tokens_per_pass())
+
+    def _read_both_orders(self, texts: list[Pair]) -> PairBatches:
+        """Return pairs as batches that, augmented, have them in either order."""
         from skmatch.embedders._batches import PairBatches
 
         left, right = map(list, zip(*texts, strict=True))
-        return PairBatches(
-            [*self._tokenize(left, right), *self._tokenize(right, left)],
-            self.tokenizer_.pad_token_id or 0,
-            self._tokens_per_pass(),
-        )
+        padding = self.tokenizer_.pad_token_id or 0
+        ids = [*self._tokenize(left, right), *self._tokenize(right, left)]
+        pairs = np.arange(len(texts))
+        return PairBatches(ids, padding, self._tokens_per_pass(), pairs)
 
     def _network(self) -> Any:
         from skmatch.embedders._networks import AdapterBertPairs

@@ -136,27 +136,10 @@ class TextBatches(TitleBatches):
 
 
 class PairBatches(TextBatches):
-    """Pairs of titles as the token ids of a language model.
+    """Pairs of titles; their ids are those in the one order, then those in the other.
 
-    Parameters
-    ----------
-    ids : list of list of int
-        The token ids of each distinct pair in the one order of its titles, then those
-        of each in the other. Augmented, a pair comes in either order.
-    padding, tokens_per_pass, text_of_row : int, int and ndarray or None
-        As in `TextBatches`; a text is a pair.
+    `text_of_row` counts the pairs in the one order. Augmented, they come in either.
     """
-
-    def __init__(
-        self,
-        ids: list[list[int]],
-        padding: int,
-        tokens_per_pass: int,
-        text_of_row: NDArray[np.intp] | None = None,
-    ) -> None:
-        if text_of_row is None:
-            text_of_row = np.arange(len(ids) // 2)
-        super().__init__(ids, padding, tokens_per_pass, text_of_row)
 
     def _take_texts(
         self, texts: NDArray[np.intp], generator: torch.Generator | None

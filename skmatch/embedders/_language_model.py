@@ -20,7 +20,6 @@ from skmatch.embedders._backbones import (
     find_backbone,
     fingerprint,
     load_backbone,
-    load_tokenizer,
     make_backbone,
     read_tokenizer,
     write_tokenizer,
@@ -124,15 +123,10 @@ class AdaptedLanguageModel(NetworkEstimator):
         self.adapter_config_ = add_adapter(backbone, adapter, self.reduction_factor)
         return self._network()(backbone, **settings)
 
-    def _load_module(self, **settings: Any) -> Any:
-        """Load the language model, and put what is trained on it."""
-        folder = self._find_backbone()
+    def _load_module(self, folder: Path, **settings: Any) -> Any:
+        """Load the model of a checked folder, and put what is trained on it."""
         backbone = load_backbone(folder, _needs_pooler(settings))
         return self._make_module(backbone, self.adapter, settings)
-
-    def _load_tokenizer(self) -> Any:
-        """Load the tokenizer of the language model."""
-        return load_tokenizer(self._find_backbone())
 
     def _tokenize(self, *sides: list[str]) -> list[list[int]]:
         """Return the token ids of texts, or of pairs of texts."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
-from sklearn.metrics import precision_recall_curve
 
 from skmatch.embedders._batches import TitleBatches
 from skmatch.embedders._training import embed
@@ -36,49 +36,25 @@ def draw_validation(
 
 
 class Validation:
-    """Row-wise F1, at its best threshold, of a module on titles that do not train."""
+    """The score of a module on what does not train: by default the best row-wise F1."""
 
     def __init__(
         self,
         module: Any,
         titles: TitleBatches,
-        labels: NDArray[np.intp],
+        labels: NDArray[Any],
         device: torch.device,
         dtype: torch.dtype,
+        score: Callable[[Any, Any], float] | None = None,
     ) -> None:
         self._module, self._titles, self._labels = module, titles, labels
         self._device, self._dtype = device, dtype
+        self._score = best_rowwise_f1 if score is None else score
 
     def __call__(self) -> float:
         """Return the score in [0, 1]."""
-        embeddings = embed(self._module, self._titles, self._device, self._dtype)
-        return best_rowwise_f1(embeddings, self._labels)
-
-
-class PairValidation:
-    """F1 of the matching class, at its best threshold, of pairs that do not train."""
-
-    def __init__(
-        self,
-        module: Any,
-        pairs: TitleBatches,
-        is_match: NDArray[np.bool_],
-        device: torch.device,
-        dtype: torch.dtype,
-    ) -> None:
-        self._module, self._pairs, self._is_match = module, pairs, is_match
-        self._device, self._dtype = device, dtype
-
-    def __call__(self) -> float:
-        """Return the score in [0, 1]."""
-        odds = embed(self._module, self._pairs, self._device, self._dtype)
-        return best_f1(self._is_match, odds)
-
-
-def best_f1(is_match: NDArray[np.bool_], scores: NDArray[np.floating[Any]]) -> float:
-    """Return the highest F1 of the matching class over all thresholds of scores."""
-    precision, recall, _ = precision_recall_curve(is_match, scores)
-    return float((2 * precision * recall / (precision + recall).clip(1e-12)).max())
+        outputs = embed(self._module, self._titles, self._device, self._dtype)
+        return self._score(outputs, self._labels)
 
 
 def best_rowwise_f1(

@@ -25,6 +25,7 @@ from skmatch.evaluation._curve import (
 )
 from skmatch.evaluation._labels import (
     as_labels,
+    best_pair_f1,
     check_answers,
     encode_known_labels,
     encode_labels,
@@ -52,6 +53,7 @@ __all__ = [
     "as_labels",
     "bcubed_f1_scorer",
     "bcubed_precision_recall_f1",
+    "best_pair_f1",
     "best_threshold",
     "check_answers",
     "check_scoring",

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from sklearn.metrics import precision_recall_curve
 
 BYTES = (bytes, bytearray, memoryview)  # which numpy and Python read as numbers
 
@@ -101,6 +102,12 @@ def find_classes(answers: Any, name: str) -> NDArray[Any]:
             "not."
         )
     return classes
+
+
+def best_pair_f1(scores: NDArray[Any], is_match: NDArray[np.bool_]) -> float:
+    """Return the highest F1 of the pairs that match, over all thresholds of scores."""
+    precision, recall, _ = precision_recall_curve(is_match, scores)
+    return float((2 * precision * recall / (precision + recall).clip(1e-12)).max())
 
 
 def _is_missing(label: Any) -> bool:

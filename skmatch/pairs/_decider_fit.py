@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import precision_recall_curve
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from skmatch.evaluation import best_pair_f1
 from skmatch.pairs._context import Level
 from skmatch.pairs._cross_fit import LabelledPairs, cross_fit
 from skmatch.pairs._decider import Decider, ask, read_pairs
@@ -207,8 +207,7 @@ def _narrow(
 
     def score(largest: float) -> float:
         mixed = np.where(distance <= largest, (before + after) / 2, before)
-        precision, recall, _ = precision_recall_curve(is_match, mixed)
-        return float((2 * precision * recall / (precision + recall).clip(1e-12)).max())
+        return best_pair_f1(mixed, is_match)
 
     least = score(width) - _LOSS
     for narrower in np.quantile(distance, _SHARES):

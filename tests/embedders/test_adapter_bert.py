@@ -22,7 +22,7 @@ from skmatch import (
     rowwise_f1_score,
     save,
 )
-from skmatch.embedders import _language_model, _training
+from skmatch.embedders import _adapter_bert, _language_model, _training
 from skmatch.embedders._backbones import fingerprint, load_backbone
 from skmatch.embedders._batches import TextBatches
 from skmatch.embedders._training import embed, trained_weights
@@ -103,7 +103,7 @@ def test_training_pays(make, listings):
 
 
 def test_fit_tokenises_each_title_once(make, listings, monkeypatch):
-    texts, load = [], _language_model.load_tokenizer
+    texts, load = [], _adapter_bert.load_tokenizer
 
     def load_spy(folder):
         tokenizer = load(folder)
@@ -117,7 +117,7 @@ def test_fit_tokenises_each_title_once(make, listings, monkeypatch):
 
         return Spy()
 
-    monkeypatch.setattr(_language_model, "load_tokenizer", load_spy)
+    monkeypatch.setattr(_adapter_bert, "load_tokenizer", load_spy)
     make(n_epochs=1).fit(*listings)
     assert texts == [distinct(listings[0])[0]]
 

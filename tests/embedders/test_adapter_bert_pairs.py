@@ -17,7 +17,7 @@ from skmatch.embedders._backbones import load_backbone
 from skmatch.embedders._batches import PairBatches, TextBatch
 from skmatch.embedders._networks import AdapterBertPairs
 from skmatch.embedders._training import ShuffledBatches, trained_weights
-from skmatch.embedders._validation import best_f1
+from skmatch.evaluation import best_pair_f1
 
 pytest.importorskip("adapters")
 
@@ -160,7 +160,7 @@ def test_types_of_tokens_follow_the_separator():
 
 def test_augmented_pairs_come_in_either_order():
     ids = [[1, 2], [3, 4], [2, 1], [4, 3]]
-    batches = PairBatches(ids, 0, 100)
+    batches = PairBatches(ids, 0, 100, np.arange(2))
     assert len(batches) == 2
     assert batches.take(np.array([0, 1])).ids.tolist() == ids[:2]
     generator = torch.Generator().manual_seed(0)
@@ -184,7 +184,7 @@ def test_every_row_comes_once_before_any_comes_again():
     [([3, 2, 1, 0], 1.0), ([1, 1, 1, 1], 2 / 3), ([0, 1, 2, 3], 2 / 3)],
 )
 def test_best_f1(scores, expected):
-    assert best_f1(np.array([True, True, False, False]), np.array(scores)) == (
+    assert best_pair_f1(np.array(scores), np.array([True, True, False, False])) == (
         pytest.approx(expected)
     )
 
