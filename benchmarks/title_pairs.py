@@ -1,15 +1,16 @@
 """F1 of TitlePairClassifier on labelled pairs, in their published splits.
 
-    python benchmarks/title_pairs.py PAIRS.csv [PAIRS.csv ...] [--model MODEL]
+    python benchmarks/title_pairs.py PAIRS.csv [...] [--model MODEL [--columns]]
 
 A file has the columns ``split`` and ``label``, then the attributes of the left side
 (``title_left``, ...) and of the right one. F1 is that of the pairs that match in the
 test split, at the threshold that is best on the valid split ("valid"); "oracle" is the
 best one for the test split, which nobody knows in use. TF-IDF of character n-grams is
-fitted on all titles; its cosine is the score. Published figures stand beside ours, with
-what they read; their models are pre-trained language models, but for Magellan and
-WordCooc. With MODEL, the folder of a BERT-family model such as all-MiniLM-L6-v2, that
-is asked as a cross-encoder, by the titles alone; it takes an hour or more on a core.
+fitted on all titles; its cosine is the score. "weighed" are models that get the valid
+split as ``X_val``. Published figures stand beside ours, with what they read; their
+models are pre-trained language models, but for Magellan and WordCooc. With MODEL, the
+folder of a BERT-family model such as all-MiniLM-L6-v2, that is asked as a
+cross-encoder, by the titles or, with --columns, by these too; about an hour on a core.
 """
 
 from __future__ import annotations
@@ -94,11 +95,18 @@ class TfidfPairs:
 
 
 def measure(
-    name: str, reads: str, model: Any, sides: list[Sides], answers: list[NDArray[Any]]
+    name: str,
+    reads: str,
+    model: Any,
+    sides: list[Sides],
+    answers: list[NDArray[Any]],
+    *,
+    weighs: bool = False,
 ) -> dict[str, Any]:
     """Fit on the training pairs, choose a threshold on the valid pairs, and test."""
     train, valid, test = range(3)
-    seconds, _ = timed(lambda: model.fit(sides[train], answers[train]))
+    held_out = {"X_val": sides[valid], "y_val": answers[valid]} if weighs else {}
+    seconds, _ = timed(lambda: model.fit(sides[train], answers[train], **held_out))
     scores = [model.predict_proba(sides[k])[:, 1] for k in (valid, test)]
     at, of_valid = best_f1(answers[valid], scores[0])
     f1 = f1_score(answers[test], scores[1] >= at)
@@ -118,8 +126,13 @@ def measure(
     }
 
 
-def main(path: str, n_jobs: int, model: str | None) -> list[dict[str, Any]]:
-    """Measure the classifier on a file, reading the title, all, or columns."""
+def main(
+    path: str, n_jobs: int, model: str | None, reads_columns: bool
+) -> list[dict[str, Any]]:
+    """Measure the classifier on a file, reading the title, all, or columns.
+
+    With a model, which takes long, only weighed, by one of the first and the last.
+    """
     name = Path(path).stem
     header = pd.read_csv(path, nrows=0).columns
     attributes = [c.removesuffix("_left") for c in header if c.endswith("_left")]
@@ -130,34 +143,27 @@ def main(path: str, n_jobs: int, model: str | None) -> list[dict[str, Any]]:
         tuple(side.agg(" ".join, axis=1).to_frame("title") for side in pair)
         for pair in whole
     ]
+    with_columns = read_parts(path, ["title", *kinds])[0]
     made = {"random_state": 0, "n_jobs": n_jobs}
+    reads, named = f"title and columns={kinds}", "TitlePairClassifier"
     if model is not None:
-        encoder = AdapterBertPairClassifier(model, random_state=0)
-        asking = TitlePairClassifier(cross_encoder=encoder, **made)
-        return [
-            measure("TitlePairClassifier", "title", TitlePairClassifier(**made),
-                    titles, answers),
-            measure("the same, asking MODEL", "title", asking, titles, answers),
-            *published(name, len(answers[2])),
-        ]  # fmt: skip
-    rows = [
-        measure("TF-IDF char_wb(2,4), one threshold", "title", TfidfPairs(titles),
-                titles, answers),
-        measure("TitlePairClassifier", "title", TitlePairClassifier(**made),
-                titles, answers),
-        measure("TitlePairClassifier", "all attributes, joined",
-                TitlePairClassifier(**made), joined, answers),
-    ]  # fmt: skip
+        made["cross_encoder"] = AdapterBertPairClassifier(model, random_state=0)
+        named += ", asking MODEL"
+    tfidf = "TF-IDF char_wb(2,4), one threshold"
+    rows = [measure(tfidf, "title", TfidfPairs(titles), titles, answers)]
+    ways = {"title": (titles, None), "all attributes, joined": (joined, None)}
     if kinds:
-        rows.append(
-            measure(
-                "TitlePairClassifier",
-                f"title and columns={kinds}",
-                TitlePairClassifier(columns=kinds, **made),
-                read_parts(path, ["title", *kinds])[0],
-                answers,
+        ways[reads] = (with_columns, kinds)
+    if model is not None:
+        chosen = reads if reads_columns else "title"
+        ways = {chosen: ways[chosen]}
+    for what, (sides, columns) in ways.items():
+        for weighs in (False, True) if model is None else (True,):
+            classifier = TitlePairClassifier(columns=columns, **made)
+            name_of = named + ", weighed" * weighs
+            rows.append(
+                measure(name_of, what, classifier, sides, answers, weighs=weighs)
             )
-        )
     return [*rows, *published(name, len(answers[2]))]
 
 
@@ -174,12 +180,13 @@ if __name__ == "__main__":
     parser.add_argument("paths", nargs="+", metavar="PAIRS.csv")
     parser.add_argument("--n-jobs", type=int, default=1)
     parser.add_argument("--model", help="folder of a BERT-family model")
+    parser.add_argument("--columns", action="store_true", help="let MODEL read them")
     args = parser.parse_args()
     for path in args.paths:
-        rows = main(path, args.n_jobs, args.model)
+        rows = main(path, args.n_jobs, args.model, args.columns)
         what, notes = Path(path).stem, []
         if args.model is not None:
-            what += "-cross-encoder"
+            what += "-cross-encoder" + "-columns" * args.columns
             notes = [f"MODEL is {Path(args.model).name}."]
         title = f"{Path(path).name}, F1 of matching pairs in percent:"
         save_result(args, what, [make_table(title, rows, COLUMNS)], notes)

@@ -22,6 +22,7 @@ from skmatch.evaluation import (
     DisjointPairsKFold,
     best_pair_f1,
     check_answers,
+    check_validation,
     find_classes,
     halve_columns,
     join_sides,
@@ -197,7 +198,9 @@ class AdapterBertPairClassifier(ClassifierMixin, AdaptedLanguageModel):
         self.random_state = random_state
         self.verbose = verbose
 
-    def fit(self, X: Any, y: ArrayLike) -> Self:
+    def fit(
+        self, X: Any, y: ArrayLike, *, X_val: Any = None, y_val: ArrayLike | None = None
+    ) -> Self:
         """Learn from labelled pairs.
 
         Parameters
@@ -206,6 +209,10 @@ class AdapterBertPairClassifier(ClassifierMixin, AdaptedLanguageModel):
             Titles of both sides, as of :class:`TitlePairClassifier`.
         y : array-like of shape (n_pairs,), bool, or 0 and 1
             Whether a pair is the same product.
+        X_val : array-like, as `X`, default=None
+            Pairs to find the best epoch by, instead of a share of the products of `X`.
+        y_val : array-like, as `y`, default=None
+            Whether a pair of `X_val` is the same product.
 
         Returns
         -------
@@ -219,10 +226,10 @@ class AdapterBertPairClassifier(ClassifierMixin, AdaptedLanguageModel):
             answers are the same, or the loss does not stay finite.
         """
         with fitting(self) as fitted:
-            fitted._fit(X, y)
+            fitted._fit(X, y, X_val, y_val)
         return self
 
-    def _fit(self, X: Any, y: Any) -> None:
+    def _fit(self, X: Any, y: Any, X_val: Any, y_val: Any) -> None:
         self._check_params()
         if y is None:
             raise ValueError(
@@ -232,16 +239,23 @@ class AdapterBertPairClassifier(ClassifierMixin, AdaptedLanguageModel):
         pairs = self._read_pairs(X, reset=True)
         is_match = check_answers(y, "y", len(pairs))
         self.classes_ = find_classes(y, "y")
+        n_pairs = len(pairs)
+        validation = check_validation(X_val, y_val, self._read_pairs)
+        if validation is not None:
+            pairs += validation[0]
+            is_match = np.concatenate([is_match, validation[1]])
 
         from skmatch.embedders._losses import Objective, PairLoss
         from skmatch.embedders._training import ShuffledBatches, train
         from skmatch.embedders._validation import Validation
 
-        run = self._begin(pairs, is_match)
+        run = self._begin([n_pairs, *pairs], is_match)
         settings, generator = run.settings, run.generator
-        rows, others = _split_products(
-            pairs, is_match, self.validation_fraction, run.seed
-        )
+        rows, others = np.split(np.arange(len(pairs)), [n_pairs])
+        if not len(others):
+            rows, others = _split_products(
+                pairs, is_match, self.validation_fraction, run.seed
+            )
         with self._reports(run, len(rows)) as reports:
             texts, text_of_row = _distinct_pairs(pairs)
             folder = self._find_backbone()
@@ -298,7 +312,7 @@ class AdapterBertPairClassifier(ClassifierMixin, AdaptedLanguageModel):
             titles alone, in either order.
         """
         check_is_fitted(self)
-        pairs = self._read_pairs(X, reset=False)
+        pairs = self._read_pairs(X)
 
         from skmatch.embedders._training import embed
 
@@ -324,7 +338,7 @@ class AdapterBertPairClassifier(ClassifierMixin, AdaptedLanguageModel):
         is_match = self.predict_proba(X)[:, 1] >= 0.5
         return self.classes_[is_match.astype(np.intp)]
 
-    def _read_pairs(self, X: Any, *, reset: bool) -> list[Pair]:
+    def _read_pairs(self, X: Any, *, reset: bool = False) -> list[Pair]:
         """Return the titles of pairs."""
         X = join_sides(X)
         check_titles(self, X, reset=reset)

@@ -7,6 +7,7 @@ In: product labels, and matches, groups or a score graph. Out: scores in [0, 1].
 - ``_curve.py``: the score at every threshold, and the best one
 - ``_splitters.py``: cross-validation in which no product stands on both sides
 - ``_labels.py``: what a product label is; ``_counts.py``: what all scores count
+- ``_pairs.py``: pairs whose answers are known: their sides, answers and F1
 """
 
 from skmatch.evaluation._clusters import (
@@ -25,11 +26,16 @@ from skmatch.evaluation._curve import (
 )
 from skmatch.evaluation._labels import (
     as_labels,
-    best_pair_f1,
-    check_answers,
     encode_known_labels,
     encode_labels,
+)
+from skmatch.evaluation._pairs import (
+    best_pair_f1,
+    check_answers,
+    check_validation,
     find_classes,
+    halve_columns,
+    join_sides,
 )
 from skmatch.evaluation._rowwise import (
     clustered_standard_error,
@@ -40,8 +46,6 @@ from skmatch.evaluation._splitters import (
     ClassDisjointKFold,
     ClusterDisjointKFold,
     DisjointPairsKFold,
-    halve_columns,
-    join_sides,
     list_splits,
 )
 
@@ -57,6 +61,7 @@ __all__ = [
     "best_threshold",
     "check_answers",
     "check_scoring",
+    "check_validation",
     "clustered_standard_error",
     "encode_known_labels",
     "encode_labels",

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.metrics import precision_recall_curve
 
 BYTES = (bytes, bytearray, memoryview)  # which numpy and Python read as numbers
 
@@ -72,42 +71,6 @@ def encode_known_labels(labels: ArrayLike, name: str) -> NDArray[np.intp]:
     codes = np.full(len(values), -1)
     codes[is_known] = np.unique(values[is_known], return_inverse=True)[1]
     return codes
-
-
-def check_answers(is_match: Any, name: str, n_pairs: int) -> NDArray[np.bool_]:
-    """Return whether each pair matches; raise unless each answer is a bool, 0 or 1."""
-    answers = np.asarray(is_match)
-    if answers.shape != (n_pairs,):
-        raise ValueError(
-            f"{name} has shape {answers.shape}; expected {(n_pairs,)}, an answer for "
-            "each pair."
-        )
-    answers = answers.astype(object)
-    for row, answer in enumerate(answers):
-        if not (isinstance(answer, (np.bool_, Real)) and answer in (0, 1)):
-            raise ValueError(
-                f"row {row} of {name} is {answer!r:.50}; expected True or False, or 1 "
-                "or 0: whether the pair is the same product."
-            )
-    return answers.astype(bool)
-
-
-def find_classes(answers: Any, name: str) -> NDArray[Any]:
-    """Return the two answers of checked ones; raise if all are the same."""
-    classes = np.unique(np.asarray(answers))
-    if len(classes) < 2:
-        raise ValueError(
-            f"{name} holds only {classes.tolist()[0]!r}: the classifier can't be "
-            "fitted on pairs of one class; expected pairs that match and pairs that do "
-            "not."
-        )
-    return classes
-
-
-def best_pair_f1(scores: NDArray[Any], is_match: NDArray[np.bool_]) -> float:
-    """Return the highest F1 of the pairs that match, over all thresholds of scores."""
-    precision, recall, _ = precision_recall_curve(is_match, scores)
-    return float((2 * precision * recall / (precision + recall).clip(1e-12)).max())
 
 
 def _is_missing(label: Any) -> bool:

@@ -17,7 +17,8 @@ from sklearn.model_selection import BaseCrossValidator, GroupKFold
 from sklearn.preprocessing import normalize
 from sklearn.utils import check_scalar
 
-from skmatch.evaluation._labels import check_answers, encode_labels
+from skmatch.evaluation._labels import encode_labels
+from skmatch.evaluation._pairs import check_answers, join_sides
 from skmatch.persistence import savable
 from skmatch.titles import check_titles
 
@@ -46,36 +47,6 @@ def list_splits(
                 "test rows; expected at least one of each."
             )
     return splits
-
-
-def join_sides(X: Any) -> Any:
-    """Return pairs as they are, or if they are a tuple of both sides, one array.
-
-    It is of shape (n_pairs, 2 * n_fields).
-    """
-    if not (isinstance(X, tuple) and len(X) == 2 and np.ndim(X[0]) > 0):
-        return X
-    sides = [np.asarray(side, dtype=object) for side in X]
-    left, right = (side.reshape(-1, 1) if side.ndim == 1 else side for side in sides)
-    if left.shape != right.shape or left.ndim != 2:
-        raise ValueError(
-            f"X holds sides of shape {left.shape} and {right.shape}; expected the same "
-            "rows and columns."
-        )
-    return np.hstack([left, right])
-
-
-def halve_columns(values: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Return the left and the right sides of pairs; raise if columns are left over."""
-    n_features = values.shape[1] if values.ndim == 2 else 1
-    if values.ndim != 2 or n_features % 2:
-        raise ValueError(
-            f"X has shape {values.shape}, {n_features} feature(s); expected two titles "
-            "for each pair, (n_pairs, 2), or the fields of both sides, (n_pairs, 2 * "
-            "n_fields)."
-        )
-    left, right = np.hsplit(values, 2)
-    return left, right
 
 
 class _ProductKFold(BaseCrossValidator):

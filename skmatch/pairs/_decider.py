@@ -1,9 +1,9 @@
 """The last word: pairs are decided by more than what the stacking levels say.
 
 A cross-encoder, which reads both titles at once and is too slow for all candidates, is
-asked about the pairs that the levels are not sure of; and pairs that someone gives are
-compared with known products. A classifier of few numbers decides by both and by what
-the last level says. All other pairs stay as they are.
+asked about the pairs that the levels are not sure of; and pairs that someone gives,
+sure or not, are compared with known products. A classifier of few numbers decides by
+both and by what the last level says. All other pairs stay as they are.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Decider(NamedTuple):
 
     classifier: Any  # of the log-odds of the last level and the evidence
     cross_encoder: Any  # fitted classifier of two texts, or None
-    width: float  # largest log-odds, on either side of 0, of a pair that it decides
+    width: float  # largest log-odds, on either side of 0, of a pair to ask about
     known: KnownProducts | None
     of_given: bool  # whether it decides none but the pairs that were given
 
@@ -40,10 +40,9 @@ class Decider(NamedTuple):
 
     def find(self, pairs: DescribedPairs, level: Level) -> NDArray[np.intp]:
         """Return which pairs it decides."""
-        is_decided = np.abs(log_odds(level.propagated)) <= self.width
         if self.of_given:
-            is_decided &= pairs.context.is_given(pairs.indices)
-        return np.flatnonzero(is_decided)
+            return np.flatnonzero(pairs.context.is_given(pairs.indices))
+        return np.flatnonzero(is_uncertain(log_odds(level.propagated), self.width))
 
     def gather(
         self, pairs: DescribedPairs, level: Level, rows: NDArray[np.intp]
@@ -51,7 +50,10 @@ class Decider(NamedTuple):
         """Return the evidence of all pairs, which is 0 of those that it leaves."""
         columns = []
         if self.cross_encoder is not None:
-            columns.append(ask(self.cross_encoder, pairs, rows)[:, None])
+            told = log_odds(level.propagated)  # of the sure ones, what the levels say
+            asked = rows[is_uncertain(told[rows], self.width)]
+            told[asked] = ask(self.cross_encoder, pairs, asked)
+            columns.append(told[rows, None])
         if self.known is not None:
             context, indices = pairs.context, pairs.at(rows).indices
             scores, beside = level.of_left.graph, context.beside
@@ -76,6 +78,11 @@ class Decider(NamedTuple):
         seen = np.column_stack([log_odds(level.propagated)[rows], evidence[rows]])
         probabilities[rows] = match_probability(self.classifier, seen)
         return probabilities
+
+
+def is_uncertain(odds: NDArray[np.float32], width: float) -> NDArray[np.bool_]:
+    """Tell which log-odds are no further than this from 0."""
+    return np.abs(odds) <= width
 
 
 def ask(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,11 +11,12 @@ from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.utils.validation import has_fit_parameter
 
 from skmatch.evaluation import best_pair_f1
 from skmatch.pairs._context import Level
 from skmatch.pairs._cross_fit import LabelledPairs, cross_fit
-from skmatch.pairs._decider import Decider, ask, read_pairs
+from skmatch.pairs._decider import Decider, ask, is_uncertain, read_pairs
 from skmatch.pairs._known_products import KnownProducts, compare_with_known
 from skmatch.pairs._probabilities import log_odds
 
@@ -35,6 +37,7 @@ def fit_decider(
     said: list[Level],
     settings: PairSettings,
     n_before: int,
+    cross_encoder: Any = None,
 ) -> tuple[Decider | None, NDArray[np.float32], list[Level]]:
     """Fit a decider on what `n_before` levels say, the last of them `said`.
 
@@ -42,7 +45,8 @@ def fit_decider(
        nearest to 0; if it decides given pairs alone, all of these.
     2. A cross-encoder tells every second fold by a copy that was fitted on the labelled
        uncertain pairs of the others. Pairs of which the levels are surer are not asked
-       about if that costs next to nothing. The copy in use is fitted on all.
+       about if that costs next to nothing. The copy in use is fitted on all. If it is
+       given, fitted on none of the galleries, that one is asked.
     3. Given pairs are compared with known products. Each trains twice, once as if those
        of its own titles were not known.
     4. A classifier of this evidence is cross-fitted.
@@ -54,13 +58,19 @@ def fit_decider(
     odds = [log_odds(level.propagated) for level in said]
     width = _find_width(galleries, odds, settings)
     decided = _narrow_all(galleries, odds, width)
-    cross_encoder, columns = None, [np.empty((len(x), 0), np.float32) for x in odds]
-    if settings.cross_encoder is not None:
-        cross_encoder, told = _ask_out_of_fold(decided, odds, settings)
-        if cross_encoder is not None:
-            width = _narrow(decided, odds, told, width)
+    copies = [cross_encoder] * 2
+    if cross_encoder is None and settings.cross_encoder is not None:
+        *copies, cross_encoder = _fit_copies(decided, settings)
+    columns = [np.empty((len(x), 0), np.float32) for x in odds]
+    if cross_encoder is not None:
+        told = _ask_copies(copies, decided, odds)
+        width = _narrow(decided, odds, told, width)
+        columns = [
+            np.where(is_uncertain(x, width), answers, x)[:, None]
+            for x, answers in zip(odds, told, strict=True)
+        ]
+        if not settings.asks_given:
             decided = _narrow_all(decided, odds, width)
-            columns = [x[:, None] for x in told]
     known = None
     if settings.asks_given:
         known = KnownProducts.of(training.fields, training.labels)
@@ -145,7 +155,7 @@ def _narrow_all(
     kept = []
     for own, x in zip(galleries, odds, strict=True):
         rows = np.arange(len(x))[own.rows]
-        is_kept = (np.abs(x[rows]) <= width) & (own.partition == 0)
+        is_kept = is_uncertain(x[rows], width) & (own.partition == 0)
         other = None if own.other_fold is None else own.other_fold[is_kept]
         kept.append(
             own._replace(
@@ -155,26 +165,35 @@ def _narrow_all(
     return kept
 
 
-def _ask_out_of_fold(
-    uncertain: list[LabelledPairs], odds: Odds, settings: PairSettings
-) -> tuple[Any, Odds]:
-    """Fit a cross-encoder, and return the log-odds that copies of it give out of fold.
+def _fit_copies(uncertain: list[LabelledPairs], settings: PairSettings) -> list[Any]:
+    """Fit a cross-encoder without each half of the folds, and on all; else none."""
+    copies = [fit_cross_encoder(uncertain, settings, half) for half in (0, 1, None)]
+    return [None] * 3 if any(copy is None for copy in copies) else copies
+
+
+def _ask_copies(
+    copies: Sequence[Any], uncertain: list[LabelledPairs], odds: Odds
+) -> Odds:
+    """Return the log-odds that the copy without its half gives each labelled pair.
 
     What a copy knows of one partition it knows of all: only the first is told.
     """
-    fitted = [_fit(uncertain, settings, half) for half in (0, 1, None)]
-    if any(classifier is None for classifier in fitted):
-        return None, odds
     told = [x.copy() for x in odds]
     for own, answers in zip(uncertain, told, strict=True):
-        answers[own.rows] = ask(fitted[own.fold % 2], own.pairs, own.rows)
-    return fitted[2], told
+        answers[own.rows] = ask(copies[own.fold % 2], own.pairs, own.rows)
+    return told
 
 
-def _fit(
-    uncertain: list[LabelledPairs], settings: PairSettings, half: int | None
+def fit_cross_encoder(
+    uncertain: list[LabelledPairs],
+    settings: PairSettings,
+    half: int | None = None,
+    held_out: LabelledPairs | None = None,
 ) -> Any:
-    """Fit a copy on the uncertain pairs of all folds but a half; None if it cannot."""
+    """Fit a copy on the uncertain pairs of all folds but a half; None if it cannot.
+
+    One that takes pairs to validate with gets those that are held out.
+    """
     texts, answers = [], []
     for own in uncertain:
         is_taught = np.full(len(own.rows), own.fold % 2 != half)
@@ -189,8 +208,13 @@ def _fit(
     rng = np.random.default_rng(settings.seed)
     n_taught = _MOST_TAUGHT if half is None else _MOST_TAUGHT // 2
     drawn = np.sort(rng.permutation(len(is_match))[:n_taught])
+    apart: dict[str, Any] = {}
+    if held_out is not None and has_fit_parameter(settings.cross_encoder, "X_val"):
+        context, indices = held_out.pairs.context, held_out.pairs.indices
+        apart["X_val"] = read_pairs(context, indices, held_out.rows)
+        apart["y_val"] = held_out.is_match
     return clone(settings.cross_encoder).fit(
-        np.concatenate(texts)[drawn], is_match[drawn]
+        np.concatenate(texts)[drawn], is_match[drawn], **apart
     )
 
 

@@ -32,7 +32,8 @@ from sklearn.utils import get_tags
 from skmatch.graph import choose_shift
 from skmatch.pairs._context import GalleryContext, Level, PairIndices
 from skmatch.pairs._cross_fit import LabelledPairs, cross_fit
-from skmatch.pairs._decider_fit import fit_decider
+from skmatch.pairs._decider_fit import fit_cross_encoder, fit_decider
+from skmatch.pairs._labelled_pairs import JudgedPairs
 from skmatch.pairs._model import (
     PairDescriber,
     PairModel,
@@ -82,6 +83,14 @@ class TrainingTitles(NamedTuple):
         return TrainingTitles(self.titles[rows], self.fields[rows], self.labels[rows])
 
 
+class HeldOutPairs(NamedTuple):
+    """Judged pairs that the levels do not learn from, with titles to compare with."""
+
+    titles: NDArray[np.object_]  # (n_titles,)
+    fields: NDArray[np.object_]  # (n_titles,) or (n_titles, n_columns)
+    judged: JudgedPairs
+
+
 class Fold(NamedTuple):
     """Training titles, scored by models that saw none of their products."""
 
@@ -124,6 +133,7 @@ def fit_pair_model(
     *,
     trust: float = 1.0,
     may_calibrate: bool = False,
+    held_out: HeldOutPairs | None = None,
 ) -> tuple[PairModel, list[Level]]:
     """Fit a pair model on labelled pairs; return it, and what it says out of fold.
 
@@ -131,7 +141,8 @@ def fit_pair_model(
     titles, where it would take longer than all else. `trust` is the weight of what is
     learned here; what is transferred has the rest. If it `may_calibrate`, the model is
     this feature alone, calibrated, where that is better out of fold: the labelled pairs
-    are to be a fair sample of those in use.
+    are to be a fair sample of those in use. What decides after the last level learns
+    from held-out pairs, if there are any, else out of fold.
     """
     describer = fit_describer(training, slice(None), settings)
     names = describer.feature_names()
@@ -149,26 +160,48 @@ def fit_pair_model(
     levels, last = fitted.levels, fitted.last
     labelled = [X[own.rows] for own, X in zip(galleries, fitted.features, strict=True)]
     features = np.concatenate(labelled)
-    if settings.asks_given or settings.cross_encoder is not None:
-        n_before = len(levels.classifiers)
-        n_before += 0 if transferred is None else len(transferred.classifiers)
-        decider, evidence, last = fit_decider(
-            training, galleries, last, settings, n_before
-        )
-        if decider is not None:
-            levels = levels._replace(decider=decider)
-            features = np.column_stack([features, evidence])
-    n_drawn = min(_N_BACKGROUND, len(features))
     model = PairModel(
         describer,
         transferred,
         fitted.word_weights,
         levels,
         settings.propagates,
-        features[rng.choice(len(features), n_drawn, replace=False)],
+        features[:0],
         trust,
     )
-    return model, last
+    if settings.asks_given or settings.cross_encoder is not None:
+        decided, cross_encoder = galleries, None
+        if held_out is not None:
+            decided, last, features = _describe_held_out(model, held_out, settings)
+            if settings.cross_encoder is not None:
+                cross_encoder = fit_cross_encoder(
+                    galleries, settings, held_out=decided[0]
+                )
+        n_before = len(levels.classifiers)
+        n_before += 0 if transferred is None else len(transferred.classifiers)
+        decider, evidence, last = fit_decider(
+            training, decided, last, settings, n_before, cross_encoder
+        )
+        if decider is not None:
+            model = model._replace(levels=levels._replace(decider=decider))
+            features = np.column_stack([features, evidence])
+    n_drawn = min(_N_BACKGROUND, len(features))
+    drawn = features[rng.choice(len(features), n_drawn, replace=False)]
+    return model._replace(background=drawn), last
+
+
+def _describe_held_out(
+    model: PairModel, held_out: HeldOutPairs, settings: PairSettings
+) -> tuple[list[LabelledPairs], list[Level], NDArray[np.float32]]:
+    """Return held-out pairs as one gallery, what a model says of it, and features."""
+    encoded = model.describer.encode(held_out.titles, held_out.fields)
+    given, is_match = held_out.judged
+    context = GalleryContext(encoded, given)
+    pairs = model.describer.describe(context, settings.n_threads)
+    levels, features = model.score(pairs)
+    rows = context.find(given, pairs.indices)
+    own = LabelledPairs(pairs, rows, is_match, fold=0, other_fold=None)
+    return [own], levels[-1:], features[rows]
 
 
 def fit_without_labels(training: TrainingTitles, settings: PairSettings) -> PairModel:

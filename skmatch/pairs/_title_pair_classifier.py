@@ -19,6 +19,7 @@ from sklearn.utils.validation import check_is_fitted
 from skmatch._fitting import fitting
 from skmatch.evaluation import (
     check_answers,
+    check_validation,
     find_classes,
     halve_columns,
     join_sides,
@@ -39,6 +40,7 @@ from skmatch.pairs._labelled_pairs import (
 )
 from skmatch.pairs._lazy_catalogue import LazyCatalogue
 from skmatch.pairs._stacking import (
+    HeldOutPairs,
     PairSettings,
     TrainingTitles,
     describe_labelled,
@@ -159,7 +161,15 @@ class TitlePairClassifier(ClassifierMixin, BaseEstimator):
         self.random_state = random_state
         self.n_jobs = n_jobs
 
-    def fit(self, X: Any, y: Any, *, gallery: Any = None) -> Self:
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        *,
+        gallery: Any = None,
+        X_val: Any = None,
+        y_val: Any = None,
+    ) -> Self:
         """Learn from judged pairs.
 
         Parameters
@@ -172,6 +182,14 @@ class TitlePairClassifier(ClassifierMixin, BaseEstimator):
             Whether a pair is the same product.
         gallery : array-like of shape (n_titles,) or (n_titles, n_fields), default=None
             More titles, without labels, such as all titles of a shop.
+        X_val : array-like, as `X`, default=None
+            Further pairs, like those that are to be decided. The levels do not learn
+            from them: what the levels, the known products and the cross-encoder say of
+            them teaches how to weigh these three. The cross-encoder is then fitted
+            once, and finds its best epoch by them if its `fit` takes them. Without
+            them the weights are learned out of fold.
+        y_val : array-like, as `y`, default=None
+            Whether a pair of `X_val` is the same product.
 
         Returns
         -------
@@ -185,11 +203,11 @@ class TitlePairClassifier(ClassifierMixin, BaseEstimator):
             answers are the same.
         """
         with fitting(self) as fitted:
-            for what in fitted._fit(X, y, gallery):
+            for what in fitted._fit(X, y, gallery, X_val, y_val):
                 warnings.warn(what, UserWarning, stacklevel=2)
         return self
 
-    def _fit(self, X: Any, y: Any, gallery: Any) -> list[str]:
+    def _fit(self, X: Any, y: Any, gallery: Any, X_val: Any, y_val: Any) -> list[str]:
         """Fit a new classifier, and return what to warn of."""
         self._check_params()
         if y is None:
@@ -220,13 +238,14 @@ class TitlePairClassifier(ClassifierMixin, BaseEstimator):
             asks_given=True,
         )
         titles, fields = self._read(rows)
+        held_out = self._hold_out(rows, X_val, y_val)
         judged = JudgedPairs(indices, is_match)
         products = join_products(np.full(len(rows), -1), judged)
         fold = deal_products(products, judged, [], self.cv, seed)
         training = TrainingTitles(titles, fields, products)
         galleries, _ = describe_labelled(training, *judged, fold, settings)
         self._model_, _ = fit_pair_model(
-            training, galleries, settings, may_calibrate=True
+            training, galleries, settings, may_calibrate=True, held_out=held_out
         )
         self._rows_ = rows
         self._catalogue_ = LazyCatalogue(self._model_, titles, fields, self.n_jobs)
@@ -247,7 +266,7 @@ class TitlePairClassifier(ClassifierMixin, BaseEstimator):
         """
         check_is_fitted(self)
         self._check_params()
-        left, right = self._split_sides(X, reset=False)
+        left, right = self._split_sides(X)
         rows, indices = _collect(self._rows_, left, right)
         describer = self._model_.describer
         context = GalleryContext(describer.encode(*self._read(rows)), indices)
@@ -297,12 +316,21 @@ class TitlePairClassifier(ClassifierMixin, BaseEstimator):
         catalogue = self._catalogue_.described
         return explain_pair(self._model_, catalogue, titles, fields)
 
+    def _hold_out(self, known: Rows, X_val: Any, y_val: Any) -> HeldOutPairs | None:
+        """Return the pairs that are given to validate with, beside the known rows."""
+        validation = check_validation(X_val, y_val, self._split_sides)
+        if validation is None:
+            return None
+        sides, is_match = validation
+        rows, indices = _collect(known, *sides)
+        return HeldOutPairs(*self._read(rows), JudgedPairs(indices, is_match))
+
     def _check_params(self) -> None:
         """Raise if a parameter is out of its range."""
         check_pair_params(self)
         check_scalar(self.cv, "cv", Integral, min_val=2)
 
-    def _split_sides(self, X: Any, *, reset: bool) -> tuple[Rows, Rows]:
+    def _split_sides(self, X: Any, *, reset: bool = False) -> tuple[Rows, Rows]:
         """Return the rows of the left and of the right side of pairs."""
         names = getattr(X[0], "columns", None) if isinstance(X, tuple) else None
         X = join_sides(X)
