@@ -48,9 +48,13 @@ class AdapterBertEmbedder(AdaptedLanguageModel, TitleEmbedder):
         Branch, tag or commit of the model of the hub.
     local_files_only : bool, default=False
         Whether to look for a model of the hub among the downloaded ones only.
-    adapter : str, dict or adapters.AdapterConfig, default="houlsby"
+    adapter : str, adapters.AdapterConfig, peft.LoraConfig or dict, default="houlsby"
         What is trained inside the language model: "houlsby", "pfeiffer", "lora", "ia3"
         or another configuration of the ``adapters`` library, by name or as an object.
+        A ``peft.LoraConfig`` needs ``pip install 'skmatch[peft]'`` instead of that
+        library, which holds back transformers; of its settings ``r``, ``lora_alpha``,
+        ``lora_dropout``, ``target_modules`` as a list, ``use_rslora`` and ``use_dora``
+        may be chosen.
     reduction_factor : float, default=16
         Width of the language model by that of a bottleneck that is asked for by name.
     pooling : {"mean", "cls", "pooler"}, default="mean"

@@ -56,7 +56,7 @@ class AdapterBertPairClassifier(ClassifierMixin, AdaptedLanguageModel):
         Branch, tag or commit of the model of the hub.
     local_files_only : bool, default=False
         Whether to look for a model of the hub among the downloaded ones only.
-    adapter : str, dict or adapters.AdapterConfig, default="houlsby"
+    adapter : str, adapters.AdapterConfig, peft.LoraConfig or dict, default="houlsby"
         What is trained inside the language model, as of :class:`AdapterBertEmbedder`.
     reduction_factor : float, default=16
         Width of the language model by that of a bottleneck that is asked for by name.

@@ -12,8 +12,7 @@ from typing import Any
 
 import numpy as np
 
-NEEDED = "AdapterBertEmbedder needs transformers and adapters: pip install "
-NEEDED += "'skmatch[bert]'"
+NEEDED = "A language model needs transformers and adapters: pip install 'skmatch[bert]'"
 _FILES = ["*.json", "*.safetensors", "*.txt", "*.model"]  # no code and no pickle
 # Encoders of text that the adapters library knows. What a config of another type names
 # beside itself, such as a model within the model, has not been looked at.
@@ -29,7 +28,6 @@ _MODEL_TYPES = (
     "xmod",
 )
 _ATTENTIONS = (None, "eager", "sdpa", "flash_attention_2", "flex_attention")
-_ADAPTER = "skmatch"
 _WEIGHTS = "model.safetensors"
 _ENDS_OF_WEIGHTS = (".weight", ".bias", ".gamma", ".beta")
 _LARGEST_SIZE = 10**7  # of a vocabulary, say
@@ -42,7 +40,6 @@ _ROLES = (
     "cls_token",
     "mask_token",
 )
-_BOTTLENECKS = ("houlsby", "pfeiffer", "parallel", "bn")
 
 
 def find_backbone(
@@ -297,32 +294,6 @@ def named_errors(what: str) -> Iterator[None]:
         if type(error).__name__ != "PanicException":  # of Rust
             raise
         raise ValueError(f"{what}: {error!r:.500}") from error
-
-
-def add_adapter(backbone: Any, adapter: Any, reduction_factor: float) -> Any:
-    """Freeze a model and add an adapter; return the settings of the adapter."""
-    try:
-        import adapters
-    except ImportError as error:
-        raise ImportError(NEEDED) from error
-    changes = {}
-    if isinstance(adapter, str) and any(name in adapter for name in _BOTTLENECKS):
-        changes = {"reduction_factor": reduction_factor, "non_linearity": "relu"}
-    try:
-        config = adapters.AdapterConfig.load(adapter, **changes)
-        if config is None:
-            raise ValueError("it names no adapter")
-        adapters.init(backbone)
-        backbone.add_adapter(_ADAPTER, config=config)
-        with quiet("adapters.model_mixin"):  # it warns before it has activated it
-            backbone.train_adapter(_ADAPTER)
-    except (ValueError, TypeError, KeyError, AttributeError, AssertionError) as error:
-        raise ValueError(
-            f"adapter={adapter!r} does not fit a {type(backbone).__name__}: {error}; "
-            "expected the name of a configuration of the adapters library, such as "
-            "'houlsby', 'pfeiffer', 'lora' or 'ia3', or such an object."
-        ) from error
-    return config.to_dict()
 
 
 @contextmanager

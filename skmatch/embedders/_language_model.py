@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from abc import abstractmethod
-from collections.abc import Mapping
 from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -13,8 +12,8 @@ import numpy as np
 from sklearn.utils import check_scalar
 
 from skmatch._numbers import check_number
+from skmatch.embedders._adapters import add_adapter, is_adapter, to_settings
 from skmatch.embedders._backbones import (
-    add_adapter,
     check_settings,
     check_sizes,
     find_backbone,
@@ -167,10 +166,11 @@ class AdaptedLanguageModel(NetworkEstimator):
     def _check_params(self) -> None:
         super()._check_params()
         check_scalar(self.model_name, "model_name", (str, os.PathLike))
-        if not isinstance(self.adapter, (str, Mapping)):
+        if not is_adapter(self.adapter):
             raise ValueError(
                 f"adapter={self.adapter!r}; expected the name of a configuration of "
-                "the adapters library, a dict, or an AdapterConfig."
+                "the adapters library, an AdapterConfig, a peft.LoraConfig, or a dict "
+                "of one of these."
             )
         check_number(
             self.reduction_factor,
@@ -241,8 +241,7 @@ class AdaptedLanguageModel(NetworkEstimator):
         state = super()._state_to_save()
         if "module_" in state:
             state["tokenizer_"] = write_tokenizer(self.tokenizer_)
-        if hasattr(self.adapter, "to_dict"):
-            state["adapter"] = self.adapter.to_dict()
+        state["adapter"] = to_settings(self.adapter)
         return state
 
     def _restore(self, state: dict[str, Any]) -> None:

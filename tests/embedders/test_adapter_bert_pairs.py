@@ -127,6 +127,29 @@ def test_best_epoch_is_that_of_products_that_do_not_train(make, judged, monkeypa
     assert drawn[1] == (len(y), None)
 
 
+def test_best_epoch_is_that_of_pairs_that_are_given(make, judged, monkeypatch):
+    X, y = judged
+    held = np.arange(len(y)) % 3 == 0
+    n_trained, train = [], _training.train
+
+    def spy(module, pairs, labels, *others, **options):
+        n_trained.append(len(labels))
+        return train(module, pairs, labels, *others, **options)
+
+    monkeypatch.setattr(_training, "train", spy)
+    made = make(n_epochs=3, patience=3)
+    made.fit(X[~held], y[~held], X_val=X[held], y_val=y[held])
+    assert n_trained == [np.sum(~held)]
+    of_best = best_pair_f1(made.predict_proba(X[held])[:, 1], y[held])
+    scores = [row["validation_score"] for row in made.history_]
+    assert scores[made.best_epoch_ - 1] == pytest.approx(max(scores))
+    assert of_best == pytest.approx(max(scores))
+    with pytest.raises(ValueError, match="y_val=None; expected X_val and y_val"):
+        make().fit(X, y, X_val=X)
+    with pytest.raises(ValueError, match="row 0 of X_val holds None"):
+        make().fit(X, y, X_val=[[None, "a"], ["a", "b"]], y_val=[0, 1])
+
+
 def test_no_product_is_on_both_sides(judged):
     X, y = judged
     pairs = [tuple(pair) for pair in X]

@@ -6,8 +6,8 @@ import pickle
 import pytest
 import torch
 
+from skmatch.embedders._adapters import add_adapter
 from skmatch.embedders._backbones import (
-    add_adapter,
     check_settings,
     find_backbone,
     fingerprint,
@@ -246,33 +246,6 @@ def test_settings_that_are_not_there_or_no_json(bert_copy):
     (bert_copy / "config.json").unlink()
     with pytest.raises(ValueError, match=r"config\.json cannot be read as JSON"):
         find_backbone(str(bert_copy))
-
-
-@pytest.mark.parametrize(
-    "adapter", ["houlsby", "pfeiffer", "seq_bn", "lora", "ia3", "par_bn", "loreft"]
-)
-def test_only_the_adapter_is_trained(bert_folder, adapter):
-    backbone = load_backbone(bert_folder)
-    before = fingerprint(backbone)
-    add_adapter(backbone, adapter, 4)
-    trained = [name for name, w in backbone.named_parameters() if w.requires_grad]
-    assert trained
-    assert all("skmatch" in name for name in trained)
-    assert before != fingerprint(backbone)  # at first all weights would be trained
-
-
-def test_width_of_a_bottleneck(bert_folder):
-    backbone = load_backbone(bert_folder)
-    settings = add_adapter(backbone, "houlsby", 4)
-    assert settings["reduction_factor"] == 4
-    assert settings["non_linearity"] == "relu"
-    downs = [w for name, w in backbone.named_parameters() if "down.0.weight" in name]
-    assert [tuple(w.shape) for w in downs] == [(4, 16)] * 4  # twice in each of 2 layers
-
-
-def test_adapter_that_is_none(bert_folder):
-    with pytest.raises(ValueError, match="adapter='houlsbee' does not fit"):
-        add_adapter(load_backbone(bert_folder), "houlsbee", 16)
 
 
 def test_model_of_stored_settings(bert_folder):

@@ -19,7 +19,7 @@ from skmatch import (
 from skmatch.pairs import _decider_fit, _stacking
 from skmatch.pairs._context import GalleryContext
 from skmatch.pairs._cross_fit import LabelledPairs
-from skmatch.pairs._decider import _as_text
+from skmatch.pairs._decider import Decider, _as_text
 from skmatch.pairs._decider_fit import _narrow
 from skmatch.pairs._model import PairModel
 from skmatch.pairs._probabilities import log_odds
@@ -153,13 +153,7 @@ def test_judged_pairs(oracle):
 
 def test_pairs_that_are_decided_are_asked_about(oracle, monkeypatch):
     monkeypatch.setattr(_stacking, "_FEW", 0)  # no calibration instead
-    rng = np.random.default_rng(0)
-    same = [
-        rng.choice(np.flatnonzero(p == PRODUCT_IDS), 2, replace=False)
-        for p in range(150)
-    ]
-    pairs = np.concatenate([same, rng.integers(len(TITLES), size=(300, 2))])
-    X, y = TITLES[pairs], PRODUCT_IDS[pairs[:, 0]] == PRODUCT_IDS[pairs[:, 1]]
+    X, y = draw_pairs(0)
     classifier = TitlePairClassifier(
         classifier=QUICK, cv=2, cross_encoder=oracle, random_state=0
     )
@@ -171,6 +165,78 @@ def test_pairs_that_are_decided_are_asked_about(oracle, monkeypatch):
     assert not others
     wanted = {tuple(sorted(pair)) for pair in X[1::2]}
     assert {tuple(sorted(pair)) for pair in asked} <= wanted
+
+
+def draw_pairs(seed):
+    rng = np.random.default_rng(seed)
+    same = [
+        rng.choice(np.flatnonzero(p == PRODUCT_IDS), 2, replace=False)
+        for p in range(150)
+    ]
+    pairs = np.concatenate([same, rng.integers(len(TITLES), size=(300, 2))])
+    return TITLES[pairs], PRODUCT_IDS[pairs[:, 0]] == PRODUCT_IDS[pairs[:, 1]]
+
+
+class Validated(Oracle):
+    """Takes pairs to validate with."""
+
+    def fit(self, X, y, X_val=None, y_val=None):
+        self.validated_ = X_val, y_val
+        return super().fit(X, y)
+
+
+@pytest.mark.parametrize("kind", [Oracle, Validated, Wrong])
+def test_weights_are_learned_from_pairs_that_are_held_out(monkeypatch, kind):
+    monkeypatch.setattr(_stacking, "_FEW", 0)
+    monkeypatch.setattr(_decider_fit, "_LOSS", -1.0)
+    kind.told, kind.asked = [], []
+    (X, y), (X_val, y_val) = draw_pairs(0), draw_pairs(1)
+    classifier = TitlePairClassifier(
+        classifier=QUICK, cv=2, cross_encoder=kind(), random_state=0
+    )
+    classifier.fit(X, y, X_val=X_val, y_val=y_val)
+    ((X_told, y_told),) = kind.told  # it is fitted once, on the others
+    assert_array_equal(
+        np.sort(["|".join(sorted(pair)) for pair in X_told]),
+        np.sort(["|".join(sorted(pair)) for pair in X]),
+    )
+    assert y_told.sum() == y.sum()
+    ((copy, X_asked),) = kind.asked
+    assert {frozenset(pair) for pair in X_asked} == {frozenset(p) for p in X_val}
+    if kind is Validated:
+        assert_array_equal(copy.validated_[0], X_asked)
+        assert_array_equal(copy.validated_[1], y_val)
+    weight = classifier._model_.levels.decider.classifier[-1].coef_[0, 1]
+    assert weight < -1 if kind is Wrong else weight > 1
+    X_test, y_test = draw_pairs(2)
+    assert np.mean(classifier.predict(X_test) == y_test) > 0.97
+
+
+def test_of_sure_pairs_it_is_told_what_the_levels_say(oracle, monkeypatch):
+    """Known products speak of them all the same."""
+    monkeypatch.setattr(_stacking, "_FEW", 0)
+    monkeypatch.setattr(_decider_fit, "_narrow", lambda *args: 1.0)
+    classifier = TitlePairClassifier(
+        classifier=QUICK, cv=2, cross_encoder=oracle, random_state=0
+    ).fit(*draw_pairs(0))
+    X, _ = draw_pairs(1)
+    oracle.asked.clear()
+    seen = []
+    decide = Decider.decide
+
+    def spy(self, level, rows, evidence):
+        seen.append((log_odds(level.propagated)[rows], evidence[rows]))
+        return decide(self, level, rows, evidence)
+
+    monkeypatch.setattr(Decider, "decide", spy)
+    classifier.predict(X)
+    ((odds, evidence),) = seen
+    assert len(odds) == len({frozenset(pair) for pair in X})
+    is_sure = np.abs(odds) > 1
+    assert 0 < is_sure.sum() < len(odds)
+    assert_array_equal(evidence[is_sure, 0], odds[is_sure])
+    assert len(oracle.asked[0][1]) == np.sum(~is_sure)
+    assert evidence[is_sure, 1:].any()
 
 
 @pytest.mark.parametrize("asked", [None, QUICK])

@@ -165,6 +165,28 @@ def test_what_is_no_pair_is_named(X, y, message):
         TitlePairClassifier().fit(X, y)
 
 
+VALID = [["a", "b"], ["a", "c"]]
+
+
+@pytest.mark.parametrize(
+    ("X_val", "y_val", "message"),
+    [
+        (VALID, None, "y_val=None; expected X_val and y_val, or neither"),
+        (None, [0, 1], "X_val=None; expected X_val and y_val, or neither"),
+        (VALID, [0, 1, 1], r"y_val has shape \(3,\); expected \(2,\)"),
+        (VALID, [0, 2], "row 1 of y_val is 2; expected True or False"),
+        (VALID, [1, 1], "y_val holds only 1: .* pairs of one class"),
+        ([["a", "b"], [None, "c"]], [0, 1], "row 1 of X_val holds None"),
+        ([["a"], ["b"]], [0, 1], "X_val has 1 features"),
+        ([], [], "X_val: Found array with 0 sample"),
+        ((["a", "b"], ["a"]), [1, 0], r"X_val holds sides of shape \(2, 1\) and"),
+    ],
+)
+def test_what_is_no_validation_pair_is_named(data, X_val, y_val, message):
+    with pytest.raises(ValueError, match=message):
+        TitlePairClassifier().fit(*data, X_val=X_val, y_val=y_val)
+
+
 def test_parameters_and_galleries_out_of_range(data):
     X, y = data
     for params, message in (
