@@ -1544,6 +1544,24 @@ CASES: dict[str, Case] = {
         "gallery",
         1,
     ),
+    "TitlePairClassifier.fit, validation pairs": Case(
+        "TitlePairClassifier",
+        lambda X: fit(title_pairs, "title pairs")(
+            P12, A12, {"X_val": X, "y_val": np.arange(6)[: n_pairs_of(X)] % 2}
+        ),
+        (pair_inputs,),
+        check_fitted_pairs,
+        "X_val|y_val",
+        1,
+    ),
+    "TitlePairClassifier.fit, validation answers": Case(
+        "TitlePairClassifier",
+        lambda y: fit(title_pairs, "title pairs")(P12, A12, {"X_val": P12, "y_val": y}),
+        (answer_inputs(12),),
+        check_answers,
+        "y_val",
+        1,
+    ),
     "TitlePairClassifier, parameters": fit_params(
         "TitlePairClassifier", title_pairs, "title pairs", P12, A12, 2
     ),
