@@ -24,7 +24,7 @@ if is_bert or name == "LSTMTitleEmbedder":
 
 HANDLERS = [logging.getLogger(name) for name in ("", "sklearn", "torch", "skmatch")]
 if is_bert:
-    import adapters, transformers  # which set variables and filters
+    import adapters, peft, transformers  # which set variables and filters
 
 def read_state():
     # A pool that appears is a library that was loaded; none may change its size.

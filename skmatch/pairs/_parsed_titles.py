@@ -17,6 +17,7 @@ from skmatch.titles import UNITS, find_quantities
 
 Titles = Sequence[str] | NDArray[np.object_]
 _WORD = re.compile(r"\w+")
+_COMPARED = 64  # characters of a word, with those of another
 
 
 @savable
@@ -67,6 +68,9 @@ class ParsedTitles:
         words = [_words(text) for text in self.texts]
         around = around or _count(words)
         self.words, names = _indicator(words)
+        self.names = np.array([name[:_COMPARED] for name in names], dtype=object)
+        self.lengths = np.array([len(name) for name in self.names])
+        self.is_number = np.array([name.isdigit() for name in names])
         # The weight of a word is its inverse document frequency, in [0, 1].
         n_titles = known.n_titles + around.n_titles
         n_with = np.array([max(1, known.words[w] + around.words[w]) for w in names])

@@ -39,7 +39,7 @@ def quick(**parameters):
 
 @pytest.fixture(scope="module")
 def split():
-    titles, labels = make_product_titles(600, random_state=0)
+    titles, labels = make_product_titles(320, random_state=0)
     titles, labels = np.array(titles, dtype=object), np.array(labels)
     is_test = np.isin(labels, np.unique(labels)[::4])
     return titles[~is_test], labels[~is_test], titles[is_test], labels[is_test]
