@@ -7,6 +7,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from rapidfuzz import fuzz
 from rapidfuzz.distance import JaroWinkler
 
+from skmatch.pairs import _text_features
 from skmatch.pairs._parsed_titles import ParsedTitles, count_words
 from skmatch.pairs._text_features import TextFeatures
 
@@ -114,6 +115,74 @@ def test_words_against_a_slow_oracle(get):
         assert get("words_missing_max", a, b) == pytest.approx(max(alone), abs=1e-5)
         assert get("words_jaccard", a, b) == pytest.approx(jaccard, abs=1e-5)
         assert get("words_rarest_shared", a, b) == pytest.approx(rarest, abs=1e-5)
+
+
+def align(alone, others):
+    """Return what is missing of the words of one title alone, and similarities."""
+    similar = {
+        (a, b): fuzz.ratio(a, b) / 100
+        for a in alone
+        for b in others
+        if fuzz.ratio(a, b) >= 50 and not (a.isdigit() or b.isdigit())
+    }
+    nearest = {a: max([0, *(similar.get((a, b), 0) for b in others)]) for a in alone}
+    return {a: weight(a) * (1 - nearest[a]) for a in alone}, sum(similar.values())
+
+
+def test_near_words_of_a_pair_by_hand(get):
+    """a20 is near to a20s; merah, red and 32 are near to nothing, 32gb is to gb."""
+    one, other = {"a20", "32gb", "merah"}, {"a20s", "32", "gb", "red"}
+    missing, near = align(one, other)
+    missing_other, _ = align(other, one)
+    rest, rest_other = sum(missing.values()), sum(missing_other.values())
+    shares = [
+        1 - rest / sum(map(weight, one)),
+        1 - rest_other / sum(map(weight, other)),
+    ]
+    worst = max(missing.values()), max(missing_other.values())
+    expected = {
+        "alignment_missing_min": min(rest, rest_other),
+        "alignment_missing_max": max(rest, rest_other),
+        "alignment_share_min": min(shares),
+        "alignment_share_max": max(shares),
+        "alignment_rarest_missing_min": min(worst),
+        "alignment_rarest_missing_max": max(worst),
+        "alignment_near": (fuzz.ratio("a20", "a20s") + fuzz.ratio("32gb", "gb")) / 100,
+    }
+    assert near == pytest.approx(expected["alignment_near"])
+    found = {name: get(name, 0, 1) for name in expected}
+    assert found == pytest.approx(expected, abs=1e-6)
+
+
+def test_near_words_against_a_slow_oracle(get):
+    words = [set(re.findall(r"\w+", title.lower())) for title in TITLES]
+    for a, b in zip(LEFT.tolist(), RIGHT.tolist(), strict=True):
+        sides = words[a] - words[b], words[b] - words[a]
+        rest = [sum(align(*x)[0].values()) for x in (sides, sides[::-1])]
+        near = align(*sides)[1]
+        assert get("alignment_missing_min", a, b) == pytest.approx(min(rest), abs=1e-5)
+        assert get("alignment_missing_max", a, b) == pytest.approx(max(rest), abs=1e-5)
+        assert get("alignment_near", a, b) == pytest.approx(near, abs=1e-5)
+
+
+def test_the_heaviest_words_of_long_titles_are_aligned(monkeypatch):
+    """Others are missing; and blocks change nothing."""
+    titles = ["abcdx common", "abcdy", "other words here", "nothing of it"]
+    titles += ["common"] * 9
+    features = TextFeatures(KNOWN)
+    names = features.names
+    left, right = np.triu_indices(4, 1)
+    whole = features.transform(parse(titles), left, right)
+    monkeypatch.setattr(_text_features, "_PAIRS_ALIGNED", 2)
+    assert_array_equal(features.transform(parse(titles), left, right), whole)
+    monkeypatch.setattr(_text_features, "_WORDS_ALIGNED", 1)
+    heaviest = features.transform(parse(titles), left, right)
+    near, missing = (names.index(f"alignment_{n}") for n in ("near", "missing_min"))
+    assert heaviest[0, near] == pytest.approx(0.8)
+    assert heaviest[0, missing] == pytest.approx(whole[0, missing])
+    monkeypatch.setattr(_text_features, "_WORDS_ALIGNED", 0)
+    none = features.transform(parse(titles), left, right)
+    assert (none[:, near] == 0).all()
 
 
 @pytest.mark.parametrize(
