@@ -458,40 +458,40 @@ def test_no_global_state_is_touched(fitted, case, capfd):
 
 
 LOAD = """
-import pickle, sys
+import pickle
+import sys
+
 import numpy as np
+
 from skmatch import load
-folder, pickled, found = sys.argv[1:]
+
+folder, pickled, inputs, *found = sys.argv[1:]
+with open(inputs, "rb") as file:
+    X, names = pickle.load(file)
+
+def use(estimator, path):
+    outputs = [getattr(estimator, n)(X) for n in names if hasattr(estimator, n)]
+    np.savez(path, *[x.toarray() if hasattr(x, "toarray") else x for x in outputs])
+
+use(load(folder), found[0])
 with open(pickled, "rb") as file:
-    estimator, X, names = pickle.load(file)
-if folder:
-    estimator = load(folder)
-found_of = [getattr(estimator, name)(X) for name in names if hasattr(estimator, name)]
-np.savez(found, *[x.toarray() if hasattr(x, "toarray") else x for x in found_of])
+    use(pickle.load(file), found[1])
 """
 
 
-def use_in_a_new_process(estimator, X, tmp_path, folder=""):
-    """Return the outputs of what was pickled, or saved in a folder."""
-    pickled, found = tmp_path / "pickle", tmp_path / "found.npz"
-    pickled.write_bytes(pickle.dumps((estimator, X, METHODS)))
-    subprocess.run([sys.executable, "-c", LOAD, folder, pickled, found], check=True)
-    with np.load(found) as arrays:
-        return [arrays[name] for name in arrays]
-
-
 @pytest.mark.slow
-def test_pickle_in_a_new_process(fitted, case, tmp_path):
-    found = use_in_a_new_process(fitted, case.X[:20], tmp_path)
-    assert_same(found, outputs(fitted, case.X[:20]), atol=1e-6)
-
-
-@pytest.mark.slow
-def test_what_was_saved_says_the_same_in_a_new_process(fitted, case, tmp_path):
-    """Bit for bit, with the number of threads that this process has."""
+def test_saved_and_pickled_it_says_the_same_in_a_new_process(fitted, case, tmp_path):
+    """Saved, bit for bit, with the number of threads that this process has."""
     save(fitted, tmp_path / "saved")
-    found = use_in_a_new_process(None, case.X[:50], tmp_path, tmp_path / "saved")
-    assert_same(found, outputs(fitted, case.X[:50]))
+    (tmp_path / "pickle").write_bytes(pickle.dumps(fitted))
+    (tmp_path / "inputs").write_bytes(pickle.dumps((case.X[:20], METHODS)))
+    names = ["saved", "pickle", "inputs", "of_saved.npz", "of_pickle.npz"]
+    paths = [tmp_path / name for name in names]
+    subprocess.run([sys.executable, "-c", LOAD, *paths], check=True)
+    expected = outputs(fitted, case.X[:20])
+    for path, atol in zip(paths[3:], (0, 1e-6), strict=True):
+        with np.load(path) as arrays:
+            assert_same([arrays[name] for name in arrays], expected, atol=atol)
 
 
 def test_what_was_saved_has_the_same_parameters_and_attributes(fitted, case, tmp_path):

@@ -407,7 +407,7 @@ def test_expected_f1_needs_no_threshold(split, fitted):
     assert abs(matcher.best_score_ - fitted.best_score_) < 0.02
     score = rowwise_f1_score(split[3], matcher.predict(split[2][: len(split[3])]))
     assert score == pytest.approx(matcher.best_score_, abs=0.06)
-    assert matcher.transform(split[2][:5]).nnz > 0
+    assert matcher.transform(split[2][:50]).nnz > 0
 
 
 def test_gallery_of_another_size_warns(split, fitted):
