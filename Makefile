@@ -4,7 +4,7 @@ BIN ?= .venv-test/bin
 PYTEST = python -m pytest -n auto --dist worksteal
 SOURCES = $(shell find skmatch -name "*.py")
 
-.PHONY: help env check format test fast oldest docs example bench build clean
+.PHONY: help env check format test cover fast oldest docs example bench build clean
 
 help:  ## Show this list
 	@grep -E "^[a-z]+:.*##" $(MAKEFILE_LIST) | sed -E "s/:.*## /: /"
@@ -25,6 +25,9 @@ format:  ## Repair what ruff can repair
 
 test:  ## All tests
 	$(BIN)/$(PYTEST)
+
+cover:  ## All tests, and the lines that none of them runs
+	$(BIN)/$(PYTEST) --cov --cov-report=term
 
 fast:  ## Tests that take less than a second or two
 	$(BIN)/$(PYTEST) -m "not slow"

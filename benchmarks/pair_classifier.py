@@ -90,6 +90,7 @@ STEPS: dict[str, dict[str, Any]] = {
 }
 FAMILIES = {
     "words": ("words_",),
+    "near words": ("alignment_",),
     "learned weights of words": ("words_learned",),
     "quantities and codes": ("quantities_", "codes_"),
     "edit-based": ("characters_",),
