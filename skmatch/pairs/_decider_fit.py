@@ -63,11 +63,11 @@ def fit_decider(
         *copies, cross_encoder = _fit_copies(decided, settings)
     columns = [np.empty((len(x), 0), np.float32) for x in odds]
     if cross_encoder is not None:
-        told = _ask_copies(copies, decided, odds)
-        width = _narrow(decided, odds, told, width)
+        answers = _ask_copies(copies, decided, odds)
+        width = _narrow(decided, odds, answers, width)
         columns = [
-            np.where(is_uncertain(x, width), answers, x)[:, None]
-            for x, answers in zip(odds, told, strict=True)
+            np.where(is_uncertain(x, width), answer, x)[:, None]
+            for x, answer in zip(odds, answers, strict=True)
         ]
         if not settings.asks_given:
             decided = _narrow_all(decided, odds, width)
@@ -77,25 +77,21 @@ def fit_decider(
         known = known if len(known.names) else None
     if known is None and cross_encoder is None:
         return None, np.empty(0, np.float32), said
-    evidence, hidden = [], []
-    for own, level, column in zip(decided, said, columns, strict=True):
-        evidence.append(column[own.rows])
-        if known is not None:
-            products = known.find(own.pairs.context.beside.fields)
-            graph, indices = level.of_left.graph, own.pairs.at(own.rows).indices
-            as_known, as_new = (
-                compare_with_known(graph, indices, products, hides_own=hides)
-                for hides in (False, True)
-            )
-            hidden.append(np.column_stack([evidence[-1], as_new]))
-            evidence[-1] = np.column_stack([evidence[-1], as_known])
+    told = [x[own.rows] for own, x in zip(decided, columns, strict=True)]
+    times = [told]  # how often each pair trains, and with what
+    if known is not None:
+        times = [
+            _compare_with(known, decided, said, told, hides_own=hides)
+            for hides in (False, True)
+        ]
+    evidence = times[0]
     of_levels = [x[own.rows, None] for own, x in zip(decided, odds, strict=True)]
-    n_times = 2 if hidden else 1
     seen = [
         np.column_stack(parts)
-        for parts in zip(of_levels * n_times, [*evidence, *hidden], strict=True)
+        for each in times
+        for parts in zip(of_levels, each, strict=True)
     ]
-    alone = [own._replace(rows=slice(None)) for own in decided] * n_times
+    alone = [own._replace(rows=slice(None)) for own in decided] * len(times)
     classifier = make_pipeline(StandardScaler(), LogisticRegression())
     probabilities, fitted = cross_fit(classifier, seen, alone, np.concatenate)
     last = [
@@ -104,6 +100,24 @@ def fit_decider(
     ]
     made = Decider(fitted, cross_encoder, width, known, settings.asks_given)
     return made, np.concatenate(_spread(galleries, decided, evidence, odds)), last
+
+
+def _compare_with(
+    known: KnownProducts,
+    decided: list[LabelledPairs],
+    said: list[Level],
+    told: list[NDArray[np.float32]],
+    *,
+    hides_own: bool,
+) -> list[NDArray[np.float32]]:
+    """Append what known products say of pairs to what is told of them already."""
+    evidence = []
+    for own, level, column in zip(decided, said, told, strict=True):
+        products = known.find(own.pairs.context.beside.fields)
+        graph, indices = level.of_left.graph, own.pairs.at(own.rows).indices
+        compared = compare_with_known(graph, indices, products, hides_own=hides_own)
+        evidence.append(np.column_stack([column, compared]))
+    return evidence
 
 
 def _decide(
