@@ -155,7 +155,7 @@ def main(
     if kinds:
         ways[reads] = (with_columns, kinds)
     if model is not None:
-        chosen = reads if reads_columns else "title"
+        chosen = reads if reads_columns and kinds else "title"
         ways = {chosen: ways[chosen]}
     for what, (sides, columns) in ways.items():
         for weighs in (False, True) if model is None else (True,):

@@ -12,8 +12,8 @@ two titles at once instead: the probability that they are the same product comes
 - ``_batches.py``: tokenised titles as batches of tensors
 - ``_training.py``: the training loop; ``_validation.py``: the score of an epoch;
   ``_progress.py``: progress bar and log
-- ``_backbones.py``: language models, checked before they are read; ``_weights.py``:
-  trained weights in files
+- ``_backbones.py``: language models, checked before they are read; ``_adapters.py``:
+  what is trained in them; ``_weights.py``: trained weights in files
 - ``_device.py``: devices and seeds of torch; ``_openvino.py``: a network for the CPU
 """
 

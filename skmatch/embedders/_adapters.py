@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from numbers import Integral, Real
 from typing import Any
 
+from skmatch._numbers import check_number
 from skmatch.embedders._backbones import NEEDED, quiet
 
 _ADAPTER = "skmatch"
@@ -13,15 +14,15 @@ _BOTTLENECKS = ("houlsby", "pfeiffer", "parallel", "bn")
 # What of a peft.LoraConfig is taken, with its type. Others name files to read and
 # modules to import, which nobody who sends a save is to choose.
 _OF_LORA: dict[str, Any] = {
-    "r": Integral,
-    "lora_alpha": Real,
-    "lora_dropout": Real,
+    "r": (Integral,),
+    "lora_alpha": (Real,),
+    "lora_dropout": (Real,),
     "target_modules": (list, tuple, set),
-    "use_rslora": bool,
-    "use_dora": bool,
+    "use_rslora": (bool,),
+    "use_dora": (bool,),
 }
 # Of a config as a dict: not settings of what is trained.
-_BESIDES = ("peft_type", "peft_version", "inference_mode")
+_BESIDES = ("peft_type", "peft_version", "task_type", "inference_mode")
 
 
 def is_adapter(adapter: Any) -> bool:
@@ -86,14 +87,23 @@ def _read_lora(adapter: Any) -> dict[str, Any]:
     usual = _import_peft().LoraConfig().to_dict()
     chosen = {"peft_type": "LORA"} | {name: usual[name] for name in _OF_LORA}
     for name, value in settings.items():
-        if name in _BESIDES or value == usual.get(name):
-            continue
-        if name not in _OF_LORA or not isinstance(value, _OF_LORA[name]):
+        types = (*_OF_LORA.get(name, ()), type(usual.get(name)))
+        is_taken = name in _OF_LORA and isinstance(value, types)
+        is_usual = isinstance(value, types) and value == usual.get(name)
+        if not (is_taken or is_usual or name in _BESIDES):
             raise ValueError(
-                f"adapter has {name}={value!r}; expected a LoraConfig with no other "
-                f"settings than {sorted(_OF_LORA)}, target_modules being a list."
+                f"adapter has {name}={value!r:.100}; expected a LoraConfig with no "
+                f"other settings than {sorted(_OF_LORA)}, target_modules being a list."
             )
-        chosen[name] = sorted(map(str, value)) if name == "target_modules" else value
+        if is_taken:
+            chosen[name] = value
+    if chosen["target_modules"] is not None:
+        chosen["target_modules"] = sorted({*map(str, chosen["target_modules"])})
+    bounds = {"min_val": 0, "max_val": 1e6, "include_boundaries": "right"}
+    check_number(chosen["lora_alpha"], "lora_alpha of adapter", **bounds)
+    check_number(
+        chosen["lora_dropout"], "lora_dropout of adapter", min_val=0, max_val=1
+    )
     return chosen
 
 
@@ -106,6 +116,13 @@ def _add_lora(backbone: Any, settings: dict[str, Any]) -> dict[str, Any]:
             f"adapter has r={settings['r']!r}; expected 1 to {most}, the width of the "
             f"{type(backbone).__name__}."
         )
+    modules = [name for name, _ in backbone.named_modules()]
+    for target in settings["target_modules"] or ():
+        if not any(name == target or name.endswith(f".{target}") for name in modules):
+            raise ValueError(
+                f"adapter has {target!r:.100} in target_modules; expected names of "
+                f"modules of a {type(backbone).__name__}, such as 'query'."
+            )
     try:
         config = peft.LoraConfig(**{name: settings[name] for name in _OF_LORA})
         peft.inject_adapter_in_model(config, backbone, adapter_name=_ADAPTER)

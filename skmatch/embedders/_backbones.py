@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-NEEDED = "A language model needs transformers and adapters: pip install 'skmatch[bert]'"
+NEEDED = "A language model needs transformers and adapters: pip install "
+NEEDED += "'skmatch[bert]'; with a peft.LoraConfig as adapter, 'skmatch[peft]'"
 _FILES = ["*.json", "*.safetensors", "*.txt", "*.model"]  # no code and no pickle
 # Encoders of text that the adapters library knows. What a config of another type names
 # beside itself, such as a model within the model, has not been looked at.

@@ -127,6 +127,10 @@ class AdaptedLanguageModel(NetworkEstimator):
         backbone = load_backbone(folder, _needs_pooler(settings))
         return self._make_module(backbone, self.adapter, settings)
 
+    def _training_params(self) -> dict[str, Any]:
+        # Of a set in an object, the order differs from process to process.
+        return super()._training_params() | {"adapter": to_settings(self.adapter)}
+
     def _tokenize(self, *sides: list[str]) -> list[list[int]]:
         """Return the token ids of texts, or of pairs of texts."""
         tokens = self.tokenizer_(*sides, truncation=True, max_length=self.max_length)

@@ -130,13 +130,17 @@ class NetworkEstimator(BaseEstimator):
         """Return where the state of this training is kept, if it shall be."""
         if self.checkpoint_dir is None:
             return None
-        params = self.get_params(deep=False)
+        of = [type(self).__name__, *self._training_params().values(), texts, labels]
+        return Checkpoint(self.checkpoint_dir, of)
+
+    def _training_params(self) -> dict[str, Any]:
+        """Return the parameters that make a difference to a training."""
+        params: dict[str, Any] = self.get_params(deep=False)
         for name in ("checkpoint_dir", "log_dir", "verbose"):
             del params[name]
         if not isinstance(self.random_state, Integral):
             del params["random_state"]  # the seed that was drawn is in the state
-        of = [type(self).__name__, *params.values(), texts, labels]
-        return Checkpoint(self.checkpoint_dir, of)
+        return params
 
     def _prepare(self) -> tuple[nn.Module, torch.device, torch.dtype]:
         """Return the module where it is to embed, that device, and the type."""

@@ -52,8 +52,9 @@ def fit_decider(
     4. A classifier of this evidence is cross-fitted.
 
     Returns it, the evidence of each labelled pair, and what is said in the end out of
-    fold. It is None if there is nothing to decide by: no known products, and uncertain
-    pairs of a half that have all the same answer.
+    fold (of one fold alone, nothing that is of use). It is None if there is nothing to
+    decide by: no known products, and uncertain pairs of a half that have all the same
+    answer.
     """
     odds = [log_odds(level.propagated) for level in said]
     width = _find_width(galleries, odds, settings)

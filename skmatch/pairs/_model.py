@@ -204,7 +204,7 @@ class PairModel(NamedTuple):
     word_weights: Any  # classifier of the words that both titles or one alone have
     levels: StackedLevels | None  # learned from labels
     propagates: bool
-    background: NDArray[np.float32]  # features of training pairs, for explanations
+    background: NDArray[np.float32]  # features of labelled pairs, for explanations
     trust: float = 1.0  # in what labels taught; the rest is in what is transferred
 
     @property

@@ -170,18 +170,20 @@ def fit_pair_model(
         trust,
     )
     if settings.asks_given or settings.cross_encoder is not None:
-        decided, cross_encoder = galleries, None
+        decided, said, cross_encoder = galleries, last, None
         if held_out is not None:
-            decided, last, features = _describe_held_out(model, held_out, settings)
+            decided, said, features = _describe_held_out(model, held_out, settings)
             if settings.cross_encoder is not None:
                 cross_encoder = fit_cross_encoder(
                     galleries, settings, held_out=decided[0]
                 )
         n_before = len(levels.classifiers)
         n_before += 0 if transferred is None else len(transferred.classifiers)
-        decider, evidence, last = fit_decider(
-            training, decided, last, settings, n_before, cross_encoder
+        decider, evidence, decided_last = fit_decider(
+            training, decided, said, settings, n_before, cross_encoder
         )
+        if held_out is None:  # these are out of fold; held-out pairs have one fold
+            last = decided_last
         if decider is not None:
             model = model._replace(levels=levels._replace(decider=decider))
             features = np.column_stack([features, evidence])

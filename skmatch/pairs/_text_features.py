@@ -29,7 +29,7 @@ _READ_BY_EDITS = 1000
 _READ_BY_PARTS = 300
 _CODES_COMPARED = 8  # of a title: each is compared with each of the other
 _WORDS_ALIGNED = 16  # the same of the words that it has alone; the heaviest ones
-_PAIRS_ALIGNED = 2**14  # at a time
+_PAIRS_ALIGNED = 2**12  # at a time
 _NEAR = 0.5  # least similarity of near words
 
 
@@ -58,7 +58,8 @@ class AlignmentFeatures(NamedTuple):
     """A word that one title has alone may be a near word of the other's.
 
     Such as one with a typing error, or another form [1]_: it is missing in so far as it
-    differs from the nearest word that the other title has alone.
+    differs from the nearest word that the other title has alone. Of many words that one
+    title has alone the 16 heaviest are looked at.
 
     .. [1] A. Monge and C. Elkan, "The field matching problem: algorithms and
        applications", KDD, 1996.

@@ -50,6 +50,7 @@ from skmatch.persistence import savable
 from skmatch.titles import check_titles, find_columns
 
 Rows = NDArray[np.object_]  # (n_rows, n_fields)
+_FEW_HELD_OUT = 20
 
 
 @savable
@@ -112,8 +113,8 @@ class TitlePairClassifier(ClassifierMixin, BaseEstimator):
 
     Titles of :meth:`fit` that match are known products. Two new titles that have little
     in common may each be like titles of the same one: a logistic regression weighs what
-    the levels, the known products and the cross-encoder say. It has learned from every
-    pair twice, once as if the products of its own titles were not known, so that it
+    the levels, the known products and the cross-encoder say. It learns from every pair
+    twice, once as if the products of its own titles were not known, so that it
     holds for new products, too.
 
     Choose another threshold than 0.5 by
@@ -186,8 +187,10 @@ class TitlePairClassifier(ClassifierMixin, BaseEstimator):
             Further pairs, like those that are to be decided. The levels do not learn
             from them: what the levels, the known products and the cross-encoder say of
             them teaches how to weigh these three. The cross-encoder is then fitted
-            once, and finds its best epoch by them if its `fit` takes them. Without
-            them the weights are learned out of fold.
+            once, and finds its best epoch by them if its `fit` takes them; it is
+            believed a little too much for that. Without them the weights are learned
+            out of fold. A warning tells of fewer than 20 pairs of either answer, and
+            of pairs that are in `X`, too, of which the levels are too sure.
         y_val : array-like, as `y`, default=None
             Whether a pair of `X_val` is the same product.
 
@@ -239,6 +242,7 @@ class TitlePairClassifier(ClassifierMixin, BaseEstimator):
         )
         titles, fields = self._read(rows)
         held_out = self._hold_out(rows, X_val, y_val)
+        doubts = [] if held_out is None else _doubt(held_out, fields, indices)
         judged = JudgedPairs(indices, is_match)
         products = join_products(np.full(len(rows), -1), judged)
         fold = deal_products(products, judged, [], self.cv, seed)
@@ -249,7 +253,7 @@ class TitlePairClassifier(ClassifierMixin, BaseEstimator):
         )
         self._rows_ = rows
         self._catalogue_ = LazyCatalogue(self._model_, titles, fields, self.n_jobs)
-        return self._model_.unused(settings.cross_encoder)
+        return [*doubts, *self._model_.unused(settings.cross_encoder)]
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
         """Return the probability that pairs are the same product.
@@ -354,6 +358,34 @@ class TitlePairClassifier(ClassifierMixin, BaseEstimator):
         tags.input_tags.string = True
         tags.classifier_tags.multi_class = False
         return tags
+
+
+def _doubt(
+    held_out: HeldOutPairs, fields: NDArray[np.object_], indices: PairIndices
+) -> list[str]:
+    """Tell, to warn of, why held-out pairs may teach wrong weights."""
+    doubts = []
+    for answer, n_pairs in enumerate(
+        np.bincount(held_out.judged.is_match, minlength=2)
+    ):
+        if n_pairs < _FEW_HELD_OUT:
+            doubts.append(
+                f"y_val has {n_pairs} pairs of the answer {bool(answer)}; expected "
+                f"{_FEW_HELD_OUT} or more. The weights may be worse than without X_val."
+            )
+    known, given = (
+        {frozenset(map(str, pair)) for pair in zip(*sides, strict=True)}
+        for sides in (
+            [fields[side].tolist() for side in indices],
+            [held_out.fields[side].tolist() for side in held_out.judged.indices],
+        )
+    )
+    if known & given:
+        doubts.append(
+            f"X_val has {len(known & given)} pairs that X has, too; the levels have "
+            "learned their answers, and seem better than they are."
+        )
+    return doubts
 
 
 def as_rows(X: Any, name: str, n_fields: int, besides: Collection[int]) -> Rows:

@@ -68,6 +68,14 @@ def test_saved_with_lora(bert_folder, listings, tmp_path, store_backbone):
     assert_array_equal(refitted.transform(titles), made.transform(titles))
 
 
+def test_a_training_is_known_by_its_settings(bert_folder):
+    """Not by the order of a set, which another process has in another way."""
+    config = LoraConfig(target_modules=["value", "query", "key"], task_type="TOKEN_CLS")
+    params = AdapterBertEmbedder(str(bert_folder), adapter=config)._training_params()
+    assert params["adapter"]["target_modules"] == ["key", "query", "value"]
+    assert "verbose" not in params
+
+
 def test_pairs_with_lora(bert_folder, listings):
     few = np.argsort(listings[1], kind="stable")[:12]
     titles, product_ids = listings[0][few], listings[1][few]
@@ -88,7 +96,13 @@ def test_pairs_with_lora(bert_folder, listings):
         ({"r": 0}, "adapter has r=0; expected 1 to 16"),
         ({"r": "8"}, "adapter has r='8'; expected a LoraConfig with no other settings"),
         ({"target_modules": "all-linear"}, "target_modules being a list"),
-        ({"target_modules": ["none"]}, "does not fit a BertModel"),
+        ({"target_modules": ["quer"]}, "adapter has 'quer' in target_modules; exp"),
+        ({"target_modules": ["query", ".*"]}, r"adapter has '\.\*' in target_modules"),
+        ({"lora_alpha": 0}, "lora_alpha of adapter == 0"),
+        ({"lora_alpha": float("nan")}, "lora_alpha of adapter == nan"),
+        ({"lora_alpha": 10**400}, "lora_alpha of adapter == 1000"),
+        ({"lora_dropout": 2}, "lora_dropout of adapter == 2"),
+        ({"r": np.ones(3)}, "adapter has r=array"),
         ({"megatron_core": "os"}, "adapter has megatron_core='os'; expected a"),
         ({"init_lora_weights": "pissa"}, "adapter has init_lora_weights='pissa'"),
     ],

@@ -185,6 +185,7 @@ class Validated(Oracle):
         return super().fit(X, y)
 
 
+@pytest.mark.filterwarnings("ignore:X_val has .* pairs that X has:UserWarning")
 @pytest.mark.parametrize("kind", [Oracle, Validated, Wrong])
 def test_weights_are_learned_from_pairs_that_are_held_out(monkeypatch, kind):
     monkeypatch.setattr(_stacking, "_FEW", 0)

@@ -166,7 +166,7 @@ def test_near_words_against_a_slow_oracle(get):
 
 
 def test_the_heaviest_words_of_long_titles_are_aligned(monkeypatch):
-    """Others are missing; and blocks change nothing."""
+    """Others are not looked at; and blocks change nothing."""
     titles = ["abcdx common", "abcdy", "other words here", "nothing of it"]
     titles += ["common"] * 9
     features = TextFeatures(KNOWN)
@@ -177,9 +177,13 @@ def test_the_heaviest_words_of_long_titles_are_aligned(monkeypatch):
     assert_array_equal(features.transform(parse(titles), left, right), whole)
     monkeypatch.setattr(_text_features, "_WORDS_ALIGNED", 1)
     heaviest = features.transform(parse(titles), left, right)
-    near, missing = (names.index(f"alignment_{n}") for n in ("near", "missing_min"))
+    near, *missing = (
+        names.index(f"alignment_{n}") for n in ("near", "missing_min", "missing_max")
+    )
     assert heaviest[0, near] == pytest.approx(0.8)
-    assert heaviest[0, missing] == pytest.approx(whole[0, missing])
+    assert heaviest[0, missing[0]] == pytest.approx(whole[0, missing[0]])
+    assert heaviest[0, missing[1]] == pytest.approx(heaviest[0, missing[0]])
+    assert whole[0, missing[1]] > 1.5 * whole[0, missing[0]]  # "common", too
     monkeypatch.setattr(_text_features, "_WORDS_ALIGNED", 0)
     none = features.transform(parse(titles), left, right)
     assert (none[:, near] == 0).all()

@@ -187,6 +187,19 @@ def test_what_is_no_validation_pair_is_named(data, X_val, y_val, message):
         TitlePairClassifier().fit(*data, X_val=X_val, y_val=y_val)
 
 
+def test_validation_pairs_that_teach_little_are_told_of(data):
+    X, y = data
+    classifier = TitlePairClassifier(classifier=QUICK, cv=2, random_state=0)
+    held = np.r_[:9, len(y) - 40 : len(y)]
+    with pytest.warns(UserWarning, match="y_val has|X_val has") as warned:
+        classifier.fit(X, y, X_val=X[held], y_val=y[held])
+    few, both = (str(each.message) for each in warned)
+    n_few = min(y[held].sum(), (~y[held]).sum())
+    assert few.startswith(f"y_val has {n_few} pairs of the answer True; expected 20")
+    assert both.startswith(f"X_val has {len({frozenset(pair) for pair in X[held]})} ")
+    assert all(each.filename == __file__ for each in warned)
+
+
 def test_parameters_and_galleries_out_of_range(data):
     X, y = data
     for params, message in (
