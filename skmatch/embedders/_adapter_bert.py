@@ -37,7 +37,7 @@ class AdapterBertEmbedder(AdaptedLanguageModel, TitleEmbedder):
     the attention and the feed-forward part of each of its layers [1]_, from the
     ``adapters`` library [2]_, and a linear projection of the pooled states are trained
     by metric learning to put the titles of a product together. Needs ``pip install
-    'skmatch[bert]'``.
+    'skmatch[bert]'``, or ``skmatch[peft]`` with a ``peft.LoraConfig``.
 
     Parameters
     ----------

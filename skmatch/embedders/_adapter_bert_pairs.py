@@ -44,8 +44,9 @@ class AdapterBertPairClassifier(ClassifierMixin, AdaptedLanguageModel):
     seen beside those of the other title [1]_. Its weights stay as they are; bottleneck
     adapters in its layers [2]_ and a small head are trained on pairs that are labelled.
     It is slower than what encodes each title once; as the `cross_encoder` of
-    :class:`PairClassifierMatcher` or :class:`TitlePairClassifier` it is asked about the
-    uncertain pairs alone. Needs ``pip install 'skmatch[bert]'``.
+    :class:`PairClassifierMatcher` it is asked about the uncertain candidates alone, as
+    that of :class:`TitlePairClassifier` about the pairs that are decided. Needs ``pip
+    install 'skmatch[bert]'``, or ``skmatch[peft]`` with a ``peft.LoraConfig``.
 
     Parameters
     ----------

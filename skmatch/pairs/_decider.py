@@ -1,9 +1,10 @@
 """The last word: pairs are decided by more than what the stacking levels say.
 
 A cross-encoder, which reads both titles at once and is too slow for all candidates, is
-asked about the pairs that the levels are not sure of; and pairs that someone gives,
-sure or not, are compared with known products. A classifier of few numbers decides by
-both and by what the last level says. All other pairs stay as they are.
+asked about the candidates that the levels are not sure of, or about all pairs that
+someone gives; the latter are compared with known products, too. A classifier of few
+numbers decides by both and by what the last level says. All other pairs stay as they
+are.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ class Decider(NamedTuple):
 
     classifier: Any  # of the log-odds of the last level and the evidence
     cross_encoder: Any  # fitted classifier of two texts, or None
-    width: float  # largest log-odds, on either side of 0, of a pair to ask about
+    width: float  # largest log-odds, on either side of 0, of candidates to decide
     known: KnownProducts | None
     of_given: bool  # whether it decides none but the pairs that were given
 
@@ -50,10 +51,7 @@ class Decider(NamedTuple):
         """Return the evidence of all pairs, which is 0 of those that it leaves."""
         columns = []
         if self.cross_encoder is not None:
-            told = log_odds(level.propagated)  # of the sure ones, what the levels say
-            asked = rows[is_uncertain(told[rows], self.width)]
-            told[asked] = ask(self.cross_encoder, pairs, asked)
-            columns.append(told[rows, None])
+            columns.append(ask(self.cross_encoder, pairs, rows)[:, None])
         if self.known is not None:
             context, indices = pairs.context, pairs.at(rows).indices
             scores, beside = level.of_left.graph, context.beside

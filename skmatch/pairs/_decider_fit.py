@@ -44,9 +44,9 @@ def fit_decider(
     1. Uncertain are, of all candidates of the first partition, those whose log-odds are
        nearest to 0; if it decides given pairs alone, all of these.
     2. A cross-encoder tells every second fold by a copy that was fitted on the labelled
-       uncertain pairs of the others. Pairs of which the levels are surer are not asked
-       about if that costs next to nothing. The copy in use is fitted on all. If it is
-       given, fitted on none of the galleries, that one is asked.
+       uncertain pairs of the others. Candidates of which the levels are surer are not
+       asked about if that costs next to nothing. The copy in use is fitted on all. If
+       it is given, fitted on none of the galleries, that one is asked.
     3. Given pairs are compared with known products. Each trains twice, once as if those
        of its own titles were not known.
     4. A classifier of this evidence is cross-fitted.
@@ -65,12 +65,9 @@ def fit_decider(
     columns = [np.empty((len(x), 0), np.float32) for x in odds]
     if cross_encoder is not None:
         answers = _ask_copies(copies, decided, odds)
-        width = _narrow(decided, odds, answers, width)
-        columns = [
-            np.where(is_uncertain(x, width), answer, x)[:, None]
-            for x, answer in zip(odds, answers, strict=True)
-        ]
+        columns = [x[:, None] for x in answers]
         if not settings.asks_given:
+            width = _narrow(decided, odds, answers, width)
             decided = _narrow_all(decided, odds, width)
     known = None
     if settings.asks_given:

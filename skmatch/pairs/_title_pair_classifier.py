@@ -77,8 +77,8 @@ class TitlePairClassifier(ClassifierMixin, BaseEstimator):
         where many titles are one product, and harms where two are.
     cross_encoder : classifier, "bert" or None, default=None
         A classifier of two titles at once, such as :class:`AdapterBertPairClassifier`,
-        which "bert" is with its defaults. It is asked about the pairs that are decided,
-        but those of which the levels are sure, and reads all columns. It is fitted
+        which "bert" is with its defaults. It is asked about all pairs that are decided,
+        and reads all columns. Without validation pairs it is fitted
         three times, on two halves of the training pairs and on all.
     pair_features : sequence of callables, default=()
         Features of your own, as of :class:`PairClassifierMatcher`.

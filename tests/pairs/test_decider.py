@@ -19,7 +19,7 @@ from skmatch import (
 from skmatch.pairs import _decider_fit, _stacking
 from skmatch.pairs._context import GalleryContext
 from skmatch.pairs._cross_fit import LabelledPairs
-from skmatch.pairs._decider import Decider, _as_text
+from skmatch.pairs._decider import _as_text
 from skmatch.pairs._decider_fit import _narrow
 from skmatch.pairs._model import PairModel
 from skmatch.pairs._probabilities import log_odds
@@ -151,22 +151,6 @@ def test_judged_pairs(oracle):
         assert len({*y}) == 2
 
 
-def test_pairs_that_are_decided_are_asked_about(oracle, monkeypatch):
-    monkeypatch.setattr(_stacking, "_FEW", 0)  # no calibration instead
-    X, y = draw_pairs(0)
-    classifier = TitlePairClassifier(
-        classifier=QUICK, cv=2, cross_encoder=oracle, random_state=0
-    )
-    classifier.fit(X[::2], y[::2])
-    oracle.asked.clear()
-    found = classifier.predict(X[1::2])
-    assert np.mean(found == y[1::2]) > 0.95
-    (_, asked), *others = oracle.asked
-    assert not others
-    wanted = {tuple(sorted(pair)) for pair in X[1::2]}
-    assert {tuple(sorted(pair)) for pair in asked} <= wanted
-
-
 def draw_pairs(seed):
     rng = np.random.default_rng(seed)
     same = [
@@ -213,31 +197,19 @@ def test_weights_are_learned_from_pairs_that_are_held_out(monkeypatch, kind):
     assert np.mean(classifier.predict(X_test) == y_test) > 0.97
 
 
-def test_of_sure_pairs_it_is_told_what_the_levels_say(oracle, monkeypatch):
-    """Known products speak of them all the same."""
+def test_it_is_asked_about_all_pairs_that_are_given(oracle, monkeypatch):
+    """Sure ones, too: known products may make them uncertain."""
     monkeypatch.setattr(_stacking, "_FEW", 0)
-    monkeypatch.setattr(_decider_fit, "_narrow", lambda *args: 1.0)
     classifier = TitlePairClassifier(
         classifier=QUICK, cv=2, cross_encoder=oracle, random_state=0
     ).fit(*draw_pairs(0))
-    X, _ = draw_pairs(1)
+    X, y = draw_pairs(1)
     oracle.asked.clear()
-    seen = []
-    decide = Decider.decide
-
-    def spy(self, level, rows, evidence):
-        seen.append((log_odds(level.propagated)[rows], evidence[rows]))
-        return decide(self, level, rows, evidence)
-
-    monkeypatch.setattr(Decider, "decide", spy)
-    classifier.predict(X)
-    ((odds, evidence),) = seen
-    assert len(odds) == len({frozenset(pair) for pair in X})
-    is_sure = np.abs(odds) > 1
-    assert 0 < is_sure.sum() < len(odds)
-    assert_array_equal(evidence[is_sure, 0], odds[is_sure])
-    assert len(oracle.asked[0][1]) == np.sum(~is_sure)
-    assert evidence[is_sure, 1:].any()
+    assert np.mean(classifier.predict(X) == y) > 0.95
+    ((_, asked),) = oracle.asked
+    wanted = {frozenset(pair) for pair in X}
+    assert {frozenset(pair) for pair in asked} == wanted
+    assert len(asked) == len({tuple(sorted(pair)) for pair in X})
 
 
 @pytest.mark.parametrize("asked", [None, QUICK])
