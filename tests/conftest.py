@@ -88,10 +88,16 @@ def real_split():
 
 
 @pytest.fixture(scope="session")
-def bert_folder(tmp_path_factory):
+def bert_folder(tiny_bert):
+    """The same, where there is the library of the adapters."""
+    pytest.importorskip("adapters")
+    return tiny_bert
+
+
+@pytest.fixture(scope="session")
+def tiny_bert(tmp_path_factory):
     """A random BERT of two layers of width 16, and its vocabulary."""
     transformers = pytest.importorskip("transformers")
-    pytest.importorskip("adapters")
     import torch
 
     folder = tmp_path_factory.mktemp("bert")

@@ -10,7 +10,6 @@ from skmatch import AdapterBertEmbedder, AdapterBertPairClassifier, load, save
 from skmatch.embedders._adapters import add_adapter
 from skmatch.embedders._backbones import fingerprint, load_backbone
 
-pytest.importorskip("adapters")
 LoraConfig = pytest.importorskip("peft").LoraConfig
 
 
@@ -43,11 +42,11 @@ def test_adapter_that_is_none(bert_folder):
 
 
 @pytest.mark.parametrize("store_backbone", [True, False])
-def test_saved_with_lora(bert_folder, listings, tmp_path, store_backbone):
+def test_saved_with_lora(tiny_bert, listings, tmp_path, store_backbone):
     titles, product_ids = listings
     config = LoraConfig(r=2, lora_dropout=0.1, target_modules=["query", "key"])
     made = AdapterBertEmbedder(
-        str(bert_folder),
+        str(tiny_bert),
         adapter=config,
         embedding_dim=8,
         n_epochs=2,
@@ -68,21 +67,21 @@ def test_saved_with_lora(bert_folder, listings, tmp_path, store_backbone):
     assert_array_equal(refitted.transform(titles), made.transform(titles))
 
 
-def test_a_training_is_known_by_its_settings(bert_folder):
+def test_a_training_is_known_by_its_settings(tiny_bert):
     """Not by the order of a set, which another process has in another way."""
     config = LoraConfig(target_modules=["value", "query", "key"], task_type="TOKEN_CLS")
-    params = AdapterBertEmbedder(str(bert_folder), adapter=config)._training_params()
+    params = AdapterBertEmbedder(str(tiny_bert), adapter=config)._training_params()
     assert params["adapter"]["target_modules"] == ["key", "query", "value"]
     assert "verbose" not in params
 
 
-def test_pairs_with_lora(bert_folder, listings):
+def test_pairs_with_lora(tiny_bert, listings):
     few = np.argsort(listings[1], kind="stable")[:12]
     titles, product_ids = listings[0][few], listings[1][few]
     left, right = np.triu_indices(12, 1)
     X, y = titles[np.c_[left, right]], product_ids[left] == product_ids[right]
     made = AdapterBertPairClassifier(
-        str(bert_folder), adapter=LoraConfig(r=2), n_epochs=1, random_state=0
+        str(tiny_bert), adapter=LoraConfig(r=2), n_epochs=1, random_state=0
     ).fit(X, y)
     assert made.adapter_config_["target_modules"] == ["query", "value"]
     assert made.history_[0]["loss"] > 0
@@ -107,18 +106,18 @@ def test_pairs_with_lora(bert_folder, listings):
         ({"init_lora_weights": "pissa"}, "adapter has init_lora_weights='pissa'"),
     ],
 )
-def test_settings_of_peft_that_are_not_taken(bert_folder, settings, message):
+def test_settings_of_peft_that_are_not_taken(tiny_bert, settings, message):
     with pytest.raises(ValueError, match=message):
-        add_adapter(load_backbone(bert_folder), {"peft_type": "LORA"} | settings, 16)
+        add_adapter(load_backbone(tiny_bert), {"peft_type": "LORA"} | settings, 16)
 
 
-def test_without_peft(monkeypatch, bert_folder):
+def test_without_peft(monkeypatch, tiny_bert):
     monkeypatch.setitem(sys.modules, "peft", None)
     with pytest.raises(ImportError, match=r"pip install 'skmatch\[peft\]'"):
-        add_adapter(load_backbone(bert_folder), {"peft_type": "LORA"}, 16)
+        add_adapter(load_backbone(tiny_bert), {"peft_type": "LORA"}, 16)
 
 
-def test_without_adapters(monkeypatch, bert_folder):
+def test_without_adapters(monkeypatch, tiny_bert):
     """Who has peft needs no library that holds transformers back."""
     monkeypatch.setitem(sys.modules, "adapters", None)
-    assert add_adapter(load_backbone(bert_folder), LoraConfig(), 16)["r"] == 8
+    assert add_adapter(load_backbone(tiny_bert), LoraConfig(), 16)["r"] == 8
