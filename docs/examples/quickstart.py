@@ -20,8 +20,8 @@ from skmatch import (
     rowwise_f1_scorer,
 )
 
-titles, product_ids = make_product_titles(n_products=1200, random_state=0)
-is_new = product_ids >= 800
+titles, product_ids = make_product_titles(n_products=600, random_state=0)
+is_new = product_ids >= 400
 print(
     f"{(~is_new).sum()} titles to learn from; gallery to match: {is_new.sum()} titles "
     f"of {len(set(product_ids[is_new]))} products never seen\n"
