@@ -11,6 +11,7 @@ pair beside a catalogue.
 - ``_lazy_catalogue.py``: a catalogue, matched among itself when it is needed
 - ``_copies.py``: which rows of a title that is there very often are scored
 - ``_text_features.py``: words, quantities, codes, characters, lengths; add yours here
+- ``_near_words.py``: words that one title has alone, beside those of the other
 - ``_column_features.py``: what a price, a brand or a model number beside it say
 - ``_graph_features.py``: what a score means among those of the other candidates
 - ``_parsed_titles.py``: words, quantities and codes of titles, read once

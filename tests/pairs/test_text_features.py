@@ -7,7 +7,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from rapidfuzz import fuzz
 from rapidfuzz.distance import JaroWinkler
 
-from skmatch.pairs import _text_features
+from skmatch.pairs import _near_words
 from skmatch.pairs._parsed_titles import ParsedTitles, count_words
 from skmatch.pairs._text_features import TextFeatures
 
@@ -173,9 +173,9 @@ def test_the_heaviest_words_of_long_titles_are_aligned(monkeypatch):
     names = features.names
     left, right = np.triu_indices(4, 1)
     whole = features.transform(parse(titles), left, right)
-    monkeypatch.setattr(_text_features, "_PAIRS_ALIGNED", 2)
+    monkeypatch.setattr(_near_words, "_PAIRS_ALIGNED", 2)
     assert_array_equal(features.transform(parse(titles), left, right), whole)
-    monkeypatch.setattr(_text_features, "_WORDS_ALIGNED", 1)
+    monkeypatch.setattr(_near_words, "_WORDS_ALIGNED", 1)
     heaviest = features.transform(parse(titles), left, right)
     near, *missing = (
         names.index(f"alignment_{n}") for n in ("near", "missing_min", "missing_max")
@@ -184,7 +184,7 @@ def test_the_heaviest_words_of_long_titles_are_aligned(monkeypatch):
     assert heaviest[0, missing[0]] == pytest.approx(whole[0, missing[0]])
     assert heaviest[0, missing[1]] == pytest.approx(heaviest[0, missing[0]])
     assert whole[0, missing[1]] > 1.5 * whole[0, missing[0]]  # "common", too
-    monkeypatch.setattr(_text_features, "_WORDS_ALIGNED", 0)
+    monkeypatch.setattr(_near_words, "_WORDS_ALIGNED", 0)
     none = features.transform(parse(titles), left, right)
     assert (none[:, near] == 0).all()
 
