@@ -7,10 +7,11 @@ A file has the columns ``split`` and ``label``, then the attributes of the left 
 test split, at the threshold that is best on the valid split ("valid"); "oracle" is the
 best one for the test split, which nobody knows in use. TF-IDF of character n-grams is
 fitted on all titles; its cosine is the score. "weighed" are models that get the valid
-split as ``X_val``. Published figures stand beside ours, with what they read; their
-models are pre-trained language models, but for Magellan and WordCooc. With MODEL, the
-folder of a BERT-family model such as all-MiniLM-L6-v2, that is asked as a
-cross-encoder, by the titles or, with --columns, by these too; about an hour on a core.
+split as ``X_val``: it is used twice, so that their "valid" is too high. Published
+figures stand beside ours, with what they read; their models are pre-trained language
+models, but for Magellan and WordCooc. With MODEL, the folder of a BERT-family model
+such as all-MiniLM-L6-v2, that is asked as a cross-encoder, by the titles or, with
+--columns, by these too; one to two hours of a core.
 """
 
 from __future__ import annotations

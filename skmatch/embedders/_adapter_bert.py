@@ -145,7 +145,8 @@ class AdapterBertEmbedder(AdaptedLanguageModel, TitleEmbedder):
     Titles are read in lower case. Those that are equal are encoded once, and titles of
     like length pass through the network together. The projection starts as the
     principal directions of the pooled states of the titles of :meth:`fit`, so that
-    training starts from what the language model knows.
+    training starts from what the language model knows. In training, 15 % of the tokens
+    of a title are left out at random, others each time.
 
     Files of a model are data: only JSON and safetensors are read, a configuration that
     names code is refused, and ``trust_remote_code`` is never set. A pickle of the

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+from numbers import Integral
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils import Tags
+from sklearn.utils import Tags, check_scalar
 from sklearn.utils.validation import check_is_fitted
 
 from skmatch._fitting import fitting
@@ -19,11 +20,11 @@ from skmatch.embedders._language_model import (
     AdaptedLanguageModel,
 )
 from skmatch.evaluation import (
-    DisjointPairsKFold,
     best_pair_f1,
     check_answers,
     check_validation,
     find_classes,
+    find_products,
     halve_columns,
     join_sides,
 )
@@ -60,16 +61,18 @@ class AdapterBertPairClassifier(ClassifierMixin, AdaptedLanguageModel):
     adapter : str, adapters.AdapterConfig, peft.LoraConfig or dict, default="houlsby"
         What is trained inside the language model, as of :class:`AdapterBertEmbedder`.
     reduction_factor : float, default=16
-        Width of the language model by that of a bottleneck that is asked for by name.
+        Width of the language model by that of a bottleneck that is asked for by name,
+        above 0.
     max_length : int, default=128
-        Largest number of tokens of both titles that are read, with the three special
-        ones; of the longer title the end is left out first.
+        Largest number of tokens of both titles that are read, at least 6, with the
+        three or four special ones; of the longer title the end is left out first.
     n_epochs : int, default=8
-        Largest number of passes over the pairs. A pass has at least 8 batches.
+        Largest number of passes over the pairs, at least 1. A pass has at least 8
+        batches.
     batch_size : int, default=32
-        Number of pairs in a batch.
+        Number of pairs in a batch, at least 4.
     learning_rate : float, default=0.001
-        Largest learning rate of AdamW.
+        Largest learning rate of AdamW, above 0.
     warm_up : float, default=0.1
         Share of the batches, in ``[0, 1]``, in which the learning rate rises linearly;
         then it falls to 0 as a cosine.
@@ -77,11 +80,12 @@ class AdapterBertPairClassifier(ClassifierMixin, AdaptedLanguageModel):
         Weight decay of AdamW, at least 0.
     validation_fraction : float, default=0.1
         Share of the products, in ``[0, 0.5]``, whose pairs are kept out of the training
-        to find the best epoch by the F1 of the matching class. With fewer than two
-        pairs of each answer on one of both sides, or 0, all epochs run and the last one
-        counts.
+        to find the best epoch by the F1 of the matching class. A pair of one of these
+        and another product does neither. With fewer than two pairs of each answer on
+        one of both sides, or 0, all epochs run and the last one counts.
     patience : int, default=3
-        Number of epochs without a better validation score after which training stops.
+        Number of epochs without a better validation score, at least 1, after which
+        training stops.
     device : str, default="auto"
         Device of torch for the time of a call: "cpu", "cuda", "cuda:1", ... "auto" is
         a GPU if there is one.
@@ -119,10 +123,13 @@ class AdapterBertPairClassifier(ClassifierMixin, AdaptedLanguageModel):
         The epoch, from 1, whose weights were kept.
     n_features_in_ : int
         Number of columns of `X`.
+    feature_names_in_ : ndarray of shape (`n_features_in_`,), dtype object
+        Names of the columns, where `X` was a DataFrame with str column names.
 
     See Also
     --------
     TitlePairClassifier : Needs no language model; may ask one.
+    PairClassifierMatcher : Finds the pairs, too; may ask one.
     AdapterBertEmbedder : Encodes each title once.
 
     Notes
@@ -145,11 +152,13 @@ class AdapterBertPairClassifier(ClassifierMixin, AdaptedLanguageModel):
 
     Examples
     --------
-    >>> from skmatch import AdapterBertPairClassifier
+    >>> from skmatch import AdapterBertPairClassifier, PairClassifierMatcher
+    >>> pairs = [["Paper Bag 20 cm", "paper bag 20cm"], ["Maling 397gr", "Paper Bag"]]
     >>> classifier = AdapterBertPairClassifier("bert-base-multilingual-uncased")
-    >>> classifier.fit(pairs, is_match)  # doctest: +SKIP
-    >>> classifier.predict([["Paper Bag 20 cm", "paper bag 20cm"]])  # doctest: +SKIP
+    >>> classifier.fit(pairs, [True, False])  # doctest: +SKIP
+    >>> classifier.predict([["Maling Pork 397gr", "maling 397 gr"]])  # doctest: +SKIP
     array([ True])
+    >>> matcher = PairClassifierMatcher(cross_encoder=classifier)  # asks it
     """
 
     def __init__(
@@ -212,6 +221,7 @@ class AdapterBertPairClassifier(ClassifierMixin, AdaptedLanguageModel):
             Whether a pair is the same product.
         X_val : array-like, as `X`, default=None
             Pairs to find the best epoch by, instead of a share of the products of `X`.
+            Those that `X` has, too, tell nothing.
         y_val : array-like, as `y`, default=None
             Whether a pair of `X_val` is the same product.
 
@@ -225,6 +235,8 @@ class AdapterBertPairClassifier(ClassifierMixin, AdaptedLanguageModel):
         ValueError
             If a parameter is out of its range, a title or an answer is missing, all
             answers are the same, or the loss does not stay finite.
+        ImportError
+            If ``skmatch[bert]``, or what else a parameter needs, is not installed.
         """
         with fitting(self) as fitted:
             fitted._fit(X, y, X_val, y_val)
@@ -309,8 +321,17 @@ class AdapterBertPairClassifier(ClassifierMixin, AdaptedLanguageModel):
         Returns
         -------
         probabilities : ndarray of shape (n_pairs, 2), dtype float64
-            That a pair is of the first and of the second class. They depend on the two
-            titles alone, in either order.
+            That a pair is of the first and of the second class, in ``[0, 1]``. They
+            depend on the two titles alone, in either order.
+
+        Raises
+        ------
+        NotFittedError
+            If there was no :meth:`fit`.
+        ValueError
+            If a title is missing, or `X` has other columns than in :meth:`fit`.
+        RuntimeError
+            If the network that OpenVINO compiled does not say what that of torch says.
         """
         check_is_fitted(self)
         pairs = self._read_pairs(X)
@@ -374,6 +395,7 @@ class AdapterBertPairClassifier(ClassifierMixin, AdaptedLanguageModel):
 
     def _check_params(self) -> None:
         super()._check_params()
+        check_scalar(self.max_length, "max_length", Integral, min_val=6)
         if self.validation_fraction > 0.5:
             raise ValueError(
                 f"validation_fraction == {self.validation_fraction}, must be <= 0.5."
@@ -408,10 +430,12 @@ def _split_products(
     every, none = np.arange(len(pairs)), np.empty(0, np.intp)
     if fraction == 0:
         return every, none
-    folds = DisjointPairsKFold(round(1 / fraction), shuffle=True, random_state=seed)
-    try:
-        train, test = next(folds.split(np.array(pairs, dtype=object), is_match))
-    except ValueError:  # too few products, or a side without a pair
-        return every, none
+    left, right = map(list, zip(*pairs, strict=True))
+    titles, products = find_products(left, right, is_match)
+    n_products = products.max() + 1
+    shuffled = np.random.default_rng(seed).permutation(n_products)
+    kept_out = shuffled[: round(fraction * n_products)]
+    a, b = np.isin(products, kept_out)[titles]
+    train, test = np.flatnonzero(~a & ~b), np.flatnonzero(a & b)
     counts = [np.bincount(is_match[rows], minlength=2) for rows in (train, test)]
     return (train, test) if np.min(counts) > 1 else (every, none)

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from skmatch.embedders._networks import TextBatch, TokenBatch
-from skmatch.titles import TitleTokens
+from skmatch.titles import TOKEN_DROPOUT, TitleTokens
 
 _TITLES_PER_PASS = 8192
 
@@ -100,6 +100,9 @@ class TokenBatches(TitleBatches):
 class TextBatches(TitleBatches):
     """Titles as the token ids of a language model, padded to the longest of a batch.
 
+    Augmented, some tokens are left out; the first and the last one, which the tokenizer
+    adds to every text, stay.
+
     Parameters
     ----------
     ids : list of list of int
@@ -128,11 +131,24 @@ class TextBatches(TitleBatches):
     def _take_texts(
         self, texts: NDArray[np.intp], generator: torch.Generator | None
     ) -> TextBatch:
+        ids = np.concatenate([self._ids[text] for text in texts])
         lengths = self._lengths[texts]
+        if generator is not None:
+            ends = np.cumsum(lengths)
+            stays = torch.rand(len(ids), generator=generator).numpy() >= TOKEN_DROPOUT
+            stays[ends - lengths] = stays[ends - 1] = True
+            ids = ids[stays]
+            lengths = np.add.reduceat(stays, ends - lengths, dtype=np.intp)
+        return self._pad(ids, lengths)
+
+    def _pad(self, ids: NDArray[np.int64], lengths: NDArray[np.intp]) -> TextBatch:
+        """Return texts, given one after the other, as the rows of a batch."""
         mask = np.arange(lengths.max(initial=1)) < lengths[:, None]
-        ids = np.full(mask.shape, self._padding, dtype=np.int64)
-        ids[mask] = np.concatenate([self._ids[text] for text in texts])
-        return TextBatch(torch.from_numpy(ids), torch.from_numpy(mask.astype(np.int64)))
+        padded = np.full(mask.shape, self._padding, dtype=np.int64)
+        padded[mask] = ids
+        return TextBatch(
+            torch.from_numpy(padded), torch.from_numpy(mask.astype(np.int64))
+        )
 
 
 class PairBatches(TextBatches):
@@ -147,4 +163,4 @@ class PairBatches(TextBatches):
         if generator is not None:
             is_turned = torch.rand(len(texts), generator=generator).numpy() < 0.5
             texts = texts + len(self._ids) // 2 * is_turned
-        return super()._take_texts(texts, generator)
+        return super()._take_texts(texts, None)  # a token may part two products

@@ -94,6 +94,11 @@ class AdaptedLanguageModel(NetworkEstimator):
     def _read(self, texts: list[Any]) -> TextBatches:
         """Return distinct texts as batches for the network, a row for each."""
 
+    def check_backbone(self) -> None:
+        """Raise if a parameter is out of its range, or there is no language model."""
+        self._check_params()
+        self._find_backbone()
+
     def _find_backbone(self) -> Path:
         """Return the checked folder of the language model."""
         return find_backbone(
@@ -170,6 +175,8 @@ class AdaptedLanguageModel(NetworkEstimator):
     def _check_params(self) -> None:
         super()._check_params()
         check_scalar(self.model_name, "model_name", (str, os.PathLike))
+        check_scalar(self.revision, "revision", (str, type(None)))
+        check_scalar(self.local_files_only, "local_files_only", (bool, np.bool_))
         if not is_adapter(self.adapter):
             raise ValueError(
                 f"adapter={self.adapter!r}; expected the name of a configuration of "

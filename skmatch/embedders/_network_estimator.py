@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -195,6 +196,8 @@ class NetworkEstimator(BaseEstimator):
             max_val=1,
             include_boundaries="left",
         )
+        for name in ("log_dir", "checkpoint_dir"):
+            check_scalar(getattr(self, name), name, (str, os.PathLike, type(None)))
         check_scalar(self.verbose, "verbose", (Integral, np.bool_))
         check_scalar(self.cache_gradients, "cache_gradients", (bool, np.bool_))
 

@@ -34,6 +34,7 @@ from skmatch.evaluation._pairs import (
     check_answers,
     check_validation,
     find_classes,
+    find_products,
     halve_columns,
     join_sides,
 )
@@ -66,6 +67,7 @@ __all__ = [
     "encode_known_labels",
     "encode_labels",
     "find_classes",
+    "find_products",
     "halve_columns",
     "join_sides",
     "list_splits",

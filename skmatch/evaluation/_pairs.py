@@ -9,6 +9,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 from sklearn.metrics import precision_recall_curve
 
 T = TypeVar("T")
@@ -60,6 +62,23 @@ def check_answers(is_match: Any, name: str, n_pairs: int) -> NDArray[np.bool_]:
                 "or 0: whether the pair is the same product."
             )
     return answers.astype(bool)
+
+
+def find_products(
+    left: list[Any], right: list[Any], is_match: NDArray[np.bool_]
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return the distinct titles of both sides of pairs, and the product of each title.
+
+    The first has shape (2, n_pairs), the second (n_titles,). Titles that are joined by
+    matching pairs are one product.
+    """
+    texts = [*left, *right]
+    numbers = {text: number for number, text in enumerate(dict.fromkeys(texts))}
+    titles = np.array([numbers[text] for text in texts], np.intp).reshape(2, -1)
+    matches = coo_array(
+        (np.ones(is_match.sum()), tuple(titles[:, is_match])), shape=[len(numbers)] * 2
+    )
+    return titles, connected_components(matches, directed=False)[1]
 
 
 def find_classes(answers: Any, name: str) -> NDArray[Any]:

@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.sparse import coo_array, csr_array, issparse
-from scipy.sparse.csgraph import connected_components
+from scipy.sparse import csr_array, issparse
 from sklearn.base import BaseEstimator
 from sklearn.decomposition import TruncatedSVD
 from sklearn.feature_extraction.text import TfidfVectorizer
@@ -18,7 +17,7 @@ from sklearn.preprocessing import normalize
 from sklearn.utils import check_scalar
 
 from skmatch.evaluation._labels import encode_labels
-from skmatch.evaluation._pairs import check_answers, join_sides
+from skmatch.evaluation._pairs import check_answers, find_products, join_sides
 from skmatch.persistence import savable
 from skmatch.titles import check_titles
 
@@ -403,19 +402,16 @@ class DisjointPairsKFold(_ProductKFold):
             )
         same = check_answers(y, "y", len(values))
         n_fields = values.shape[1] // 2
-        sides = np.concatenate([values[:, :n_fields], values[:, n_fields:]])
-        texts = [tuple(map(str, row)) for row in sides.tolist()]
-        numbers = {text: number for number, text in enumerate(dict.fromkeys(texts))}
-        rows = [numbers[text] for text in texts]
-        a, b = np.array(rows, np.intp).reshape(2, -1)
-        size = (len(numbers), len(numbers))
-        graph = coo_array((np.ones(same.sum()), (a[same], b[same])), shape=size)
-        products = connected_components(graph, directed=False)[1]
+        left, right = (
+            [tuple(map(str, row)) for row in side.tolist()]
+            for side in (values[:, :n_fields], values[:, n_fields:])
+        )
+        titles, products = find_products(left, right, same)
         for _, dealt in self._folds.split(products, groups=products):
             is_dealt = np.zeros(len(products), bool)
             is_dealt[dealt] = True
-            train = np.flatnonzero(~is_dealt[a] & ~is_dealt[b])
-            test = np.flatnonzero(is_dealt[a] & is_dealt[b])
+            a, b = (is_dealt[side] for side in titles)
+            train, test = np.flatnonzero(~a & ~b), np.flatnonzero(a & b)
             if not len(train) or not len(test):
                 raise ValueError(
                     f"n_splits={self.n_splits} gives a fold with {len(train)} training "

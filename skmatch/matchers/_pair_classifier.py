@@ -169,7 +169,8 @@ class PairClassifierMatcher(
         classifiers learn what holds for foreign titles, too; there are never more folds
         than products. A splitter parts them once, in half the time.
     random_state : int, RandomState instance or None, default=None
-        Seed of the folds, of the default classifier and of the embedders by name.
+        Seed of the folds, of the default classifier, and of the embedders and the
+        cross-encoder by name; an estimator that is given has its own.
     n_jobs : int or None, default=None
         Number of threads of the search for candidates and of the edit-based features;
         -1 is one a core. The default classifier takes all cores in any case.

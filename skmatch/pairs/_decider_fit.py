@@ -215,11 +215,11 @@ def fit_cross_encoder(
         texts.append(read_pairs(own.pairs.context, own.pairs.indices, rows))
         answers.append(own.is_match[is_taught])
     is_match = np.concatenate(answers)
-    if is_match.all() or not is_match.any():
-        return None
     rng = np.random.default_rng(settings.seed)
     n_taught = _MOST_TAUGHT if half is None else _MOST_TAUGHT // 2
     drawn = np.sort(rng.permutation(len(is_match))[:n_taught])
+    if is_match[drawn].all() or not is_match[drawn].any():
+        return None
     apart: dict[str, Any] = {}
     if held_out is not None and has_fit_parameter(settings.cross_encoder, "X_val"):
         context, indices = held_out.pairs.context, held_out.pairs.indices

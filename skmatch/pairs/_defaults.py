@@ -73,7 +73,7 @@ def make_embedders(embedders: Any, seed: int) -> list[Any]:
 def make_cross_encoder(cross_encoder: Any, seed: int) -> Any:
     """Return the cross-encoder that a parameter names; None is none."""
     if isinstance(cross_encoder, str) and cross_encoder == "bert":
-        return AdapterBertPairClassifier(random_state=seed)
+        cross_encoder = AdapterBertPairClassifier(random_state=seed)
     is_class = isinstance(cross_encoder, type)
     methods = ("fit", "predict_proba", "get_params")
     if cross_encoder is not None and (
@@ -83,6 +83,11 @@ def make_cross_encoder(cross_encoder: Any, seed: int) -> Any:
             f"cross_encoder={cross_encoder!r}; expected None, 'bert' or a classifier "
             "of two titles with predict_proba."
         )
+    if isinstance(cross_encoder, AdapterBertPairClassifier):
+        try:  # now, and not after the levels
+            cross_encoder.check_backbone()
+        except ValueError as error:
+            raise ValueError(f"cross_encoder: {error}") from error
     return cross_encoder
 
 

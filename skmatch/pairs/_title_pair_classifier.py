@@ -69,27 +69,29 @@ class TitlePairClassifier(ClassifierMixin, BaseEstimator):
         Any scikit-learn classifier with ``predict_proba``. None is a
         :class:`~sklearn.ensemble.HistGradientBoostingClassifier`.
     n_candidates : int, default=20
-        Number of nearest titles that each embedder puts around a title.
+        Number of nearest titles that each embedder puts around a title, at least 1.
     n_levels : int, default=2
-        Number of stacking levels.
+        Number of stacking levels, 1 to 100.
     propagation : bool, default=False
         Whether the probabilities of a level are averaged over the match graph. It helps
         where many titles are one product, and harms where two are.
     cross_encoder : classifier, "bert" or None, default=None
         A classifier of two titles at once, such as :class:`AdapterBertPairClassifier`,
         which "bert" is with its defaults. It is asked about all pairs that are decided,
-        and reads all columns. Without validation pairs it is fitted
-        three times, on two halves of the training pairs and on all.
+        and reads all columns. Without validation pairs it is fitted three times, on two
+        halves of the training pairs and on all: on at most 10,000 of them, drawn at
+        random.
     pair_features : sequence of callables, default=()
         Features of your own, as of :class:`PairClassifierMatcher`.
     columns : dict or None, default=None
         What the columns of a side beside the title are, as of
         :class:`PairClassifierMatcher`: by their names in two frames, else by place.
     cv : int, default=4
-        Number of folds in which the levels are cross-fitted. No product is on both
-        sides of one: pairs that have a product of the fold teach nothing there.
+        Number of folds, at least 2, in which the levels are cross-fitted. No product is
+        on both sides of one: pairs that have a product of the fold teach nothing there.
     random_state : int, RandomState instance or None, default=None
-        Seed of the folds, of the default classifier and of the embedders by name.
+        Seed of the folds, of the default classifier, and of the embedders and the
+        cross-encoder by name; an estimator that is given has its own.
     n_jobs : int or None, default=None
         Number of threads of the search and of the edit-based features.
 
@@ -99,6 +101,8 @@ class TitlePairClassifier(ClassifierMixin, BaseEstimator):
         The two answers in `y`; the second one is a match.
     n_features_in_ : int
         Number of columns of `X`.
+    feature_names_in_ : ndarray of shape (`n_features_in_`,), dtype object
+        Names of the columns, where `X` was a DataFrame with str column names.
 
     See Also
     --------
@@ -109,7 +113,8 @@ class TitlePairClassifier(ClassifierMixin, BaseEstimator):
     -----
     The log-odds of classifiers that have learned from made-up titles are one of the
     features. If there are so few pairs that these, calibrated, are better out of fold,
-    they alone are the stacking levels.
+    they alone are the stacking levels [1]_. A word that one title has alone counts as
+    missing in so far as it differs from the nearest one of the other title [2]_.
 
     Titles of :meth:`fit` that match are known products. Two new titles that have little
     in common may each be like titles of the same one: a logistic regression weighs what
@@ -119,6 +124,13 @@ class TitlePairClassifier(ClassifierMixin, BaseEstimator):
 
     Choose another threshold than 0.5 by
     :class:`~sklearn.model_selection.TunedThresholdClassifierCV`.
+
+    References
+    ----------
+    .. [1] D. H. Wolpert, "Stacked generalization", Neural Networks 5(2), 1992.
+       :doi:`10.1016/S0893-6080(05)80023-1`
+    .. [2] A. Monge and C. Elkan, "The field matching problem: algorithms and
+       applications", KDD, 1996.
 
     Examples
     --------
@@ -266,7 +278,7 @@ class TitlePairClassifier(ClassifierMixin, BaseEstimator):
         Returns
         -------
         probabilities : ndarray of shape (n_pairs, 2), dtype float64
-            That a pair is of the first and of the second class.
+            That a pair is of the first and of the second class, in ``[0, 1]``.
         """
         check_is_fitted(self)
         self._check_params()

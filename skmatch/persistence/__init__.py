@@ -4,14 +4,14 @@ In come estimators, fitted or not; out go folders, and the same estimators again
 
 - ``_save_load``: `save` and `load`, what users call.
 - ``_values``: values as JSON nodes, and back: numbers, arrays, text, weights, objects.
-- ``_objects``: which classes may be saved, and what of them is.
+- ``_objects``: which classes and functions may be saved, and what of them is.
 - ``_sklearn_parts``: what scikit-learn fitted, by skops, and checked.
 - ``_folder``: files that are whole or not there, with the hash of each.
 - ``_checkpoints``: how far a training came.
 """
 
 from skmatch.persistence._checkpoints import Checkpoint
-from skmatch.persistence._objects import savable
+from skmatch.persistence._objects import savable, savable_function
 from skmatch.persistence._save_load import load, save
 
-__all__ = ["Checkpoint", "load", "savable", "save"]
+__all__ = ["Checkpoint", "load", "savable", "savable_function", "save"]

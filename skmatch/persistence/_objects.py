@@ -1,26 +1,51 @@
-"""Which classes of skmatch may be saved, and what is kept of them.
+"""Which classes and functions of skmatch may be saved, and what is kept of them.
 
-A class is saved if it is decorated by `savable`. What is kept is what
+A class is saved if it is decorated by `savable`, a function if it is by
+`savable_function`: of it, the name is kept. What is kept is what
 ``__getstate__`` gives, as in a pickle. An estimator that keeps less, or in another
 form, has the methods ``_state_to_save`` and ``_restore``.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 from sklearn.base import BaseEstimator
 
 Class = TypeVar("Class", bound=type)
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 _OUTPUT = "_sklearn_output_config"  # what set_output was told
 _SAVABLE: dict[str, type] = {}
+_FUNCTIONS: dict[str, Callable[..., Any]] = {}
 
 
 def savable(cls: Class) -> Class:
     """Let the objects of a class be saved, under the name of the class."""
     _SAVABLE[cls.__name__] = cls
     return cls
+
+
+def savable_function(function: Function) -> Function:
+    """Let a function be a parameter of what is saved, under its name."""
+    _FUNCTIONS[function.__name__] = function
+    return function
+
+
+def is_savable_function(value: Any) -> bool:
+    """Tell whether a value is a function that may be saved."""
+    return any(value is function for function in _FUNCTIONS.values())
+
+
+def find_function(name: Any) -> Callable[..., Any]:
+    """Return the function of a name; raise if there is none."""
+    if not isinstance(name, str) or name not in _FUNCTIONS:
+        raise ValueError(
+            f"The save holds a function {name!r}, which this skmatch does not know; "
+            f"expected one of {sorted(_FUNCTIONS)}."
+        )
+    return _FUNCTIONS[name]
 
 
 def is_savable(value: Any) -> bool:

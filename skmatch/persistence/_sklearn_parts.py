@@ -27,6 +27,9 @@ from sklearn.feature_extraction.text import (
     TfidfVectorizer,
 )
 from sklearn.pipeline import FeatureUnion, Pipeline
+from sklearn.preprocessing import FunctionTransformer
+
+from skmatch.persistence._objects import is_savable_function
 
 # Estimators that hold others, or many words: they are written part by part.
 _COMPOSITES = {
@@ -34,6 +37,7 @@ _COMPOSITES = {
     for cls in (
         CountVectorizer,
         FeatureUnion,
+        FunctionTransformer,
         Pipeline,
         TfidfTransformer,
         TfidfVectorizer,
@@ -60,6 +64,8 @@ _ALWAYS_UNPACKED = 2**24  # bytes that are allowed however small the file is
 
 def is_composite(value: Any) -> bool:
     """Tell whether an estimator is written part by part."""
+    if type(value) is FunctionTransformer:  # of another function, skops knows more
+        return is_savable_function(value.func)
     return type(value) in _COMPOSITES.values()
 
 

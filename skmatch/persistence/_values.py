@@ -20,7 +20,14 @@ from scipy import sparse
 from sklearn.base import BaseEstimator
 
 from skmatch.persistence._folder import FolderReader, FolderWriter
-from skmatch.persistence._objects import find_class, is_savable, restore, state_of
+from skmatch.persistence._objects import (
+    find_class,
+    find_function,
+    is_savable,
+    is_savable_function,
+    restore,
+    state_of,
+)
 from skmatch.persistence._sklearn_parts import (
     composite_class,
     is_composite,
@@ -126,6 +133,8 @@ class Encoder:
                 "words": self.encode(list(value.index_to_key), where),
                 "vectors": self.encode(value.vectors, where),
             }
+        if is_savable_function(value):
+            return {"kind": "function", "name": value.__name__}
         if is_savable(value):
             name, state = type(value).__name__, state_of(value)
             return {"kind": "object", "type": name, "state": self._named(state, where)}
@@ -324,6 +333,9 @@ class Decoder:
     def _read_object(self, node: Node) -> Any:
         state = self._decode_named(node["state"])
         return restore(find_class(node["type"]), state)
+
+    def _read_function(self, node: Node) -> Any:
+        return find_function(node["name"])
 
     def _read_composite(self, node: Node) -> Any:
         cls = composite_class(node["type"])

@@ -16,7 +16,7 @@ from skmatch.titles._escapes import decode_escapes
 from skmatch.titles._quantities import UNITS, find_quantities
 from skmatch.titles._tokens import distinct, tokenize
 from skmatch.titles._validation import check_titles, find_columns
-from skmatch.titles._vocabulary import TitleTokens, Vocabulary
+from skmatch.titles._vocabulary import TOKEN_DROPOUT, TitleTokens, Vocabulary
 from skmatch.titles._word_vectors import (
     WordVectors,
     open_word_vectors,
@@ -24,6 +24,7 @@ from skmatch.titles._word_vectors import (
 )
 
 __all__ = [
+    "TOKEN_DROPOUT",
     "UNITS",
     "TitleTokens",
     "Vocabulary",

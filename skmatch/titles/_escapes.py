@@ -9,11 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 
+from skmatch.persistence import savable_function
 from skmatch.titles._validation import check_titles
 
 _ESCAPES = re.compile(r"(?:\\x[0-9a-fA-F]{2})+")
 
 
+@savable_function
 def decode_escapes(X: Any) -> NDArray[np.object_]:
     r"""Decode literal ``\x..`` escapes in titles, such as ``caf\xc3\xa9`` for café.
 
@@ -40,7 +42,7 @@ def decode_escapes(X: Any) -> NDArray[np.object_]:
     A matcher learns what the escapes of its training titles say, so that decoding
     changes little where all titles are written so. It matters to a language model, and
     where some titles have escapes and others have the characters. As the first step of
-    a pipeline it is ``FunctionTransformer(decode_escapes)``.
+    a pipeline it is ``FunctionTransformer(decode_escapes)``, which can be saved.
 
     Examples
     --------

@@ -17,7 +17,7 @@ from sklearn.preprocessing import normalize
 from skmatch.persistence import savable
 from skmatch.titles._word_vectors import Vectors, WordVectors
 
-_TOKEN_DROPOUT = 0.15  # share of the tokens that is left out in training
+TOKEN_DROPOUT = 0.15  # share of the tokens that is left out in training
 
 
 @savable
@@ -191,7 +191,7 @@ class TitleTokens:
         token = self._tokens[_ranges(self._first[titles], n_tokens)]
         title = np.repeat(np.arange(n_titles), n_tokens)
         if draw is not None:
-            stays = draw(token.size) >= _TOKEN_DROPOUT
+            stays = draw(token.size) >= TOKEN_DROPOUT
             token, title = token[stays], title[stays]
         is_word = self._vector_of[token] >= 0
         word, title_of_word = token[is_word], title[is_word]

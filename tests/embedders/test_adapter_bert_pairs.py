@@ -13,6 +13,7 @@ from sklearn.metrics import f1_score
 
 from skmatch import AdapterBertPairClassifier, DisjointPairsKFold, load, save
 from skmatch.embedders import _adapter_bert_pairs, _training
+from skmatch.embedders._adapter_bert_pairs import _split_products
 from skmatch.embedders._backbones import load_backbone
 from skmatch.embedders._batches import PairBatches, TextBatch
 from skmatch.embedders._networks import AdapterBertPairs
@@ -294,6 +295,7 @@ def test_answers_that_are_none(make, judged):
     [
         ({"validation_fraction": 0.6}, "validation_fraction == 0.6, must be <= 0.5"),
         ({"max_length": 1000}, "max_length == 1000, must be <= 128"),
+        ({"max_length": 5}, "max_length == 5, must be >= 6"),
         ({"precision": "half"}, "precision='half'; expected one of"),
         ({"n_epochs": 0}, "n_epochs == 0, must be >= 1"),
         ({"learning_rate": 0}, "learning_rate == 0, must be > 0"),
@@ -303,6 +305,34 @@ def test_answers_that_are_none(make, judged):
 def test_parameters_that_are_wrong(make, judged, params, message):
     with pytest.raises(ValueError, match=message):
         make().set_params(**params).fit(*judged)
+
+
+@pytest.mark.parametrize(
+    "params",
+    [{"log_dir": 3}, {"checkpoint_dir": 3}, {"revision": 3}, {"local_files_only": "x"}],
+    ids=str,
+)
+def test_parameters_of_a_wrong_type(make, judged, params):
+    (name,) = params
+    with pytest.raises(TypeError, match=f"{name} must be an instance of"):
+        make().set_params(**params).fit(*judged)
+
+
+@pytest.mark.parametrize("fraction", [0.3, 0.5])
+def test_a_share_of_the_products_is_kept_out(fraction):
+    pairs = [(f"{p} a", f"{p} b") for p in range(40)]
+    pairs += [(f"{p} a", f"{(p + 1) % 40} b") for p in range(40)]
+    is_match = np.arange(80) < 40
+    train, test = _split_products(pairs, is_match, fraction, seed=0)
+    products = [{title.split()[0] for row in rows for title in pairs[row]}
+                for rows in (train, test)]  # fmt: skip
+    assert not products[0] & products[1]
+    assert is_match[test].sum() == fraction * 40
+    assert is_match[train].sum() == (1 - fraction) * 40
+    assert [len(rows) for rows in _split_products(pairs, is_match, 1e-320, 0)] == [
+        80,
+        0,
+    ]
 
 
 def test_before_fit(make):

@@ -55,6 +55,26 @@ def test_parts_hold_the_rows_that_were_asked_for():
     assert [part.tolist() for part in parts] == [[4, 0], [3]]
 
 
+def test_tokens_are_left_out_in_training_but_not_those_of_the_tokenizer():
+    ids = [[101, *range(200, 200 + n), 102] for n in (60, 0, 900)]
+    batches = TextBatches(ids, padding=1, tokens_per_pass=6)
+    rows = np.array([2, 1, 0])
+
+    def take(seed):
+        batch = batches.take(rows, torch.Generator().manual_seed(seed))
+        return [ids[mask == 1].tolist() for ids, mask in zip(*batch, strict=True)]
+
+    taken = take(0)
+    assert taken == take(0) != take(1)
+    assert taken[1] == [101, 102]
+    for row, kept in zip(rows, taken, strict=True):
+        assert [kept[0], kept[-1]] == [101, 102]
+        inner = ids[row][1:-1]
+        assert [token for token in inner if token in kept] == kept[1:-1]
+    assert 0.12 < 1 - len(taken[0]) / 902 < 0.18
+    assert_array_equal(batches.take(rows).ids[0], ids[2])
+
+
 def test_token_ids_are_padded_to_the_longest():
     batches = TextBatches([[5, 6], [7], [8, 9, 5]], padding=1, tokens_per_pass=6)
     batch = batches.take(np.array([1, 0]))

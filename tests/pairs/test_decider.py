@@ -16,12 +16,12 @@ from skmatch import (
     rowwise_f1_score,
     save,
 )
+from skmatch.matchers import _pair_classifier
 from skmatch.pairs import _decider_fit, _stacking
 from skmatch.pairs._context import GalleryContext
 from skmatch.pairs._cross_fit import LabelledPairs
 from skmatch.pairs._decider import _as_text
 from skmatch.pairs._decider_fit import _narrow
-from skmatch.pairs._model import PairModel
 from skmatch.pairs._probabilities import log_odds
 
 QUICK = HistGradientBoostingClassifier(max_iter=20, random_state=0)
@@ -212,8 +212,7 @@ def test_it_is_asked_about_all_pairs_that_are_given(oracle, monkeypatch):
     assert len(asked) == len({tuple(sorted(pair)) for pair in X})
 
 
-@pytest.mark.parametrize("asked", [None, QUICK])
-def test_columns_are_read_too(asked):
+def test_columns_are_read_too():
     rows = np.column_stack([TITLES[TRAIN], np.arange(TRAIN.sum()) % 7]).astype(object)
     rows[::5, 1] = None
     seen = []
@@ -273,9 +272,26 @@ def test_what_is_no_cross_encoder(wrong):
         TitlePairClassifier(cross_encoder=wrong).fit([["a", "b"]] * 2, [True, False])
 
 
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"n_epochs": 0}, "cross_encoder: n_epochs == 0, must be >= 1"),
+        ({"model_name": "no/such/folder"}, "cross_encoder: .*no/such/folder"),
+    ],
+)
+def test_a_cross_encoder_that_cannot_be_fitted_is_told_of_before_the_levels(
+    monkeypatch, params, message
+):
+    monkeypatch.setattr(_pair_classifier, "describe_folds", None)  # is not reached
+    encoder = AdapterBertPairClassifier(local_files_only=True).set_params(**params)
+    with pytest.raises(ValueError, match=message):
+        make_matcher(cross_encoder=encoder).fit(TITLES[TRAIN], PRODUCT_IDS[TRAIN])
+    with pytest.raises(ValueError, match=message):
+        TitlePairClassifier(cross_encoder=encoder).fit([["a", "b"]] * 2, [True, False])
+
+
 def test_log_odds_stay_finite():
     assert np.isfinite(log_odds(np.array([0, 1], np.float32))).all()
-    assert PairModel._fields  # the fitted model has no place for a training gallery
 
 
 @pytest.mark.slow

@@ -16,7 +16,8 @@ from scipy import sparse
 from sklearn.base import BaseEstimator
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.feature_extraction.text import TfidfVectorizer
-from sklearn.pipeline import FeatureUnion, Pipeline
+from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
+from sklearn.preprocessing import FunctionTransformer
 from sklearn.svm import SVC
 
 from skmatch import (
@@ -24,6 +25,7 @@ from skmatch import (
     DisjointPairsKFold,
     PairClassifierMatcher,
     TitlePairClassifier,
+    decode_escapes,
     load,
     make_product_titles,
     save,
@@ -213,6 +215,15 @@ def test_what_cannot_be_saved_is_named_and_leaves_nothing(tmp_path, estimator, m
     assert not (tmp_path / "new").exists()
 
 
+def test_functions_of_skmatch_are_saved_by_their_name(tmp_path):
+    decode = FunctionTransformer(decode_escapes)
+    pipeline = make_pipeline(decode, TfidfVectorizer()).fit([r"caf\xc3\xa9", "tea"])
+    save(pipeline, tmp_path)
+    again = load(tmp_path)
+    assert again[0].func is decode_escapes
+    assert_array_equal(again.transform(["café"]).toarray(), [[1, 0]])
+
+
 def test_failed_save_leaves_the_old_one(saved):
     before = {path.name: path.read_bytes() for path in saved.iterdir()}
     with pytest.raises(ValueError, match="cannot be saved"):
@@ -293,6 +304,10 @@ def name_outside(content):
         (
             lambda c: c["estimator"].update(type="subprocess.Popen"),
             "an estimator of the type 'subprocess.Popen'; expected one of",
+        ),
+        (
+            lambda c: c.update(estimator={"kind": "function", "name": "system"}),
+            "a function 'system', which this skmatch does not know; expected one of",
         ),
         (
             lambda c: c.update(
