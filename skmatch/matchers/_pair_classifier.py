@@ -40,7 +40,6 @@ from skmatch.matchers._fold_scores import FoldScores
 from skmatch.matchers._ranked_decisions import Refinements, warn_if_far
 from skmatch.pairs import (
     MOST_STORED,
-    CatalogueContext,
     Fold,
     KnownAnswers,
     LabelledPairs,
@@ -510,13 +509,10 @@ class PairClassifierMatcher(
         check_is_fitted(self)
         self._check_params()
         titles, fields = self._read(X)
-        encoded = self._model_.describer.encode(titles, fields)
-        context = CatalogueContext(encoded, self._catalogue_.described)
-        n_threads = effective_n_jobs(self.n_jobs)
-        levels, _ = self._model_.score(
-            self._model_.describer.describe(context, n_threads)
+        graph = self._model_.score_against(
+            self._catalogue_.described, titles, fields, effective_n_jobs(self.n_jobs)
         )
-        graph = shift_log_odds(levels[-1].of_left.graph, self.log_odds_shift_)
+        graph = shift_log_odds(graph, self.log_odds_shift_)
         graph = self._catalogue_.copies.spread_columns(graph)
         return keep_matches(graph, self._threshold(), **self._refinements())
 

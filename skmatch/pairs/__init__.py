@@ -6,6 +6,7 @@ pair beside a catalogue.
 
 - ``_model.py``: the fitted pair model; read `PairModel.score` first
 - ``_stacking.py``: how it is fitted, out of fold, level by level
+- ``_features.py``: how features of many pairs are kept, and read by blocks
 - ``_context.py``: candidates and what is around them, for each of the three contexts
 - ``_defaults.py``: parameters: their checks, the embedders and classifier they name
 - ``_lazy_catalogue.py``: a catalogue, matched among itself when it is needed
@@ -37,6 +38,7 @@ from skmatch.pairs._defaults import (
     make_embedders,
 )
 from skmatch.pairs._explanation import PairExplanation, explain_pair
+from skmatch.pairs._features import read_all
 from skmatch.pairs._graph_features import graph_feature_names
 from skmatch.pairs._labelled_pairs import (
     JudgedPairs,
@@ -106,5 +108,6 @@ __all__ = [
     "make_cross_encoder",
     "make_embedders",
     "match_probability",
+    "read_all",
     "share_unseen",
 ]

@@ -30,6 +30,10 @@ class PairIndices(NamedTuple):
     left: NDArray[np.intp]  # (n_pairs,)
     right: NDArray[np.intp]  # (n_pairs,)
 
+    def at(self, rows: Any) -> PairIndices:
+        """Return some of the pairs."""
+        return PairIndices(self.left[rows], self.right[rows])
+
 
 class EncodedTitles(NamedTuple):
     """Titles, and what is computed of each by itself."""

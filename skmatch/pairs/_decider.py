@@ -53,7 +53,7 @@ class Decider(NamedTuple):
         if self.cross_encoder is not None:
             columns.append(ask(self.cross_encoder, pairs, rows)[:, None])
         if self.known is not None:
-            context, indices = pairs.context, pairs.at(rows).indices
+            context, indices = pairs.context, pairs.indices.at(rows)
             scores, beside = level.of_left.graph, context.beside
             is_among = beside is context.left  # else these may be in a catalogue, too
             own = np.empty(0, object) if is_among else context.left.fields

@@ -112,7 +112,7 @@ def _compare_with(
     evidence = []
     for own, level, column in zip(decided, said, told, strict=True):
         products = known.find(own.pairs.context.beside.fields)
-        graph, indices = level.of_left.graph, own.pairs.at(own.rows).indices
+        graph, indices = level.of_left.graph, own.pairs.indices.at(own.rows)
         compared = compare_with_known(graph, indices, products, hides_own=hides_own)
         evidence.append(np.column_stack([column, compared]))
     return evidence

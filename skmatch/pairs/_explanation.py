@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skmatch.pairs._context import Catalogue, CatalogueContext, PairContext
+from skmatch.pairs._features import read_all
 from skmatch.pairs._model import PairModel, Replaced
 from skmatch.pairs._probabilities import log_odds
 
@@ -60,11 +61,12 @@ def explain_pair(
     levels_of_pair, features = model.score(pair)
     probability = levels_of_pair[-1].probabilities
     many, added = pair.repeat(len(model.background)), []
-    for column in range(features.shape[1]):
+    values = read_all(features, 1)[0]
+    for column in range(len(values)):
         changed, _ = model.score(many, Replaced(column, model.background[:, column]))
         without = log_odds(changed[-1].probabilities).mean()
         added.append(float(log_odds(probability)[0] - without))
-    names, values = model.feature_names(), features[0]
+    names = model.feature_names()
     order = np.argsort(-np.abs(added), kind="stable")
     return PairExplanation(
         float(probability[0]),

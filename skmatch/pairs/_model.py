@@ -11,17 +11,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
+from scipy.sparse import csr_array, vstack
 from scipy.special import expit
 
 from skmatch.graph import Neighbourhoods
 from skmatch.pairs._context import (
     Catalogue,
+    CatalogueContext,
     Context,
     EncodedTitles,
     GalleryContext,
@@ -29,6 +31,7 @@ from skmatch.pairs._context import (
     PairIndices,
 )
 from skmatch.pairs._decider import Decider
+from skmatch.pairs._features import Part, list_blocks, read, store
 from skmatch.pairs._graph_features import (
     Around,
     compare_neighbourhoods,
@@ -42,7 +45,7 @@ from skmatch.persistence import savable
 from skmatch.search import inner_products, unit_rows
 
 Titles = NDArray[np.object_]
-_PAIRS_PER_BLOCK = 2**17
+_TITLES_PER_BLOCK = 2**12
 
 
 class DescribedPairs(NamedTuple):
@@ -50,42 +53,52 @@ class DescribedPairs(NamedTuple):
 
     context: Context
     indices: PairIndices
-    features: NDArray[np.float32]  # (n_pairs, n_features), before the first level
+    features: Part  # (n_pairs, n_features), before the first level
     similarities: list[Neighbourhoods]  # of each embedder, around the left rows
+
+    @property
+    def n_pairs(self) -> int:
+        """Number of pairs."""
+        return len(self.indices.left)
 
     def compare_words(self) -> Iterator[csr_array]:
         """Yield which words both titles have and which one alone, by blocks."""
         of_left, of_right = self.context.left.words, self.context.right.words
-        for start in range(0, max(1, len(self.features)), _PAIRS_PER_BLOCK):
-            a, b = (side[start : start + _PAIRS_PER_BLOCK] for side in self.indices)
+        for rows in list_blocks(self.n_pairs):
+            a, b = (side[rows] for side in self.indices)
             yield compare_hashed(of_left[a], of_right[b])
 
-    def add_level(
-        self, features: NDArray[np.float32], level: Level
-    ) -> NDArray[np.float32]:
+    def add_level(self, parts: Sequence[Part], level: Level) -> Sequence[Part]:
         """Append to features what a level says, among what it says around the pairs."""
-        around = Around(
-            level.of_left.neighbourhoods,
-            level.of_right.neighbourhoods,
-            self.context.holds_left,
-            self.context.holds_right,
-        )
-        columns = compare_neighbourhoods(level.propagated, *self.indices, around)
-        return np.column_stack([features, *columns])
-
-    def at(self, rows: NDArray[np.intp]) -> DescribedPairs:
-        """Return some of the pairs."""
-        return self._replace(
-            indices=PairIndices(*(side[rows] for side in self.indices)),
-            features=self.features[rows],
-        )
+        return [*parts, LevelFeatures(self, level)]
 
     def repeat(self, n_times: int) -> DescribedPairs:
         """Return each pair many times."""
         return self._replace(
             indices=PairIndices(*(np.repeat(side, n_times) for side in self.indices)),
-            features=np.repeat(self.features, n_times, axis=0),
+            features=np.repeat(self.features[:], n_times, axis=0),
         )
+
+
+@dataclass(frozen=True)
+class LevelFeatures:
+    """What a level says of pairs, among what it says around them."""
+
+    pairs: DescribedPairs
+    level: Level
+
+    def __getitem__(self, rows: slice) -> NDArray[np.float32]:
+        """Return the features of some pairs: (n_rows, n_features)."""
+        context, level = self.pairs.context, self.level
+        around = Around(
+            level.of_left.neighbourhoods,
+            level.of_right.neighbourhoods,
+            context.holds_left,
+            context.holds_right,
+        )
+        left, right = (side[rows] for side in self.pairs.indices)
+        scores = level.propagated[rows]
+        return np.column_stack(compare_neighbourhoods(scores, left, right, around))
 
 
 @savable
@@ -105,15 +118,21 @@ class PairDescriber(NamedTuple):
         """Find the candidate pairs of a context, and describe them."""
         pairs = context.candidates(self.n_candidates, n_threads)
         titles, of_titles = context.parse(self.text_features.counts, pairs)
-        columns = [self.text_features.transform(titles, *of_titles, n_threads)]
-        similarities = []
         sides = zip(context.left.embeddings, context.right.embeddings, strict=True)
-        for embedder, (X, others) in enumerate(sides):
-            scores = inner_products(X, others, *pairs)
-            around = context.around(embedder, scores, pairs)
-            columns += compare_neighbourhoods(scores, *pairs, around)
-            similarities.append(around.left)
-        return DescribedPairs(context, pairs, np.column_stack(columns), similarities)
+        scores = [inner_products(X, others, *pairs) for X, others in sides]
+        around = [context.around(i, own, pairs) for i, own in enumerate(scores)]
+
+        def describe(rows: slice) -> NDArray[np.float32]:
+            texts = [side[rows] for side in of_titles]
+            columns = [self.text_features.transform(titles, *texts, n_threads)]
+            indices = [side[rows] for side in pairs]
+            for own, near in zip(scores, around, strict=True):
+                columns += compare_neighbourhoods(own[rows], *indices, near)
+            return np.column_stack(columns)
+
+        blocks = list_blocks(len(pairs.left))
+        features = store(map(describe, blocks), len(pairs.left))
+        return DescribedPairs(context, pairs, features, [near.left for near in around])
 
     def feature_names(self) -> list[str]:
         """Return the names of the features before the first level."""
@@ -129,12 +148,12 @@ class Replaced(NamedTuple):
     column: int
     values: NDArray[np.float32]  # (n_pairs,)
 
-    def apply(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return the features with these values, if the feature is among them."""
-        if self.column >= features.shape[1]:
-            return features
-        features = features.copy()
-        features[:, self.column] = self.values
+    def apply(
+        self, features: NDArray[np.float32], rows: slice
+    ) -> NDArray[np.float32]:
+        """Return the features of some pairs with these values, if they have it."""
+        if self.column < features.shape[1]:
+            features[:, self.column] = self.values[rows]
         return features
 
 
@@ -149,45 +168,48 @@ class StackedLevels(NamedTuple):
     def score(
         self,
         pairs: DescribedPairs,
-        described: NDArray[np.float32],
+        described: Sequence[Part],
         propagates: bool,
         replaced: Replaced | None = None,
         n_before: int = 0,
-    ) -> tuple[list[Level], NDArray[np.float32]]:
+    ) -> tuple[list[Level], Sequence[Part]]:
         """Return what each level says, and the features that the last one sees.
 
         `n_before` levels of the context come before these.
         """
-        features = described
         levels: list[Level] = []
-        for level, classifier in enumerate(self.classifiers):
-            if level:
+
+        def add(probabilities: NDArray[np.float32]) -> None:
+            number = n_before + len(levels)
+            level = pairs.context.propagate(
+                number, probabilities, pairs.indices, propagates
+            )
+            levels.append(level)
+
+        def see(parts: Sequence[Part], rows: slice) -> NDArray[np.float32]:
+            features = read(parts, rows)
+            return features if replaced is None else replaced.apply(features, rows)
+
+        features = described
+        blocks = list_blocks(pairs.n_pairs)
+        for number, classifier in enumerate(self.classifiers):
+            if number:
                 features = pairs.add_level(described, levels[-1])
-            if replaced is not None:
-                features = replaced.apply(features)
-            seen = (
-                features if self.columns is None else features[:, self.columns[level]]
-            )
-            probabilities = match_probability(classifier, seen)
-            levels.append(
-                pairs.context.propagate(
-                    n_before + level, probabilities, pairs.indices, propagates
-                )
-            )
+            columns = slice(None) if self.columns is None else self.columns[number]
+            said = [
+                match_probability(classifier, see(features, rows)[:, columns])
+                for rows in blocks
+            ]
+            add(np.concatenate(said))
         if self.decider is None:
             return levels, features
         rows = self.decider.find(pairs, levels[-1])
         evidence = self.decider.gather(pairs, levels[-1], rows)
-        features = np.column_stack([features, evidence])
+        features = [*features, evidence]
         if replaced is not None:
-            features = replaced.apply(features)
-        evidence = features[:, -evidence.shape[1] :]
-        p = self.decider.decide(levels[-1], rows, evidence)
-        levels.append(
-            pairs.context.propagate(
-                n_before + len(levels), p, pairs.indices, propagates
-            )
-        )
+            n_columns = evidence.shape[1]
+            evidence = np.concatenate([see(features, b)[:, -n_columns:] for b in blocks])
+        add(self.decider.decide(levels[-1], rows, evidence))
         return levels, features
 
 
@@ -216,12 +238,12 @@ class PairModel(NamedTuple):
 
     def score(
         self, pairs: DescribedPairs, replaced: Replaced | None = None
-    ) -> tuple[list[Level], NDArray[np.float32]]:
+    ) -> tuple[list[Level], Sequence[Part]]:
         """Return what each level says, and the features that the last one sees.
 
         The levels of the transferred part come first; both parts, mixed, come last.
         """
-        features = pairs.features
+        features: Sequence[Part] = [pairs.features]
         levels: list[Level] = []
         if self.transferred is not None:
             levels, before_last = self.transferred.score(
@@ -229,8 +251,8 @@ class PairModel(NamedTuple):
             )
             if self.levels is None:
                 return levels, before_last
-            features = np.column_stack([features, log_odds(levels[-1].propagated)])
-        features = np.column_stack([features, weigh_words(self.word_weights, pairs)])
+            features = [*features, log_odds(levels[-1].propagated)[:, None]]
+        features = [*features, weigh_words(self.word_weights, pairs)[:, None]]
         own, features = self.last_levels.score(
             pairs, features, self.propagates, replaced, len(levels)
         )
@@ -245,6 +267,22 @@ class PairModel(NamedTuple):
     def score_graph(self, titles: Titles, fields: Titles, n_threads: int) -> csr_array:
         """Return the match probabilities of the pairs of a gallery: (n, n)."""
         return self._score_gallery(titles, fields, n_threads)[1][-1].of_left.graph
+
+    def score_against(
+        self, catalogue: Catalogue, titles: Titles, fields: Titles, n_threads: int
+    ) -> csr_array:
+        """Return the match probabilities of titles and those of a catalogue.
+
+        Each title is scored by itself, so they may come in blocks.
+        """
+        graphs = []
+        for start in range(0, max(1, len(titles)), _TITLES_PER_BLOCK):
+            rows = slice(start, start + _TITLES_PER_BLOCK)
+            encoded = self.describer.encode(titles[rows], fields[rows])
+            context = CatalogueContext(encoded, catalogue)
+            levels, _ = self.score(self.describer.describe(context, n_threads))
+            graphs.append(levels[-1].of_left.graph)
+        return csr_array(vstack(graphs, format="csr"))
 
     def make_catalogue(
         self, titles: Titles, fields: Titles, n_threads: int

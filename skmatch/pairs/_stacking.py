@@ -33,6 +33,7 @@ from skmatch.graph import choose_shift
 from skmatch.pairs._context import GalleryContext, Level, PairIndices
 from skmatch.pairs._cross_fit import LabelledPairs, cross_fit
 from skmatch.pairs._decider_fit import fit_cross_encoder, fit_decider
+from skmatch.pairs._features import read_all
 from skmatch.pairs._labelled_pairs import JudgedPairs
 from skmatch.pairs._model import (
     PairDescriber,
@@ -203,7 +204,7 @@ def _describe_held_out(
     levels, features = model.score(pairs)
     rows = context.find(given, pairs.indices)
     own = LabelledPairs(pairs, rows, is_match, fold=0, other_fold=None)
-    return [own], levels[-1:], features[rows]
+    return [own], levels[-1:], read_all(features, pairs.n_pairs)[rows]
 
 
 def fit_without_labels(training: TrainingTitles, settings: PairSettings) -> PairModel:
@@ -267,14 +268,14 @@ def describe_labelled(
     trust = Trust()
     if has_anchors:
         transferred = fit_transferred(describer.feature_names())
-        levels, _ = transferred.score(pairs, pairs.features, settings.propagates)
+        levels, _ = transferred.score(pairs, [pairs.features], settings.propagates)
         shift = choose_shift(levels[-1].of_left.graph)
         trust = Trust(_trust_in(rows, is_match), shift)
         odds = log_odds(levels[-1].propagated) - shift
         anchors = _draw_sure(odds, settings.seed, without=rows)
         rows = np.concatenate([rows, anchors])
         is_match = np.concatenate([is_match, odds[anchors] > 0])
-        given = PairIndices(*(side[rows] for side in pairs.indices))
+        given = pairs.indices.at(rows)
     left, right = (fold[side] for side in given)
     galleries = []
     for k in np.unique(left):
@@ -363,11 +364,11 @@ def _fit_levels(
         for key, pairs in pairs_of.items()
     }
     n_before = 0
-    base = {key: pairs.features for key, pairs in pairs_of.items()}
+    base = {key: pairs.features[:] for key, pairs in pairs_of.items()}
     if transferred is not None:
         n_before = len(transferred.classifiers)
         for key, pairs in pairs_of.items():
-            before, _ = transferred.score(pairs, pairs.features, settings.propagates)
+            before, _ = transferred.score(pairs, [pairs.features], settings.propagates)
             base[key] = np.column_stack([base[key], log_odds(before[-1].propagated)])
     probabilities, word_weights = cross_fit(
         make_word_classifier(), [words[id(own.pairs)] for own in galleries], galleries,
@@ -384,7 +385,7 @@ def _fit_levels(
     for level in range(settings.n_levels):
         if level:
             features = [
-                own.pairs.add_level(X, before)
+                read_all(own.pairs.add_level([X], before), own.pairs.n_pairs)
                 for own, X, before in zip(galleries, described, said, strict=True)
             ]
         seen = features

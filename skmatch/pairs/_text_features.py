@@ -24,7 +24,6 @@ from skmatch.search import inner_products
 
 Indices = NDArray[np.intp]
 Values = NDArray[Any]
-_PAIRS_PER_BLOCK = 2**17
 # Characters of a title: edits take time by its square, its best part by its cube.
 _READ_BY_EDITS = 1000
 _READ_BY_PARTS = 300
@@ -128,22 +127,17 @@ class TextFeatures:
         left: Indices,
         right: Indices,
         n_threads: int = 1,
-        pairs_per_block: int = _PAIRS_PER_BLOCK,
     ) -> NDArray[np.float32]:
         """Return the features of pairs of titles: (n_pairs, n_features)."""
-        blocks = []
-        for start in range(0, max(1, len(left)), pairs_per_block):
-            a, b = (side[start : start + pairs_per_block] for side in (left, right))
-            columns = [
-                *compare_words(titles, a, b),
-                *align_words(titles, a, b, n_threads),
-                *compare_quantities(titles, a, b),
-                *compare_characters(titles, a, b, n_threads),
-                *compare_lengths(titles, a, b),
-                *(call_function(f, titles.fields, a, b) for f in self.functions),
-            ]
-            blocks.append(np.column_stack(columns).astype(np.float32))
-        return np.concatenate(blocks)
+        columns = [
+            *compare_words(titles, left, right),
+            *align_words(titles, left, right, n_threads),
+            *compare_quantities(titles, left, right),
+            *compare_characters(titles, left, right, n_threads),
+            *compare_lengths(titles, left, right),
+            *(call_function(f, titles.fields, left, right) for f in self.functions),
+        ]
+        return np.column_stack(columns).astype(np.float32)
 
 
 def compare_words(titles: ParsedTitles, left: Indices, right: Indices) -> WordFeatures:

@@ -65,11 +65,6 @@ def test_the_order_of_a_pair_has_no_meaning(described):
     assert_array_equal(swapped, described)
 
 
-def test_blocks_change_nothing(described):
-    blocks = TextFeatures(KNOWN).transform(parse(), LEFT, RIGHT, pairs_per_block=3)
-    assert_array_equal(blocks, described)
-
-
 def test_words_of_a_pair_by_hand(get):
     """samsung galaxy a20 32gb merah | samsung galaxy a20s 32 gb red."""
     shared = weight("samsung") + weight("galaxy")

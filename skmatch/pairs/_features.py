@@ -1,0 +1,78 @@
+"""Features of many pairs, of which a block is in memory at a time.
+
+What describes pairs is parts, side by side: arrays, rows in a file, or columns that are
+computed when they are read. Of each part the rows of a slice are read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import chain
+from tempfile import TemporaryFile
+from typing import Any, Protocol
+from weakref import finalize
+
+import numpy as np
+from numpy.typing import NDArray
+
+_PAIRS_PER_BLOCK = 2**17
+_LARGEST_IN_MEMORY = 2**29  # bytes
+
+
+class Part(Protocol):
+    """Columns of features of all pairs."""
+
+    def __getitem__(self, rows: slice, /) -> NDArray[Any]:
+        """Return the features of some pairs: (n_rows, n_columns)."""
+        ...
+
+
+class FileRows:
+    """Rows of float32 in a file without a name, which goes with this object."""
+
+    def __init__(self, n_columns: int) -> None:
+        self.n_columns = n_columns
+        self._file = TemporaryFile(prefix="skmatch-")  # noqa: SIM115
+        finalize(self, self._file.close)
+
+    def append(self, block: NDArray[np.float32]) -> None:
+        """Write further rows."""
+        block.tofile(self._file)
+
+    def __getitem__(self, rows: slice) -> NDArray[np.float32]:
+        """Read some rows that follow one another."""
+        start, stop = rows.start or 0, rows.stop
+        row_bytes = 4 * self.n_columns
+        self._file.seek(start * row_bytes)
+        n_values = -1 if stop is None else (stop - start) * self.n_columns
+        values = np.fromfile(self._file, np.float32, n_values)
+        return values.reshape(-1, self.n_columns)
+
+
+def store(
+    blocks: Iterator[NDArray[np.float32]], n_rows: int
+) -> Part:
+    """Keep blocks of features in memory, or in a file if that would be too much."""
+    first = next(blocks)
+    if 4 * n_rows * first.shape[1] <= _LARGEST_IN_MEMORY:
+        return np.concatenate([first, *blocks])
+    rows = FileRows(first.shape[1])
+    for block in chain([first], blocks):
+        rows.append(np.ascontiguousarray(block))
+    return rows
+
+
+def list_blocks(n_rows: int) -> list[slice]:
+    """Return the blocks that rows are read in; there is one even of no rows."""
+    starts = range(0, max(1, n_rows), _PAIRS_PER_BLOCK)
+    return [slice(start, min(start + _PAIRS_PER_BLOCK, n_rows)) for start in starts]
+
+
+def read(parts: Sequence[Part], rows: slice) -> NDArray[np.float32]:
+    """Return the features of some pairs, of all parts: (n_rows, n_features)."""
+    return np.column_stack([part[rows] for part in parts])
+
+
+def read_all(parts: Sequence[Part], n_rows: int) -> NDArray[np.float32]:
+    """Return the features of all pairs: (n_pairs, n_features)."""
+    return np.concatenate([read(parts, rows) for rows in list_blocks(n_rows)])
