@@ -49,9 +49,7 @@ class FileRows:
         return values.reshape(-1, self.n_columns)
 
 
-def store(
-    blocks: Iterator[NDArray[np.float32]], n_rows: int
-) -> Part:
+def store(blocks: Iterator[NDArray[np.float32]], n_rows: int) -> Part:
     """Keep blocks of features in memory, or in a file if that would be too much."""
     first = next(blocks)
     if 4 * n_rows * first.shape[1] <= _LARGEST_IN_MEMORY:

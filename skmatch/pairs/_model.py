@@ -96,9 +96,10 @@ class LevelFeatures:
             context.holds_left,
             context.holds_right,
         )
-        left, right = (side[rows] for side in self.pairs.indices)
-        scores = level.propagated[rows]
-        return np.column_stack(compare_neighbourhoods(scores, left, right, around))
+        columns = compare_neighbourhoods(
+            level.propagated[rows], *self.pairs.indices.at(rows), around
+        )
+        return np.column_stack(columns)
 
 
 @savable
@@ -123,9 +124,8 @@ class PairDescriber(NamedTuple):
         around = [context.around(i, own, pairs) for i, own in enumerate(scores)]
 
         def describe(rows: slice) -> NDArray[np.float32]:
-            texts = [side[rows] for side in of_titles]
+            texts, indices = of_titles.at(rows), pairs.at(rows)
             columns = [self.text_features.transform(titles, *texts, n_threads)]
-            indices = [side[rows] for side in pairs]
             for own, near in zip(scores, around, strict=True):
                 columns += compare_neighbourhoods(own[rows], *indices, near)
             return np.column_stack(columns)
@@ -148,9 +148,7 @@ class Replaced(NamedTuple):
     column: int
     values: NDArray[np.float32]  # (n_pairs,)
 
-    def apply(
-        self, features: NDArray[np.float32], rows: slice
-    ) -> NDArray[np.float32]:
+    def apply(self, features: NDArray[np.float32], rows: slice) -> NDArray[np.float32]:
         """Return the features of some pairs with these values, if they have it."""
         if self.column < features.shape[1]:
             features[:, self.column] = self.values[rows]
@@ -207,8 +205,8 @@ class StackedLevels(NamedTuple):
         evidence = self.decider.gather(pairs, levels[-1], rows)
         features = [*features, evidence]
         if replaced is not None:
-            n_columns = evidence.shape[1]
-            evidence = np.concatenate([see(features, b)[:, -n_columns:] for b in blocks])
+            seen = np.concatenate([see(features, block) for block in blocks])
+            evidence = seen[:, -evidence.shape[1] :]
         add(self.decider.decide(levels[-1], rows, evidence))
         return levels, features
 

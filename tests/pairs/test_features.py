@@ -34,8 +34,9 @@ def test_features_lie_in_a_file_if_they_are_too_many(monkeypatch, largest, kind)
     rows = np.arange(130, dtype=np.float32)[:, None]
     kept = store((rows[block] for block in list_blocks(130)), 130)
     assert isinstance(kept, kind)
-    assert_array_equal(read([kept, -rows], slice(120, 130)), [[x, -x] for x in range(120, 130)])
-    assert_array_equal(read_all([kept, -rows], 130), np.hstack([rows, -rows]))
+    both = np.hstack([rows, -rows])
+    assert_array_equal(read([kept, -rows], slice(120, 130)), both[120:])
+    assert_array_equal(read_all([kept, -rows], 130), both)
 
 
 @pytest.mark.usefixtures("small_blocks")
