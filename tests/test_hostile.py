@@ -736,6 +736,10 @@ def check_finite(answer: Any, *_: Any) -> None:
     assert np.isfinite(answer.toarray() if issparse(answer) else answer).all()
 
 
+def check_removed(n_left: int, rows: Held) -> None:
+    assert n_left == len(TITLES) - len(rows.values)
+
+
 def check_explanation(answer: Any, *_: Any) -> None:
     assert isinstance(answer, PairExplanation)
     assert 0 <= answer.probability <= 1
@@ -1503,6 +1507,29 @@ CASES: dict[str, Case] = {
         check_suggested,
         "X|n_pairs",
         3,
+    ),
+    "PairClassifierMatcher.partial_fit": Case(
+        "PairClassifierMatcher",
+        lambda X: copy.copy(fitted("pairs")).partial_fit(X).transform(T12),
+        (title_inputs,),
+        check_finite,
+        weight=2,
+    ),
+    "PairClassifierMatcher.remove": Case(
+        "PairClassifierMatcher",
+        lambda rows: copy.copy(fitted("pairs")).remove(rows).n_samples_fit_,
+        (label_inputs,),
+        lambda answer, rows: check_removed(answer, rows),
+        "rows",
+        4,
+    ),
+    "PairClassifierMatcher.update": Case(
+        "PairClassifierMatcher",
+        lambda X: copy.copy(fitted("pairs")).update([3, 1], X).transform(T12),
+        (title_inputs,),
+        check_finite,
+        "rows|X",
+        2,
     ),
     "PairClassifierMatcher.fit, labels": fit_labels(
         "PairClassifierMatcher", pair_matcher, "pairs", T12, 1

@@ -9,7 +9,7 @@ from typing import Any, Self
 
 import numpy as np
 from joblib import effective_n_jobs
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import csr_array
 from sklearn.base import (
     BaseEstimator,
@@ -206,7 +206,8 @@ class PairClassifierMatcher(
         "n_groups" found among them, "n_matches_before" and "n_matches_after" of pairs
         of them, and the "share_kept" of the former.
     n_samples_fit_ : int
-        Number of titles of :meth:`fit`, the catalogue.
+        Number of titles of the catalogue: those of :meth:`fit`, unless
+        :meth:`partial_fit` or :meth:`remove` changed it.
     n_features_in_, feature_names_in_ : int and ndarray
         Number and names of the columns of `X`.
 
@@ -226,7 +227,8 @@ class PairClassifierMatcher(
     Features that count edits read the first 1,000 characters of a title, and the one
     that looks for the best part of a title the first 300.
 
-    The titles of :meth:`fit` are the catalogue. They are matched among themselves when
+    The titles of :meth:`fit` are the catalogue, to which :meth:`partial_fit` adds,
+    :meth:`remove` and :meth:`update` others. They are matched among themselves when
     :meth:`transform` or :meth:`explain` is first called; a pickle is without that.
 
     References
@@ -396,7 +398,7 @@ class PairClassifierMatcher(
         self.embedders_ = model.describer.embedders
         self.classifiers_ = model.last_levels.classifiers
         self.n_samples_fit_ = len(titles)
-        self._labels_, self._judged_ = labels, judged
+        self._fields_, self._labels_, self._judged_ = fields, labels, judged
         self._model_ = model
         self._catalogue_ = LazyCatalogue(model, titles, fields, self.n_jobs)
         self.log_odds_shift_ = trust.mean_shift
@@ -404,6 +406,133 @@ class PairClassifierMatcher(
             among_themselves = self._catalogue_.described.levels[-1].graph
             self.log_odds_shift_ = choose_shift(among_themselves)
         return failed
+
+    def partial_fit(self, X: Any, y: Any = None) -> Self:
+        """Add titles to the catalogue; nothing is learned from them.
+
+        Parameters
+        ----------
+        X : array-like of str of shape (n_samples,) or (n_samples, n_fields)
+            Titles. They are the last rows of the catalogue.
+        y : array-like of shape (n_samples,) or None, default=None
+            Product labels. A matcher that is not fitted is fitted, as by :meth:`fit`; a
+            fitted one leaves them aside.
+
+        Returns
+        -------
+        self : PairClassifierMatcher
+            The matcher. If the call fails or is interrupted, it is as it was.
+
+        Raises
+        ------
+        ValueError
+            If a title is missing, or `X` has other columns than in :meth:`fit`.
+
+        Notes
+        -----
+        The catalogue is the same in whatever parts its titles came; it is matched among
+        itself when :meth:`transform` or :meth:`explain` is next called. The embedders,
+        and so their inverse document frequencies, and the counts of the words of
+        :meth:`fit` stay; the counts of the words of the catalogue are those of all its
+        titles.
+        """
+        if not hasattr(self, "_model_"):
+            return self.fit(X, y)
+        self._check_params()
+        titles, fields = self._read(X)
+        return self._keep(
+            np.concatenate([self._catalogue_.titles, titles]),
+            np.concatenate([self._catalogue_.fields, fields]),
+        )
+
+    def remove(self, rows: ArrayLike) -> Self:
+        """Remove titles from the catalogue; those after them move up.
+
+        Parameters
+        ----------
+        rows : array-like of int of shape (n_removed,)
+            Rows of the catalogue, in ``[0, n_samples_fit_)``, without repetition.
+
+        Returns
+        -------
+        self : PairClassifierMatcher
+            The matcher. If the call fails or is interrupted, it is as it was.
+
+        Raises
+        ------
+        ValueError
+            If a row is none of the catalogue or is there twice, or no title is left.
+        """
+        check_is_fitted(self)
+        removed = self._check_rows(rows)
+        if len(removed) == self.n_samples_fit_:
+            raise ValueError(
+                f"rows holds all {self.n_samples_fit_} rows of the catalogue; expected "
+                "fewer."
+            )
+        return self._keep(
+            np.delete(self._catalogue_.titles, removed),
+            np.delete(self._catalogue_.fields, removed, axis=0),
+        )
+
+    def update(self, rows: ArrayLike, X: Any) -> Self:
+        """Replace titles of the catalogue.
+
+        Parameters
+        ----------
+        rows : array-like of int of shape (n_updated,)
+            Rows of the catalogue, in ``[0, n_samples_fit_)``, without repetition.
+        X : array-like of str of shape (n_updated,) or (n_updated, n_fields)
+            What they are now.
+
+        Returns
+        -------
+        self : PairClassifierMatcher
+            The matcher. If the call fails or is interrupted, it is as it was.
+
+        Raises
+        ------
+        ValueError
+            If a row is none of the catalogue or is there twice, a title is missing, or
+            `X` has not a row for each.
+        """
+        check_is_fitted(self)
+        updated = self._check_rows(rows)
+        titles, fields = self._read(X)
+        if len(updated) != len(titles):
+            raise ValueError(
+                f"rows holds {len(updated)} rows and X {len(titles)}; expected as many."
+            )
+        of_all = self._catalogue_.titles.copy(), self._catalogue_.fields.copy()
+        of_all[0][updated], of_all[1][updated] = titles, fields
+        return self._keep(*of_all)
+
+    def _check_rows(self, rows: Any) -> NDArray[np.intp]:
+        """Return rows of the catalogue; raise if one is none, or is there twice."""
+        found = np.asarray(rows)
+        found = found.astype(np.intp) if found.shape == (0,) else found
+        if found.ndim != 1 or found.dtype.kind not in "iu":
+            raise ValueError(
+                f"rows has shape {found.shape} and dtype {found.dtype}; expected "
+                "(n_rows,) of int, rows of the catalogue."
+            )
+        is_row = (found >= 0) & (found < self.n_samples_fit_)
+        if not is_row.all():
+            raise ValueError(
+                f"rows holds {found[~is_row][0]}; expected rows of the catalogue, in "
+                f"[0, {self.n_samples_fit_})."
+            )
+        distinct, counts = np.unique(found, return_counts=True)
+        if len(distinct) < len(found):
+            raise ValueError(f"rows holds {distinct[counts > 1][0]} twice.")
+        return found.astype(np.intp)
+
+    def _keep(self, titles: Titles, fields: Titles) -> Self:
+        """Have another catalogue; one assignment makes the change."""
+        catalogue = LazyCatalogue(self._model_, titles, fields, self.n_jobs)
+        changed = {"_catalogue_": catalogue, "n_samples_fit_": len(titles)}
+        self.__dict__ = self.__dict__ | changed
+        return self
 
     def predict(self, X: Any) -> csr_array:
         """Match titles with one another: :meth:`score_graph`, then decide.
@@ -532,8 +661,9 @@ class PairClassifierMatcher(
         Returns
         -------
         adapted : PairClassifierMatcher
-            A new matcher, whose catalogue has the rows of :meth:`fit` and then those of
-            `X`; it takes as long as a fit. Its `adaptation_` tells what has changed,
+            A new matcher, whose catalogue has the rows of :meth:`fit`, though
+            :meth:`remove` or :meth:`update` changed them, and then those of `X`; it
+            takes as long as a fit. Its `adaptation_` tells what has changed,
             and its `best_score_` includes the groups, which may be wrong.
 
         Raises
@@ -556,7 +686,7 @@ class PairClassifierMatcher(
         level = 0.5 if np.isnan(self.threshold_) else max(self.threshold_, _LEAST)
         groups = group_matches(graph, method="average", threshold=level)
         _, fields = self._read(X)
-        rows = np.concatenate([self._catalogue_.fields, fields])
+        rows = np.concatenate([self._fields_, fields])
         labels = np.concatenate([self._labels_, self._labels_.max() + 1 + groups])
         pairs = is_match = None
         if self._judged_ is not None:

@@ -19,13 +19,18 @@ Titles = NDArray[np.object_]
 
 @savable
 class LazyCatalogue:
-    """The titles of a fit, matched among themselves when they are first needed."""
+    """Titles, matched among themselves when they are first needed."""
 
     def __init__(
         self, model: PairModel, titles: Titles, fields: Titles, n_jobs: int | None
     ) -> None:
         self._model, self._titles, self._fields = model, titles, fields
         self._n_jobs = n_jobs
+
+    @property
+    def titles(self) -> Titles:
+        """The titles."""
+        return self._titles
 
     @property
     def fields(self) -> Titles:
