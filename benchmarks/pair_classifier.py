@@ -5,7 +5,6 @@
     python benchmarks/pair_classifier.py DATA.csv --ablation
     python benchmarks/pair_classifier.py DATA.csv --embedders FOLDER [--model MODEL]
     python benchmarks/pair_classifier.py DATA.csv --cross-encoder MODEL
-    python benchmarks/pair_classifier.py --scale
 
 Beside one threshold on TF-IDF. "from training" is the mean row-wise F1 of the training
 titles that `fit` reports, on galleries of a quarter of them; "candidates" is the share
@@ -15,8 +14,7 @@ features, or the matcher without a step. With ``--embedders`` the trained embedd
 join, with MODEL, the folder of a BERT-family model, the one on adapters too; FOLDER
 keeps their fits, so that a run that was interrupted goes on, and "fit s" is without
 their training where they were kept. With ``--cross-encoder`` MODEL is asked about the
-uncertain pairs. With ``--scale`` titles are drawn at random; each
-has about the same number of candidates.
+uncertain pairs; "asked" is their share of the candidates of the test gallery.
 """
 
 from __future__ import annotations
@@ -54,7 +52,6 @@ from skmatch import (
     ClassDisjointKFold,
     FaissThresholdMatcher,
     PairClassifierMatcher,
-    make_product_titles,
     rowwise_f1_score,
 )
 from skmatch.evaluation import best_threshold, rank_matches
@@ -79,10 +76,10 @@ COLUMNS = {
     "oracle at": ".2f",
     "gallery": ",d",
     "candidates": ".3f",
+    "asked": ".3f",
     "fit s": ".0f",
     "predict s": ".1f",
 }
-SCALE_COLUMNS = {"titles": ",d", "seconds": ".0f", "microseconds a title": ",.0f"}
 STEPS: dict[str, dict[str, Any]] = {
     "second stacking level": {"n_levels": 1},
     "propagation": {"propagation": False},
@@ -202,14 +199,37 @@ def measure_cross_encoder(
     split: Split, model: str, n_jobs: int
 ) -> list[dict[str, Any]]:
     """Measure what a language model that reads both titles of a pair adds."""
-    asked = AdapterBertPairClassifier(model, random_state=0)
     matcher = PairClassifierMatcher(random_state=0, n_jobs=n_jobs)
-    asking = clone(matcher).set_params(cross_encoder=asked)
-    return [
+    rows = [
         measure_threshold("TF-IDF char_wb(2,4)", make_tfidf(), split),
         measure("PairClassifierMatcher()", matcher, split),
-        measure("the same, asking MODEL", asking, split),
     ]
+    n_candidates = 0
+
+    def count(left: Any, right: Any) -> Any:
+        nonlocal n_candidates
+        n_candidates += len(left)
+        return np.zeros(len(left))  # no classifier learns from it
+
+    asking = clone(matcher).set_params(
+        cross_encoder=Asked(model, random_state=0), pair_features=[count]
+    )
+    rows.append(measure("the same, asking MODEL", asking, split))
+    Asked.n_pairs = n_candidates = 0
+    asking.score_graph(split.test_titles)
+    rows[-1]["asked"] = 2 * Asked.n_pairs / n_candidates  # which are counted twice
+    return rows
+
+
+class Asked(AdapterBertPairClassifier):
+    """Counts the pairs that it is asked about."""
+
+    n_pairs = 0  # by all together
+
+    def predict_proba(self, X: Any) -> Any:
+        """Return what the language model says."""
+        Asked.n_pairs += len(X)
+        return super().predict_proba(X)
 
 
 def measure_ablation(split: Split, n_jobs: int) -> list[dict[str, Any]]:
@@ -242,27 +262,8 @@ def leave_out(
     return clone(matcher).set_params(classifier=classifier)
 
 
-def measure_scale(sizes: Sequence[int], n_jobs: int) -> list[dict[str, Any]]:
-    """Measure how time grows with the titles."""
-    titles, labels = make_product_titles(2500, random_state=0)
-    matcher = PairClassifierMatcher(random_state=0, n_jobs=n_jobs, threshold=0.5)
-    matcher.fit(titles, labels)
-    rows = []
-    for size in sizes:
-        gallery = make_product_titles(size // 3, random_state=1)[0][:size]
-        seconds, _ = timed(lambda gallery=gallery: matcher.score_graph(gallery))
-        row = {"titles": len(gallery), "seconds": seconds}
-        row["microseconds a title"] = seconds / len(gallery) * 1e6
-        say(f"done: {row}")
-        rows.append(row)
-    return rows
-
-
 def main(args: Namespace) -> None:
     """Measure what is asked for."""
-    if args.scale:
-        rows = measure_scale(args.sizes, args.n_jobs)
-        save_result(args, "scale", [make_table("", rows, SCALE_COLUMNS)])
     for path in args.data:
         what, notes, tables = Path(path).stem, [], []
         for ids in ("number", "str") if args.ids == "both" else (args.ids,):
@@ -286,7 +287,7 @@ def main(args: Namespace) -> None:
 if __name__ == "__main__":
     parser = make_parser(__doc__)
     parser.add_argument(
-        "data", metavar="DATA.csv", nargs="*", help="columns title, label_group"
+        "data", metavar="DATA.csv", nargs="+", help="columns title, label_group"
     )
     kind = parser.add_mutually_exclusive_group()
     kind.add_argument("--ablation", action="store_true", help="leave things out")
@@ -296,18 +297,7 @@ if __name__ == "__main__":
     kind.add_argument(
         "--cross-encoder", metavar="MODEL", help="folder of a BERT-family model to ask"
     )
-    kind.add_argument("--scale", action="store_true", help="measure many titles")
     parser.add_argument("--model", help="folder of a BERT-family model")
     parser.add_argument("--n-jobs", type=int, default=2, help="threads of the matcher")
-    parser.add_argument(
-        "--sizes",
-        type=int,
-        nargs="+",
-        default=[25_000, 50_000, 100_000, 200_000],
-        help="numbers of titles of --scale",
-    )
     add_split_options(parser, ("number", "str", "both"))
-    args = parser.parse_args()
-    if not (args.data or args.scale):
-        parser.error("expected DATA.csv or --scale")
-    main(args)
+    main(parser.parse_args())

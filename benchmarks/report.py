@@ -44,6 +44,7 @@ SCRIPTS = (
     "errors",
     "thresholds",
     "groups",
+    "scale",
     "matching",
     "encoding",
     "word_vectors",
