@@ -19,6 +19,12 @@ two titles at once instead: the probability that they are the same product comes
 
 from skmatch.embedders._adapter_bert import AdapterBertEmbedder
 from skmatch.embedders._adapter_bert_pairs import AdapterBertPairClassifier
+from skmatch.embedders._language_model import check_language_model
 from skmatch.embedders._lstm import LSTMTitleEmbedder
 
-__all__ = ["AdapterBertEmbedder", "AdapterBertPairClassifier", "LSTMTitleEmbedder"]
+__all__ = [
+    "AdapterBertEmbedder",
+    "AdapterBertPairClassifier",
+    "LSTMTitleEmbedder",
+    "check_language_model",
+]

@@ -94,11 +94,6 @@ class AdaptedLanguageModel(NetworkEstimator):
     def _read(self, texts: list[Any]) -> TextBatches:
         """Return distinct texts as batches for the network, a row for each."""
 
-    def check_backbone(self) -> None:
-        """Raise if a parameter is out of its range, or there is no language model."""
-        self._check_params()
-        self._find_backbone()
-
     def _find_backbone(self) -> Path:
         """Return the checked folder of the language model."""
         return find_backbone(
@@ -259,6 +254,12 @@ class AdaptedLanguageModel(NetworkEstimator):
         if "tokenizer_" in state:
             state["tokenizer_"] = read_tokenizer(state["tokenizer_"])
         self.__setstate__(state)
+
+
+def check_language_model(estimator: AdaptedLanguageModel) -> None:
+    """Raise if a parameter is out of its range, or there is no language model."""
+    estimator._check_params()
+    estimator._find_backbone()
 
 
 def check_choice(choice: Any, name: str, known: tuple[str, ...]) -> None:

@@ -47,6 +47,13 @@ class EncodedTitles(NamedTuple):
         """Return the number of titles."""
         return len(self.titles)
 
+    def at(self, rows: slice) -> EncodedTitles:
+        """Return some of the titles."""
+        embeddings = [X[rows] for X in self.embeddings]
+        return EncodedTitles(
+            self.titles[rows], self.fields[rows], embeddings, self.words[rows]
+        )
+
 
 class Level(NamedTuple):
     """What a stacking level says of pairs, and around their left and right rows."""

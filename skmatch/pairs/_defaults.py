@@ -17,6 +17,7 @@ from skmatch.embedders import (
     AdapterBertEmbedder,
     AdapterBertPairClassifier,
     LSTMTitleEmbedder,
+    check_language_model,
 )
 
 
@@ -85,7 +86,7 @@ def make_cross_encoder(cross_encoder: Any, seed: int) -> Any:
         )
     if isinstance(cross_encoder, AdapterBertPairClassifier):
         try:  # now, and not after the levels
-            cross_encoder.check_backbone()
+            check_language_model(cross_encoder)
         except ValueError as error:
             raise ValueError(f"cross_encoder: {error}") from error
     return cross_encoder

@@ -118,6 +118,12 @@ class PairDescriber(NamedTuple):
     def describe(self, context: Context, n_threads: int) -> DescribedPairs:
         """Find the candidate pairs of a context, and describe them."""
         pairs = context.candidates(self.n_candidates, n_threads)
+        return self.describe_pairs(context, pairs, n_threads)
+
+    def describe_pairs(
+        self, context: Context, pairs: PairIndices, n_threads: int
+    ) -> DescribedPairs:
+        """Describe the pairs of a context, which are all its candidates."""
         titles, of_titles = context.parse(self.text_features.counts, pairs)
         sides = zip(context.left.embeddings, context.right.embeddings, strict=True)
         scores = [inner_products(X, others, *pairs) for X, others in sides]
@@ -271,14 +277,21 @@ class PairModel(NamedTuple):
     ) -> csr_array:
         """Return the match probabilities of titles and those of a catalogue.
 
-        Each title is scored by itself, so they may come in blocks.
+        Each title is scored by itself, so they are described and scored by blocks.
         """
+        describer = self.describer
+        encoded = describer.encode(titles, fields)
+        left, right = CatalogueContext(encoded, catalogue).candidates(
+            describer.n_candidates, n_threads
+        )  # by their left titles, in order
         graphs = []
         for start in range(0, max(1, len(titles)), _TITLES_PER_BLOCK):
-            rows = slice(start, start + _TITLES_PER_BLOCK)
-            encoded = self.describer.encode(titles[rows], fields[rows])
-            context = CatalogueContext(encoded, catalogue)
-            levels, _ = self.score(self.describer.describe(context, n_threads))
+            stop = start + _TITLES_PER_BLOCK
+            context = CatalogueContext(encoded.at(slice(start, stop)), catalogue)
+            own = slice(*np.searchsorted(left, [start, stop]))
+            pairs = PairIndices(left[own] - start, right[own])
+            described = describer.describe_pairs(context, pairs, n_threads)
+            levels, _ = self.score(described)
             graphs.append(levels[-1].of_left.graph)
         return csr_array(vstack(graphs, format="csr"))
 
