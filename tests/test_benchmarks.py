@@ -123,6 +123,20 @@ def test_a_result_of_older_code_says_so(tmp_path, monkeypatch):
     assert ["has changed since" in age for age in ages] == [False, False, True]
 
 
+def test_the_page_that_is_committed_is_that_of_the_results(monkeypatch):
+    """But for how old they are, which changes with each commit."""
+
+    def take_tables(page):
+        below = page.partition("\n## ")[2].partition("\n## ")[2]  # the headlines
+        return [line for line in below.splitlines() if line.startswith(("|", "###"))]
+
+    page = run("report", monkeypatch)["render"](ROOT / "benchmarks" / "results")
+    tables = take_tables(page)
+    assert len(tables) > 100
+    committed = (ROOT / "benchmarks" / "RESULTS.md").read_text("utf-8")
+    assert take_tables(committed) == tables
+
+
 @pytest.mark.parametrize(
     ("ids", "expected"),
     [("number", "ids as numbers"), ("str", "ids as str")],
