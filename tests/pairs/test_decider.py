@@ -17,7 +17,7 @@ from skmatch import (
     save,
 )
 from skmatch.matchers import _pair_classifier
-from skmatch.pairs import _decider_fit, _stacking
+from skmatch.pairs import _decider_fit, _defaults, _stacking, make_cross_encoder
 from skmatch.pairs._context import GalleryContext
 from skmatch.pairs._cross_fit import LabelledPairs
 from skmatch.pairs._decider import _as_text
@@ -263,6 +263,15 @@ def test_without_anything_to_learn_from(oracle):
         make_matcher(cross_encoder=oracle).fit(titles)
 
 
+def test_bert_is_the_default_cross_encoder(monkeypatch):
+    checked = []
+    monkeypatch.setattr(_defaults, "check_language_model", checked.append)
+    made = make_cross_encoder("bert", seed=7)
+    assert isinstance(made, AdapterBertPairClassifier)
+    assert made.random_state == 7
+    assert checked == [made]
+
+
 @pytest.mark.parametrize("wrong", [3, "gpt", Oracle, object()])
 def test_what_is_no_cross_encoder(wrong):
     message = re.escape(f"cross_encoder={wrong!r}; expected None, 'bert' or")
@@ -308,3 +317,18 @@ def test_saved_with_a_language_model(bert_folder, tmp_path):
     again = make_matcher(cross_encoder=encoder)
     again.fit(TITLES[TRAIN], PRODUCT_IDS[TRAIN])
     assert_array_equal(again.score_graph(TITLES[~TRAIN]).toarray(), expected.toarray())
+
+
+@pytest.mark.slow
+def test_pairs_with_a_language_model_are_saved(bert_folder, tmp_path):
+    encoder = AdapterBertPairClassifier(
+        str(bert_folder), reduction_factor=4, n_epochs=1, random_state=0
+    )
+    X, y = draw_pairs(0)
+    classifier = TitlePairClassifier(cross_encoder=encoder, random_state=0)
+    apart = np.arange(len(X)) % 3 == 0
+    classifier.fit(X[~apart], y[~apart], X_val=X[apart], y_val=y[apart])
+    expected = classifier.predict_proba(X[:50])
+    assert classifier._model_.last_levels.decider.cross_encoder.n_epochs == 1
+    save(classifier, tmp_path)
+    assert_array_equal(load(tmp_path).predict_proba(X[:50]), expected)
