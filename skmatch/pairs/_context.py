@@ -63,12 +63,6 @@ class Level(NamedTuple):
     of_left: Propagation
     of_right: Propagation
 
-    def at(self, rows: NDArray[np.intp]) -> Level:
-        """Return what it says of some of the pairs."""
-        return self._replace(
-            probabilities=self.probabilities[rows], propagated=self.propagated[rows]
-        )
-
 
 class Catalogue(NamedTuple):
     """Titles whose scores among themselves are known, to match others with."""

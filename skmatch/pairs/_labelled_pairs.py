@@ -33,8 +33,7 @@ class JudgedPairs(NamedTuple):
 
     def at(self, rows: Any) -> JudgedPairs:
         """Return some of the pairs."""
-        indices = PairIndices(*(side[rows] for side in self.indices))
-        return JudgedPairs(indices, self.is_match[rows])
+        return JudgedPairs(self.indices.at(rows), self.is_match[rows])
 
 
 @savable

@@ -65,7 +65,7 @@ class DescribedPairs(NamedTuple):
         """Yield which words both titles have and which one alone, by blocks."""
         of_left, of_right = self.context.left.words, self.context.right.words
         for rows in list_blocks(self.n_pairs):
-            a, b = (side[rows] for side in self.indices)
+            a, b = self.indices.at(rows)
             yield compare_hashed(of_left[a], of_right[b])
 
     def add_level(self, parts: Sequence[Part], level: Level) -> Sequence[Part]:
