@@ -2,12 +2,14 @@
 
 titles -> embeddings (``embedders``) -> score graph (``search``, ``pairs``)
        -> matches -> groups (``graph``) -> score (``evaluation``)
+       -> products of listings as they come (``catalogue``)
 
 ``matchers`` holds the estimators that match; each of the packages says what comes in,
 what goes out and which of its files does what. ``_fitting.py`` makes every fit atomic,
 ``_matrices.py`` checks matrices of users, and ``persistence`` saves every estimator.
 """
 
+from skmatch.catalogue import Change, ProductCatalogue
 from skmatch.datasets import make_product_titles
 from skmatch.embedders import (
     AdapterBertEmbedder,
@@ -47,6 +49,7 @@ __version__ = "0.1.0"
 __all__ = [
     "AdapterBertEmbedder",
     "AdapterBertPairClassifier",
+    "Change",
     "ClassDisjointKFold",
     "ClusterDisjointKFold",
     "DisjointPairsKFold",
@@ -54,6 +57,7 @@ __all__ = [
     "LSTMTitleEmbedder",
     "PairClassifierMatcher",
     "PairExplanation",
+    "ProductCatalogue",
     "SearchReport",
     "TitlePairClassifier",
     "TunedThresholdMatcherCV",

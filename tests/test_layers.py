@@ -13,6 +13,7 @@ FOLDER = Path(skmatch.__file__).parent
 # What each package may import besides itself. A package imports those below it.
 LEVELS = [
     {"__init__"},
+    {"catalogue"},
     {"matchers"},
     {"pairs"},
     {"graph", "embedders"},

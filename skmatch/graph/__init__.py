@@ -21,6 +21,7 @@ from skmatch.graph._consistency import (
 )
 from skmatch.graph._csr import (
     keep_entries,
+    keep_rows,
     replace_entries,
     row_indices,
     symmetrize,
@@ -32,12 +33,17 @@ from skmatch.graph._decide import (
     keep_matches,
 )
 from skmatch.graph._expansion import expand_queries
-from skmatch.graph._grouping import group_matches
+from skmatch.graph._grouping import group_matches, group_with_answers
 from skmatch.graph._linking import link_catalogues
 from skmatch.graph._neighbourhoods import Neighbourhoods, Standing, ratio
-from skmatch.graph._propagation import Propagation
+from skmatch.graph._propagation import (
+    LOWEST_WEIGHED,
+    Propagation,
+    propagate_rows,
+)
 
 __all__ = [
+    "LOWEST_WEIGHED",
     "ROUNDED_ZERO",
     "Neighbourhoods",
     "Propagation",
@@ -47,10 +53,13 @@ __all__ = [
     "decide_matches",
     "expand_queries",
     "group_matches",
+    "group_with_answers",
     "keep_entries",
     "keep_matches",
+    "keep_rows",
     "link_catalogues",
     "measure_agreement",
+    "propagate_rows",
     "ratio",
     "replace_entries",
     "row_indices",

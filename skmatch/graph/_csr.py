@@ -54,6 +54,23 @@ def keep_entries(graph: csr_array, mask: NDArray[np.bool_]) -> csr_array:
     return csr_array(kept, shape=graph.shape)
 
 
+def keep_rows(graph: csr_array, rows: NDArray[np.intp]) -> csr_array:
+    """Return a graph of the same shape in which all rows but some are empty."""
+    rows = np.unique(rows)
+    return place_rows(graph[rows], rows, graph.shape[0])
+
+
+def place_rows(graph: csr_array, rows: NDArray[np.intp], n_rows: int) -> csr_array:
+    """Return a graph of more rows, of which those that are not given are empty.
+
+    `rows`, which rise, tell where each row of `graph` comes.
+    """
+    lengths = np.zeros(n_rows + 1, graph.indptr.dtype)
+    lengths[rows + 1] = np.diff(graph.indptr)
+    placed = graph.data, graph.indices, np.cumsum(lengths, dtype=lengths.dtype)
+    return csr_array(placed, shape=(n_rows, graph.shape[1]))
+
+
 def above_threshold(scores: Any, threshold: float, name: str) -> csr_array:
     """Return the float64 scores above 0 of a matrix that reach a threshold."""
     check_number(threshold, "threshold", min_val=0, max_val=1)

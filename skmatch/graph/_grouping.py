@@ -14,6 +14,7 @@ from scipy.spatial.distance import squareform
 from skmatch.graph._csr import above_threshold, keep_entries, row_indices
 
 _METHODS = ("components", "average", "complete", "louvain")
+_NEVER = 1e12  # a distance that its mean over the pairs of two groups is large, too
 
 
 def group_matches(
@@ -96,6 +97,41 @@ def group_matches(
                 last += parts.max()
     _, first, labels = np.unique(labels, return_index=True, return_inverse=True)
     return np.argsort(np.argsort(first))[labels].astype(np.int64)
+
+
+def group_with_answers(
+    scores: csr_array,
+    threshold: float,
+    same: tuple[NDArray[np.intp], NDArray[np.intp]],
+    different: tuple[NDArray[np.intp], NDArray[np.intp]],
+) -> NDArray[np.int64]:
+    """Group rows as `group_matches` does by "average", but as answers have it.
+
+    1. Rows that are the same, by a chain of answers, are merged first.
+    2. Groups that hold two rows that are different are never merged.
+
+    No two rows may be the same by a chain, and different.
+    """
+    n_rows = scores.shape[0]
+    ones = csr_array((np.ones(len(same[0])), same), shape=(n_rows, n_rows))
+    bound = connected_components(ones, directed=False)[1]
+    graph = above_threshold(scores, threshold, "scores")
+    graph = csr_array(graph.maximum(graph.T))
+    component = connected_components(graph + ones, directed=False)[1]
+    conflict = csr_array((np.ones(len(different[0])), different), shape=graph.shape)
+    conflict = csr_array(conflict + conflict.T)
+    labels = np.empty(n_rows, np.int64)
+    n_groups = 0
+    order = np.argsort(component, kind="stable")
+    for rows in np.split(order, np.cumsum(np.bincount(component))[:-1]):
+        # A score of 1 is a little less than that of an answer, which comes first.
+        own = np.minimum(graph[rows][:, rows].toarray(), 1 - 1e-9)
+        own[conflict[rows][:, rows].toarray() > 0] = -_NEVER
+        own[bound[rows][:, None] == bound[rows]] = 1
+        parts = np.ones(1) if len(rows) == 1 else _cut_tree(own, "average", threshold)
+        labels[rows] = n_groups + parts - 1
+        n_groups += int(parts.max())
+    return labels
 
 
 def _cut_tree(

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array, diags_array, eye_array, vstack
 
-from skmatch.graph._csr import keep_entries, row_indices
+from skmatch.graph._csr import keep_entries, keep_rows, place_rows, row_indices
 from skmatch.graph._decide import keep_matches
 from skmatch.graph._neighbourhoods import Neighbourhoods
 from skmatch.search import inner_products
@@ -49,6 +49,8 @@ class Propagation:
         Probabilities of the columns among one another; None if these are the rows.
     propagates : bool
         Whether a row is like any other. If not, the probabilities stay what they are.
+    rows : ndarray of intp or None
+        The rows to propagate, without a catalogue; the others stay empty. None is all.
     """
 
     def __init__(
@@ -58,6 +60,7 @@ class Propagation:
         propagates: bool = True,
         n_weighed: int = N_WEIGHED,
         rows_per_block: int = _ROWS_PER_BLOCK,
+        rows: NDArray[np.intp] | None = None,
     ) -> None:
         self.catalogue = catalogue
         self.propagates = propagates
@@ -78,11 +81,15 @@ class Propagation:
         self.match_weights = csr_array(scale @ weights)
         if catalogue is None:
             means = scale @ self.probabilities + self.match_weights @ self._with_itself
-            self.graph = _multiply(
-                csr_array(means + scale), self._weights, rows_per_block, diagonal=False
-            )
+            means = csr_array(means + scale)
+            if rows is not None:
+                means = keep_rows(means, rows)
+            self.graph = _multiply(means, self._weights, rows_per_block, diagonal=False)
             # Rounding may part the two sides of a pair, or drop one of them.
-            self.graph = csr_array(self.graph.maximum(self.graph.T))
+            mirrored = csr_array(self.graph.T)
+            if rows is not None:
+                mirrored = keep_rows(mirrored, rows)
+            self.graph = csr_array(self.graph.maximum(mirrored))
         else:
             means = csr_array(scale @ self.probabilities + self._reached)
             self.graph = _multiply(means, catalogue._weights, rows_per_block)
@@ -186,17 +193,45 @@ class Propagation:
         return position, stored[position] == wanted
 
 
+def propagate_rows(
+    graph: csr_array, rows: NDArray[np.intp], propagates: bool = True
+) -> Propagation:
+    """Propagate some rows of a symmetric graph, as all of them would be.
+
+    Only what can reach them plays a part: their matches, the columns of these, and the
+    matches of those.
+    """
+    if propagates:
+        matches = _list_columns(graph, rows, LOWEST_WEIGHED)
+        means = np.union1d(rows, matches)
+        columns = np.union1d(means, _list_columns(graph, means))
+        needed = np.union1d(columns, _list_columns(graph, columns, LOWEST_WEIGHED))
+    else:
+        needed = rows
+    return Propagation(keep_rows(graph, needed), propagates=propagates, rows=rows)
+
+
+def _list_columns(
+    graph: csr_array, rows: NDArray[np.intp], least: float = 0.0
+) -> NDArray[np.intp]:
+    """Return the columns where some rows have such a probability or a higher one."""
+    part = graph[rows]
+    return np.unique(part.indices[part.data >= np.float32(least)]).astype(np.intp)
+
+
 def _multiply(
     means: csr_array, weights: csr_array, rows_per_block: int, diagonal: bool = True
 ) -> csr_array:
     """Return ``means weightsᵀ`` without what is low, by blocks of rows."""
-    columns, blocks = csr_array(weights.T), []
-    for start in range(0, means.shape[0], rows_per_block):
-        block = csr_array(means[start : start + rows_per_block] @ columns)
+    columns, blocks = csr_array(weights.T), [means[:0]]
+    filled = np.flatnonzero(np.diff(means.indptr))
+    for start in range(0, len(filled), rows_per_block):
+        rows = filled[start : start + rows_per_block]
+        block = csr_array(means[rows] @ columns)
         if not diagonal:
-            block = keep_entries(block, row_indices(block) + start != block.indices)
+            block = keep_entries(block, rows[row_indices(block)] != block.indices)
         blocks.append(_drop_low(block))
-    return csr_array(vstack(blocks, format="csr"))
+    return place_rows(vstack(blocks, format="csr"), filled, means.shape[0])
 
 
 def _drop_low(graph: csr_array, is_symmetric: bool = False) -> csr_array:

@@ -1,15 +1,16 @@
 """From pairs of titles to match probabilities: candidates, features, stacking.
 
 In: titles and fitted embedders. Out: the probability of each candidate pair, as a score
-graph, and why. Pairs are scored in a context: a gallery, a catalogue, or a
-pair beside a catalogue.
+graph, and why. Pairs are scored in a context: a gallery, one that grows, a catalogue,
+or a pair beside a catalogue.
 
 - ``_model.py``: the fitted pair model; read `PairModel.score` first
 - ``_stacking.py``: how it is fitted, out of fold, level by level
 - ``_features.py``: how features of many pairs are kept, and read by blocks
-- ``_context.py``: candidates and what is around them, for each of the three contexts
+- ``_context.py``: candidates and what is around them, for each of the contexts
 - ``_defaults.py``: parameters: their checks, the embedders and classifier they name
 - ``_lazy_catalogue.py``: a catalogue, matched among itself when it is needed
+- ``_growing_gallery.py``: titles that join and leave, scored as they come
 - ``_copies.py``: which rows of a title that is there very often are scored
 - ``_text_features.py``: words, quantities, codes, characters, lengths; add yours here
 - ``_near_words.py``: words that one title has alone, beside those of the other
@@ -28,8 +29,17 @@ pair beside a catalogue.
 """
 
 from skmatch.pairs._column_features import check_columns, list_column_features
-from skmatch.pairs._context import Catalogue, CatalogueContext, GalleryContext, Level
-from skmatch.pairs._copies import MOST_STORED, Copies, find_copies
+from skmatch.pairs._context import (
+    Catalogue,
+    CatalogueContext,
+    EncodedTitles,
+    GalleryContext,
+    Level,
+    PairIndices,
+    add_pairs,
+    stack_rows,
+)
+from skmatch.pairs._copies import MOST_SCORED, MOST_STORED, Copies, find_copies
 from skmatch.pairs._cross_fit import LabelledPairs
 from skmatch.pairs._defaults import (
     check_pair_params,
@@ -40,6 +50,11 @@ from skmatch.pairs._defaults import (
 from skmatch.pairs._explanation import PairExplanation, explain_pair
 from skmatch.pairs._features import read_all
 from skmatch.pairs._graph_features import graph_feature_names
+from skmatch.pairs._growing_gallery import (
+    GrowingGallery,
+    ScoredPairs,
+    start_gallery,
+)
 from skmatch.pairs._labelled_pairs import (
     JudgedPairs,
     KnownAnswers,
@@ -50,7 +65,7 @@ from skmatch.pairs._labelled_pairs import (
     join_products,
 )
 from skmatch.pairs._lazy_catalogue import LazyCatalogue
-from skmatch.pairs._model import DescribedPairs, PairModel
+from skmatch.pairs._model import DescribedPairs, PairModel, encode_words
 from skmatch.pairs._parsed_titles import count_words, share_unseen
 from skmatch.pairs._probabilities import match_probability
 from skmatch.pairs._stacking import (
@@ -68,24 +83,30 @@ from skmatch.pairs._title_pair_classifier import TitlePairClassifier
 from skmatch.pairs._transfer import fit_transferred
 
 __all__ = [
+    "MOST_SCORED",
     "MOST_STORED",
     "Catalogue",
     "CatalogueContext",
     "Copies",
     "DescribedPairs",
+    "EncodedTitles",
     "Fold",
     "GalleryContext",
+    "GrowingGallery",
     "JudgedPairs",
     "KnownAnswers",
     "LabelledPairs",
     "LazyCatalogue",
     "Level",
     "PairExplanation",
+    "PairIndices",
     "PairModel",
     "PairSettings",
+    "ScoredPairs",
     "TitlePairClassifier",
     "TrainingTitles",
     "Trust",
+    "add_pairs",
     "check_columns",
     "check_pair_params",
     "check_pairs",
@@ -95,6 +116,7 @@ __all__ = [
     "describe_labelled",
     "draw_uncertain",
     "drop_contradictions",
+    "encode_words",
     "explain_pair",
     "find_copies",
     "fit_describer",
@@ -110,4 +132,6 @@ __all__ = [
     "match_probability",
     "read_all",
     "share_unseen",
+    "stack_rows",
+    "start_gallery",
 ]

@@ -1,20 +1,27 @@
 """What pairs of titles are scored in: a gallery, a catalogue, or a pair beside one.
 
-The three contexts answer the same questions: which pairs are candidates, what words are
+The contexts answer the same questions: which pairs are candidates, what words are
 around them, what scores are around a score, and what a stacking level says once its
-probabilities are propagated. All else is the same for the three.
+probabilities are propagated. All else is the same for them.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
+from scipy.sparse import csr_array, issparse, vstack
 
-from skmatch.graph import Neighbourhoods, Propagation, symmetrize
+from skmatch.graph import (
+    Neighbourhoods,
+    Propagation,
+    keep_rows,
+    propagate_rows,
+    symmetrize,
+)
 from skmatch.pairs._graph_features import Around
 from skmatch.pairs._parsed_titles import ParsedTitles, WordCounts
 from skmatch.persistence import savable
@@ -47,12 +54,41 @@ class EncodedTitles(NamedTuple):
         """Return the number of titles."""
         return len(self.titles)
 
-    def at(self, rows: slice) -> EncodedTitles:
+    def at(self, rows: slice | NDArray[np.intp]) -> EncodedTitles:
         """Return some of the titles."""
         embeddings = [X[rows] for X in self.embeddings]
         return EncodedTitles(
             self.titles[rows], self.fields[rows], embeddings, self.words[rows]
         )
+
+    def join(self, others: EncodedTitles) -> EncodedTitles:
+        """Return these titles and then others."""
+        both = zip(self.embeddings, others.embeddings, strict=True)
+        return EncodedTitles(
+            np.concatenate([self.titles, others.titles]),
+            np.concatenate([self.fields, others.fields]),
+            [stack_rows(X, Y) for X, Y in both],
+            stack_rows(self.words, others.words),
+        )
+
+
+def stack_rows(rows: Any, others: Any) -> Any:
+    """Return rows and then others, dense or sparse as they are."""
+    if issparse(rows):
+        return csr_array(vstack([rows, others], format="csr"))
+    return np.concatenate([rows, others])
+
+
+def add_pairs(
+    known: csr_array, scores: Scores, pairs: PairIndices, n_rows: int
+) -> csr_array:
+    """Return a symmetric graph with further rows and pairs."""
+    ends = np.full(n_rows - known.shape[0], known.indptr[-1], known.indptr.dtype)
+    arrays = known.data, known.indices, np.concatenate([known.indptr, ends])
+    wider = csr_array(arrays, shape=(n_rows, n_rows))
+    graph = csr_array(wider + symmetrize(scores, *pairs, n_rows))
+    graph.sort_indices()
+    return graph
 
 
 class Level(NamedTuple):
@@ -180,6 +216,53 @@ class GalleryContext:
         """Propagate the probabilities over the matches of the titles."""
         graph = symmetrize(probabilities, *pairs, len(self.left))
         among = Propagation(graph, propagates=propagates)
+        return Level(probabilities, among.at(*pairs), among, among)
+
+
+@dataclass(frozen=True)
+class GrowingContext(GalleryContext):
+    """Pairs of new titles of a gallery, the last ones, with one another and all others.
+
+    What the others are to one another is known.
+    """
+
+    n_known: int = 0
+    counts: WordCounts | None = None  # of the whole gallery
+    similarities: Sequence[csr_array] = ()  # of each embedder, known ones
+    probabilities: Sequence[csr_array] = ()  # of each stacking level, likewise
+
+    def candidates(self, n_candidates: int, n_threads: int) -> PairIndices:
+        """Pair each new title with its nearest ones; a pair comes once."""
+        keys = [np.empty(0, np.intp)]
+        for X in self.left.embeddings:
+            a, b = nearest_neighbors(X[self.n_known :], X, n_candidates + 1, n_threads)
+            a = a + self.n_known
+            keys.append(self._keys(PairIndices(a, b))[a != b])
+        return PairIndices(*np.divmod(np.unique(np.concatenate(keys)), len(self.left)))
+
+    def parse(
+        self, counts_of_fit: WordCounts, pairs: PairIndices
+    ) -> tuple[ParsedTitles, PairIndices]:
+        """Parse the titles of the pairs; the words of the whole gallery count."""
+        used = np.union1d(*pairs)
+        titles = ParsedTitles(
+            self.left.titles[used], self.left.fields[used], counts_of_fit, self.counts
+        )
+        return titles, PairIndices(*(np.searchsorted(used, side) for side in pairs))
+
+    def around(self, embedder: int, scores: Scores, pairs: PairIndices) -> Around:
+        """Put the scores around their titles, with those that are known."""
+        graph = add_pairs(self.similarities[embedder], scores, pairs, len(self.left))
+        near = Neighbourhoods(keep_rows(graph, np.union1d(*pairs)))
+        return Around(near, near, self.holds_left, self.holds_right)
+
+    def propagate(
+        self, level: int, probabilities: Scores, pairs: PairIndices, propagates: bool
+    ) -> Level:
+        """Propagate the probabilities of the titles of the pairs."""
+        known = self.probabilities[level]
+        graph = add_pairs(known, probabilities, pairs, len(self.left))
+        among = propagate_rows(graph, np.union1d(*pairs), propagates)
         return Level(probabilities, among.at(*pairs), among, among)
 
 

@@ -102,6 +102,13 @@ class LevelFeatures:
         return np.column_stack(columns)
 
 
+def encode_words(
+    titles: Titles, fields: Titles, embeddings: list[Any]
+) -> EncodedTitles:
+    """Compute what is known of titles besides their embeddings."""
+    return EncodedTitles(titles, fields, embeddings, hash_words(titles))
+
+
 @savable
 class PairDescriber(NamedTuple):
     """Fitted embedders and counts of words: what finds and describes candidates."""
@@ -113,7 +120,7 @@ class PairDescriber(NamedTuple):
     def encode(self, titles: Titles, fields: Titles) -> EncodedTitles:
         """Compute what is known of each title by itself."""
         embeddings = [unit_rows(e.transform(titles)) for e in self.embedders]
-        return EncodedTitles(titles, fields, embeddings, hash_words(titles))
+        return encode_words(titles, fields, embeddings)
 
     def describe(self, context: Context, n_threads: int) -> DescribedPairs:
         """Find the candidate pairs of a context, and describe them."""
@@ -168,6 +175,11 @@ class StackedLevels(NamedTuple):
     classifiers: list[Any]
     columns: list[NDArray[np.intp]] | None = None  # of each level; None: all
     decider: Decider | None = None  # has the last word of some pairs
+
+    @property
+    def n_levels(self) -> int:
+        """Number of levels, with the decider as the last one."""
+        return len(self.classifiers) + (self.decider is not None)
 
     def score(
         self,
@@ -232,6 +244,13 @@ class PairModel(NamedTuple):
     propagates: bool
     background: NDArray[np.float32]  # features of labelled pairs, for explanations
     trust: float = 1.0  # in what labels taught; the rest is in what is transferred
+
+    @property
+    def n_levels(self) -> int:
+        """Number of levels of both parts; what mixes them is one more."""
+        parts = (self.transferred, self.levels)
+        n_levels = sum(part.n_levels for part in parts if part is not None)
+        return n_levels + (self.levels is not None and self.trust != 1)
 
     @property
     def last_levels(self) -> StackedLevels:

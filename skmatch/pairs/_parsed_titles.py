@@ -28,6 +28,22 @@ class WordCounts(NamedTuple):
     words: Counter[str]
     same_words: Counter[str]
 
+    def add(self, others: WordCounts) -> WordCounts:
+        """Return the counts of these titles and others."""
+        return WordCounts(
+            self.n_titles + others.n_titles,
+            self.words + others.words,
+            self.same_words + others.same_words,
+        )
+
+    def without(self, others: WordCounts) -> WordCounts:
+        """Return the counts of these titles but some of them."""
+        return WordCounts(
+            self.n_titles - others.n_titles,
+            self.words - others.words,
+            self.same_words - others.same_words,
+        )
+
 
 def count_words(titles: Titles) -> WordCounts:
     """Count the words of titles, and the titles of the same words."""

@@ -7,11 +7,21 @@ In come estimators, fitted or not; out go folders, and the same estimators again
 - ``_objects``: which classes and functions may be saved, and what of them is.
 - ``_sklearn_parts``: what scikit-learn fitted, by skops, and checked.
 - ``_folder``: files that are whole or not there, with the hash of each.
+- ``_value_folders``: named values in a folder of their own.
 - ``_checkpoints``: how far a training came.
 """
 
 from skmatch.persistence._checkpoints import Checkpoint
 from skmatch.persistence._objects import savable, savable_function
 from skmatch.persistence._save_load import load, save
+from skmatch.persistence._value_folders import read_values, write_values
 
-__all__ = ["Checkpoint", "load", "savable", "savable_function", "save"]
+__all__ = [
+    "Checkpoint",
+    "load",
+    "read_values",
+    "savable",
+    "savable_function",
+    "save",
+    "write_values",
+]

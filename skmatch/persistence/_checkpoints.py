@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from skmatch.persistence._folder import MANIFEST, FolderReader, FolderWriter
-from skmatch.persistence._values import Decoder, Encoder
+from skmatch.persistence._folder import MANIFEST, FolderWriter
+from skmatch.persistence._value_folders import read_values, write_values
 
 
 class Checkpoint:
@@ -39,18 +39,13 @@ class Checkpoint:
         if not (self._path / MANIFEST).exists():
             return None
         try:
-            reader = FolderReader(self._path)
-            state = Decoder(reader, {}).decode(reader.content["state"])
-        except (ValueError, LookupError, TypeError) as error:
-            raise ValueError(
-                f"{self._path} cannot be read ({error}); delete it to train anew."
-            ) from error
-        return dict(state)
+            return read_values(self._path)
+        except ValueError as error:
+            raise ValueError(f"{error}; delete it to train anew.") from error
 
     def save(self, state: dict[str, Any]) -> None:
         """Replace the state; one that is not whole never takes the place of another."""
-        with FolderWriter(self._path) as writer:
-            writer.finish({"state": Encoder(writer).encode(state, "state")})
+        write_values(self._path, state)
 
     def delete(self) -> None:
         """Delete the state of a training that has ended."""

@@ -1,0 +1,597 @@
+"""ProductCatalogue: listings as they come, and the products that they are."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterable
+from itertools import count
+from numbers import Integral
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils import check_scalar
+
+from skmatch._numbers import check_number
+from skmatch.catalogue._assignment import (
+    NEW,
+    Change,
+    assign_products,
+    list_moves,
+)
+from skmatch.catalogue._listings import Listings, name_of, pack, unpack
+from skmatch.catalogue._store import Counters, Listing, Store, Update, list_changes
+from skmatch.matchers import GrowingScores, ReadTitles, make_growing
+from skmatch.pairs import MOST_SCORED
+
+Places = NDArray[np.intp]
+
+
+class ProductCatalogue:
+    """Keep listings and the products that they are, with ids that stay.
+
+    Listings are added as they come. Each is scored with those that are there, and the
+    listings around it are grouped anew; products keep their ids through that, and what
+    has changed can be read. All is kept in a folder, which is whole at every moment: a
+    program that is killed leaves it as it was before the call or after it.
+
+    Parameters
+    ----------
+    folder : str or path-like
+        Where the catalogue is, or is to be made.
+    matcher : fitted matcher or None, default=None
+        A fitted :class:`PairClassifierMatcher`, or a Pipeline of an embedder and a
+        :class:`FaissThresholdMatcher`, to make a new catalogue with; it is saved there.
+        Its own catalogue plays no part. None opens the one that is there.
+    threshold : float or None, default=None
+        Smallest mean score of the pairs of a product's listings, in ``(0, 1]``, of a
+        new catalogue; larger is stricter. None is 0.5 for probabilities, and for
+        similarities the threshold of the matcher.
+    read_only : bool, default=False
+        Whether to read alone. Any number of programs may read a catalogue while one
+        writes to it.
+
+    Attributes
+    ----------
+    threshold : float
+        Smallest mean score of a product, as above.
+    revision : int
+        Number of calls that have changed the catalogue.
+
+    See Also
+    --------
+    group_matches : Products of titles that are all there at once.
+
+    Notes
+    -----
+    Groups are those of :func:`group_matches` by ``"average"``. A pair keeps the
+    probability that the classifiers gave it when its later title came, whatever comes
+    after; what is propagated over the matches, and the groups, are always those of all
+    listings. So the order in which listings come makes a small difference, which
+    :meth:`regroup` takes out. Of titles that are there more than 16 times, as they are
+    or in other case and spaces, 16 are scored, and the others are the same product as
+    the first of them.
+
+    The folder holds a SQLite database, and arrays without code in them. A catalogue is
+    a context: ``with ProductCatalogue(folder) as catalogue:`` closes it at the end.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> from sklearn.feature_extraction.text import TfidfVectorizer
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from skmatch import FaissThresholdMatcher, ProductCatalogue
+    >>> titles = ["Maling Ham Pork 397gr", "Maling TTS Canned Pork 397 gr", "Tea"]
+    >>> tfidf = TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 4))
+    >>> matcher = make_pipeline(tfidf, FaissThresholdMatcher(0.3)).fit(titles)
+    >>> with TemporaryDirectory() as folder:
+    ...     with ProductCatalogue(folder, matcher) as catalogue:
+    ...         catalogue.add(titles[:2], ["a", "b"])
+    ...         catalogue.add(["TEA", "Tea 100 g"], ["c", "d"])
+    ...         catalogue.remove(["a"])
+    ...         catalogue.products()
+    ...         [change.kind for change in catalogue.changes(since=1)]
+    array([0, 0])
+    array([1, 1])
+    {0: ['b'], 1: ['c', 'd']}
+    ['created', 'removed']
+    """
+
+    def __init__(
+        self,
+        folder: str | os.PathLike[str],
+        matcher: Any = None,
+        *,
+        threshold: float | None = None,
+        read_only: bool = False,
+    ) -> None:
+        path = Path(folder)
+        check_scalar(read_only, "read_only", (bool, np.bool_))
+        if Store.exists(path):
+            if matcher is not None or threshold is not None:
+                raise ValueError(
+                    f"folder={str(folder)!r} has a catalogue, with its own matcher and "
+                    "threshold; expected matcher=None and threshold=None to open it."
+                )
+        elif matcher is None or read_only:
+            raise FileNotFoundError(
+                f"folder={str(folder)!r} has no catalogue; expected one, or a fitted "
+                "matcher to make it with."
+            )
+        else:
+            least = make_growing(matcher).least if threshold is None else threshold
+            check_number(
+                least, "threshold", min_val=0, max_val=1, include_boundaries="right"
+            )
+            Store.create(path, matcher, {"threshold": float(least)})
+        self._store = Store(path, writes=not read_only)
+        self._read_only = read_only
+        self._loaded: tuple[GrowingScores, Listings] | None = None
+        self.threshold: float = self._store.setting("threshold")
+
+    @property
+    def revision(self) -> int:
+        """Number of calls that have changed the catalogue."""
+        return self._store.counters().revision
+
+    def add(self, X: Any, listing_ids: Any = None) -> NDArray[np.int64]:
+        """Add listings.
+
+        Parameters
+        ----------
+        X : array-like of str of shape (n_samples,) or (n_samples, n_fields)
+            Titles, as the matcher takes them.
+        listing_ids : sequence of str or int of shape (n_samples,) or None, default=None
+            The id of each listing; none may be there already. None is the number of
+            listings that were ever added before it.
+
+        Returns
+        -------
+        products : ndarray of shape (n_samples,), dtype int64
+            The product of each listing: a new id, or that of listings that match it.
+
+        Raises
+        ------
+        ValueError
+            If a title is missing, a listing id is none or is there already, or the
+            catalogue is open to read alone. Nothing has changed then.
+        """
+        scores, known = self._open_to_write()
+        if hasattr(X, "__len__") and len(X) == 0:
+            return np.empty(0, np.int64)
+        read = scores.read(X)
+        counters = self._store.counters()
+        numbers = counters.listing + np.arange(len(read.titles))
+        ids = self._check_new(listing_ids, numbers)
+        added = self._deal_rows(read, ids, numbers, counters)
+        is_scored = np.array([row.row for row in added]) >= counters.row
+        own_rows = np.array([row.row for row in added])
+        is_scored &= np.append(
+            True, own_rows[1:] > np.maximum.accumulate(own_rows)[:-1]
+        )
+        n_known = len(known.row_numbers)
+        row_numbers = np.concatenate([known.row_numbers, own_rows[is_scored]])
+        gallery, part = known.gallery, None
+        if is_scored.any():
+            new = ReadTitles(read.titles[is_scored], read.fields[is_scored])
+            gallery, joined = scores.grow(gallery, new)
+            part = pack(joined, row_numbers, n_known)
+        listings = Listings(
+            gallery,
+            row_numbers,
+            np.concatenate([known.numbers, numbers]),
+            np.concatenate([known.rows, np.searchsorted(row_numbers, own_rows)]),
+            np.concatenate([known.products, np.full(len(numbers), NEW)]),
+        )
+        new_rows = listings.rows[len(known.rows) :]
+        rows = np.union1d(new_rows, scores.near(gallery, np.unique(new_rows)))
+        counters = counters._replace(
+            listing=counters.listing + len(numbers),
+            row=counters.row + int(is_scored.sum()),
+            part=counters.part + (part is not None),
+        )
+        self._settle(listings, rows, Update(counters, added, part=part))
+        return self._listings().products[len(known.numbers) :]
+
+    def remove(self, listing_ids: Any) -> None:
+        """Remove listings; the products of those that matched them are found anew.
+
+        Parameters
+        ----------
+        listing_ids : sequence of str or int of shape (n_removed,)
+            Ids of listings, each once.
+
+        Raises
+        ------
+        ValueError
+            If there is no such listing, or an id comes twice. Nothing has changed then.
+        """
+        scores, known = self._open_to_write()
+        ids = _as_ids(listing_ids, "listing_ids")
+        numbers = self._numbers_of(ids)
+        if not len(numbers):
+            return
+        places = np.searchsorted(known.numbers, numbers)
+        own_rows = np.unique(known.rows[places])
+        beside = np.union1d(scores.near(known.gallery, own_rows), known.mates(own_rows))
+        left = known.without(places)
+        said = self._store.answers()
+        for row in np.setdiff1d(known.row_numbers, left.row_numbers).tolist():
+            said = said.without(row)
+        counters = self._store.counters()
+        changes = self._list_removed(known.products[places], ids, left, counters)
+        still = np.isin(left.row_numbers, known.row_numbers[beside])
+        update = Update(
+            counters, removed=numbers.tolist(), changes=changes, answers=said
+        )
+        self._settle(left, np.flatnonzero(still), update)
+
+    def products(self) -> dict[int, list[Any]]:
+        """Return the listing ids of each product, both in the order of coming."""
+        return self._store.products()
+
+    def find(self, listing_ids: Any) -> NDArray[np.int64]:
+        """Return the product of listings.
+
+        Parameters
+        ----------
+        listing_ids : sequence of str or int of shape (n_listings,)
+            Ids of listings.
+
+        Returns
+        -------
+        products : ndarray of shape (n_listings,), dtype int64
+            The product of each.
+
+        Raises
+        ------
+        ValueError
+            If there is no such listing.
+        """
+        numbers = self._numbers_of(_as_ids(listing_ids, "listing_ids"), is_set=False)
+        known, _, products = self._store.arrays()
+        return products[np.searchsorted(known, numbers)]
+
+    def changes(self, since: int = 0) -> list[Change]:
+        """Return what has happened to products.
+
+        Parameters
+        ----------
+        since : int, default=0
+            A `revision`, which you have seen.
+
+        Returns
+        -------
+        changes : list of Change
+            What happened after it, in that order; see :class:`Change`.
+        """
+        check_scalar(since, "since", Integral, min_val=0)
+        return self._store.changes(int(since))
+
+    def merge(self, products: Any) -> int:
+        """Say that products are the same one. It binds what comes later.
+
+        Parameters
+        ----------
+        products : sequence of int of shape (n_products,)
+            At least two product ids.
+
+        Returns
+        -------
+        product : int
+            The first of them, which all their listings now are. What was said before
+            to part these listings holds no more.
+
+        Raises
+        ------
+        ValueError
+            If there is no such product, or an id comes twice.
+        """
+        _, known = self._open_to_write()
+        ids = _as_ids(products, "products")
+        if len(ids) < 2 or len(set(ids)) < len(ids):
+            raise ValueError(f"products={ids}; expected two different ones, or more.")
+        for product in ids:
+            if product not in known.products:
+                raise ValueError(f"products holds {product!r}, which is no product.")
+        rows = np.unique(known.rows[np.isin(known.products, ids)])
+        said = self._store.answers().say_same(known.row_numbers[rows].tolist())
+        as_first = np.where(np.isin(known.products, ids), ids[0], known.products)
+        update = Update(self._store.counters(), answers=said)
+        self._settle(known, rows, update, before=as_first)
+        return int(ids[0])
+
+    def split(self, listing_ids: Any) -> int:
+        """Say that listings are one product, and the others of theirs are not it.
+
+        It binds what comes later.
+
+        Parameters
+        ----------
+        listing_ids : sequence of str or int of shape (n_listings,)
+            Ids of some, but not all, listings of one product.
+
+        Returns
+        -------
+        product : int
+            The new product that they are.
+
+        Raises
+        ------
+        ValueError
+            If there is no such listing, they are of several products or all of one, or
+            a title that is there more than 16 times is on both sides.
+        """
+        _, known = self._open_to_write()
+        ids = _as_ids(listing_ids, "listing_ids")
+        places = np.searchsorted(known.numbers, self._numbers_of(ids))
+        own = np.unique(known.products[places])
+        if len(own) != 1:
+            raise ValueError(
+                f"listing_ids are of the products {own.tolist()}; expected one product."
+            )
+        others = np.setdiff1d(np.flatnonzero(known.products == own[0]), places)
+        if not len(others):
+            raise ValueError(
+                f"listing_ids holds all listings of product {own[0]}; expected some."
+            )
+        rows, other_rows = np.unique(known.rows[places]), np.unique(known.rows[others])
+        if np.intersect1d(rows, other_rows).size:
+            shared = places[np.isin(known.rows[places], other_rows)][0]
+            (listing,) = self._store.ids_of([int(known.numbers[shared])])
+            raise ValueError(
+                f"listing_ids holds {listing!r}, whose title is there more than "
+                f"{MOST_SCORED} times, and not all listings of that title; expected "
+                "all or none."
+            )
+        named = known.row_numbers
+        said = self._store.answers().say_apart(
+            named[rows].tolist(), named[other_rows].tolist()
+        )
+        before = known.products.copy()
+        before[places] = NEW
+        update = Update(self._store.counters(), answers=said)
+        self._settle(known, np.union1d(rows, other_rows), update, before=before)
+        return int(self._listings().products[places[0]])
+
+    def regroup(self) -> None:
+        """Score all listings again, as if they had come at once, and group them anew.
+
+        Products keep their ids as ever. It takes as long as to add all listings to a
+        new catalogue.
+        """
+        scores, known = self._open_to_write()
+        counters = self._store.counters()
+        if not len(known.numbers):
+            return
+        read = self._read_rows()
+        gallery, joined = scores.grow(None, read)
+        part = pack(joined, known.row_numbers, 0)
+        counters = counters._replace(part=counters.part + 1)
+        update = Update(counters, part=part, replaces_parts=True)
+        rows = np.arange(len(known.row_numbers))
+        self._settle(known._replace(gallery=gallery), rows, update)
+
+    def close(self) -> None:
+        """Let another program write. The catalogue cannot be used after it."""
+        self._store.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"ProductCatalogue({str(self._store.folder)!r})"
+
+    def _open_to_write(self) -> tuple[GrowingScores, Listings]:
+        """Return the matcher and the listings; raise if they may not be changed."""
+        if self._read_only:
+            raise ValueError("read_only=True; expected False to change a catalogue.")
+        if self._loaded is None:
+            scores = make_growing(self._store.load_matcher())
+            self._loaded = scores, self._load(scores)
+        return self._loaded
+
+    def _load(self, scores: GrowingScores) -> Listings:
+        numbers, rows, products = self._store.arrays()
+        row_numbers, places = np.unique(rows, return_inverse=True)
+        joined = unpack(list(self._store.parts()), row_numbers)
+        gallery = None
+        if joined is not None:
+            gallery = scores.join(None, self._read_rows(), joined)
+        return Listings(gallery, row_numbers, numbers, places, products)
+
+    def _listings(self) -> Listings:
+        return self._open_to_write()[1]
+
+    def _read_rows(self) -> ReadTitles:
+        """Return the titles of all rows."""
+        _, titles, fields = self._store.titles_of_rows()
+        of_all = np.empty((len(titles), len(fields[0])), dtype=object)
+        of_all[:] = fields
+        is_title = of_all.shape[1] == 1
+        return ReadTitles(
+            np.array(titles, object), of_all[:, 0] if is_title else of_all
+        )
+
+    def _check_new(self, listing_ids: Any, numbers: NDArray[np.int64]) -> list[Any]:
+        """Return the ids of new listings; raise if one is there."""
+        if listing_ids is None:
+            ids: list[Any] = numbers.tolist()
+        else:
+            ids = _as_ids(listing_ids, "listing_ids")
+        if len(ids) != len(numbers):
+            raise ValueError(
+                f"listing_ids has {len(ids)} ids and X {len(numbers)} rows; expected "
+                "as many."
+            )
+        _check_once(ids, "listing_ids")
+        for listing_id, number in zip(ids, self._store.numbers_of(ids), strict=True):
+            if number is not None:
+                raise ValueError(
+                    f"listing_ids holds {listing_id!r}, which is in the catalogue; "
+                    "remove it first to replace it."
+                )
+        return ids
+
+    def _deal_rows(
+        self,
+        read: ReadTitles,
+        ids: list[Any],
+        numbers: NDArray[np.int64],
+        counters: Counters,
+    ) -> list[Listing]:
+        """Return new listings, each with a row of its own or that of its like."""
+        rows_named: dict[bytes, list[int]] = {}
+        next_row = count(counters.row)
+        added = []
+        for number, listing_id, title, row_fields in zip(
+            numbers.tolist(), ids, read.titles, read.fields.tolist(), strict=True
+        ):
+            fields = row_fields if isinstance(row_fields, list) else [row_fields]
+            fields = [_as_json(field, number - counters.listing) for field in fields]
+            name = name_of(title, fields)
+            if name not in rows_named:
+                rows_named[name] = self._store.rows_named(name)
+            rows = rows_named[name]
+            if len(rows) < MOST_SCORED:
+                row = next(next_row)
+                rows.append(row)
+            else:
+                row = rows[0]
+            added.append(Listing(number, listing_id, title, fields, name, row, NEW))
+        return added
+
+    def _settle(
+        self,
+        listings: Listings,
+        rows: Places,
+        update: Update,
+        before: NDArray[np.int64] | None = None,
+    ) -> None:
+        """Group the listings around some rows anew, write all, and have it in memory.
+
+        `before` are the products that decide about ids, if these are others than what
+        they are.
+        """
+        scores, _ = self._open_to_write()
+        counters, products = update.counters, listings.products.copy()
+        said = self._store.answers() if update.answers is None else update.answers
+        moves, places = [], np.empty(0, np.intp)
+        if len(rows):
+            places, groups = listings.regroup(scores, self.threshold, rows, said)
+            own = products[places] if before is None else before[places]
+            after = assign_products(own, groups, counters.product)
+            moves = list_moves(products[places], after, counters.product)
+            products[places] = after
+        next_product = max(counters.product, int(products.max(initial=-1)) + 1)
+        counters = counters._replace(
+            revision=counters.revision + 1, product=next_product
+        )
+        changed = np.unique(
+            np.concatenate([np.empty(0, np.intp), *(move.places for move in moves)])
+        )
+        numbers = listings.numbers[places]
+        new_ids = {listing.number: listing.id for listing in update.added}
+        wanted = numbers[changed].tolist()
+        old = [number for number in wanted if number not in new_ids]
+        ids = new_ids | dict(zip(old, self._store.ids_of(old), strict=True))
+        own = products[places]
+        place_of = {number: place for place, number in enumerate(numbers.tolist())}
+        update = update._replace(
+            counters=counters,
+            added=[
+                listing._replace(product=int(own[place_of[listing.number]]))
+                for listing in update.added
+            ],
+            products=[
+                (int(own[place]), int(numbers[place]))
+                for place in changed.tolist()
+                if int(numbers[place]) not in new_ids
+            ],
+            changes=[
+                *update.changes,
+                *list_changes(moves, numbers, counters.revision, ids),
+            ],
+        )
+        self._loaded = None  # if this is interrupted, it is read from the folder again
+        self._store.write(update)
+        self._loaded = scores, listings._replace(products=products)
+
+    def _list_removed(
+        self,
+        products: NDArray[np.int64],
+        ids: list[Any],
+        left: Listings,
+        counters: Counters,
+    ) -> list[Change]:
+        """Return what the removal of listings is for their products."""
+        changes = []
+        revision = counters.revision + 1
+        for product in np.unique(products).tolist():
+            own = [
+                i for i, p in zip(ids, products.tolist(), strict=True) if p == product
+            ]
+            changes.append(Change(revision, "removed", product, None, own))
+            if product not in left.products:
+                changes.append(Change(revision, "ended", product, None, []))
+        return changes
+
+    def _numbers_of(self, ids: list[Any], is_set: bool = True) -> NDArray[np.int64]:
+        """Return the numbers of listings; raise if one is not there."""
+        if is_set:
+            _check_once(ids, "listing_ids")
+        numbers = self._store.numbers_of(ids)
+        for listing_id, number in zip(ids, numbers, strict=True):
+            if number is None:
+                raise ValueError(
+                    f"listing_ids holds {listing_id!r}, which is not in the catalogue."
+                )
+        return np.array(numbers, np.int64)
+
+
+def _as_ids(values: Any, name: str) -> list[Any]:
+    """Return ids as str and int; raise if one is neither."""
+    if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
+        raise ValueError(f"{name}={values!r:.50}; expected a sequence of ids.")
+    ids = []
+    for place, value in enumerate(values):
+        plain = value.item() if isinstance(value, np.generic) else value
+        is_int = isinstance(plain, int) and not isinstance(plain, bool)
+        if not (is_int and -(2**63) <= plain < 2**63) and not isinstance(plain, str):
+            raise ValueError(
+                f"{name} holds {value!r:.50} at {place}; expected a str, or an int of "
+                "64 bits."
+            )
+        ids.append(plain)
+    return ids
+
+
+def _check_once(ids: list[Any], name: str) -> None:
+    """Raise if an id comes twice."""
+    if len(set(ids)) < len(ids):
+        twice = next(value for value, n in Counter(ids).items() if n > 1)
+        raise ValueError(f"{name} holds {twice!r} twice.")
+
+
+def _as_json(field: Any, row: int) -> Any:
+    """Return a field as it is kept: str, number, bool or None."""
+    plain = field.item() if isinstance(field, np.generic) else field
+    if type(plain).__name__ in ("NAType", "NaTType"):
+        return None
+    if plain is None or isinstance(plain, (str, int, float, bool)):
+        return plain
+    raise ValueError(
+        f"row {row} of X holds {field!r:.50} of type {type(field).__name__}; expected "
+        "str, numbers, bool or None in the columns of a catalogue."
+    )

@@ -1,0 +1,110 @@
+"""A gallery that titles join and leave, scored among one another as they come.
+
+Pairs of new titles, with one another and with those that are there, are described and
+classified; what was said of the others stays. The words of all titles count, and each
+score is seen among all that are around it.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+
+from skmatch.graph import LOWEST_WEIGHED, propagate_rows
+from skmatch.pairs._context import (
+    EncodedTitles,
+    GrowingContext,
+    PairIndices,
+    add_pairs,
+)
+from skmatch.pairs._model import PairModel
+from skmatch.pairs._parsed_titles import WordCounts, count_words
+from skmatch.search import inner_products
+
+
+class ScoredPairs(NamedTuple):
+    """What titles bring along when they join: enough to have them there again."""
+
+    embeddings: list[Any]  # of each title, by each embedder
+    left: NDArray[np.intp]  # (n_pairs,) rows of the gallery
+    right: NDArray[np.intp]
+    scores: NDArray[np.float32]  # (n_graphs, n_pairs)
+
+
+class GrowingGallery(NamedTuple):
+    """Titles, their words, and the similarities and probabilities of their pairs."""
+
+    encoded: EncodedTitles
+    counts: WordCounts
+    similarities: list[csr_array]  # of each embedder
+    probabilities: list[csr_array]  # of each stacking level, before propagation
+
+    def at(self, rows: NDArray[np.intp]) -> Self:
+        """Return the gallery of some of the titles, in rising order."""
+        gone = np.delete(self.encoded.titles, rows)
+        return self._replace(
+            encoded=self.encoded.at(rows),
+            counts=self.counts.without(count_words(gone)),
+            similarities=[graph[rows][:, rows] for graph in self.similarities],
+            probabilities=[graph[rows][:, rows] for graph in self.probabilities],
+        )
+
+    def grow(
+        self, model: PairModel, new: EncodedTitles, n_threads: int
+    ) -> tuple[Self, ScoredPairs]:
+        """Return the gallery with further titles, and what they bring along."""
+        context = GrowingContext(
+            left=self.encoded.join(new),
+            n_known=len(self.encoded),
+            counts=self.counts.add(count_words(new.titles)),
+            similarities=self.similarities,
+            probabilities=self.probabilities,
+        )
+        pairs = model.describer.describe(context, n_threads)
+        levels, _ = model.score(pairs)
+        embeddings = context.left.embeddings
+        scores = [inner_products(X, X, *pairs.indices) for X in embeddings]
+        scores += [level.probabilities for level in levels]
+        joined = ScoredPairs(new.embeddings, *pairs.indices, np.stack(scores))
+        return self.join(new, joined), joined
+
+    def join(self, new: EncodedTitles, joined: ScoredPairs) -> Self:
+        """Return the gallery with further titles whose pairs are scored."""
+        encoded = self.encoded.join(new)
+        pairs = PairIndices(joined.left, joined.right)
+        graphs = [
+            add_pairs(graph, scores, pairs, len(encoded))
+            for graph, scores in zip(
+                [*self.similarities, *self.probabilities], joined.scores, strict=True
+            )
+        ]
+        n_embedders = len(self.similarities)
+        return self._replace(
+            encoded=encoded,
+            counts=self.counts.add(count_words(new.titles)),
+            similarities=graphs[:n_embedders],
+            probabilities=graphs[n_embedders:],
+        )
+
+    def propagate(self, rows: NDArray[np.intp], propagates: bool) -> csr_array:
+        """Return what the last level says of some rows, propagated; others are left."""
+        return propagate_rows(self.probabilities[-1], rows, propagates).graph
+
+    def matches_of(self, rows: NDArray[np.intp]) -> NDArray[np.intp]:
+        """Return the rows that have a say in the average of some rows."""
+        part = self.probabilities[-1][rows]
+        return np.unique(part.indices[part.data >= np.float32(LOWEST_WEIGHED)])
+
+
+def start_gallery(model: PairModel, encoded: EncodedTitles) -> GrowingGallery:
+    """Return a gallery without a title, for titles that are encoded like these."""
+    similarities, probabilities = (
+        [csr_array((0, 0), dtype=np.float32) for _ in range(n)]
+        for n in (len(encoded.embeddings), model.n_levels)
+    )
+    nothing = encoded.at(slice(0, 0))
+    counts = count_words(nothing.titles)
+    return GrowingGallery(nothing, counts, similarities, probabilities)
