@@ -45,6 +45,7 @@ SCRIPTS = (
     "thresholds",
     "groups",
     "scale",
+    "feed",
     "matching",
     "encoding",
     "word_vectors",

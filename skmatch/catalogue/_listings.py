@@ -122,10 +122,14 @@ def unpack(
         np.concatenate([p[side] for p in parts]) for side in ("left", "right")
     )
     scores = np.concatenate([part["scores"] for part in parts], axis=1)
-    is_left = np.isin(left, row_numbers) & np.isin(right, row_numbers)
+    # Of a pair that was scored again, the last score counts.
+    keys = left * (row_numbers[-1] + 1) + right
+    _, last = np.unique(keys[::-1], return_index=True)
+    kept = len(left) - 1 - last
+    kept = kept[np.isin(left[kept], row_numbers) & np.isin(right[kept], row_numbers)]
     return ScoredPairs(
         [X[stays] for X in embeddings],
-        np.searchsorted(row_numbers, left[is_left]),
-        np.searchsorted(row_numbers, right[is_left]),
-        scores[:, is_left],
+        np.searchsorted(row_numbers, left[kept]),
+        np.searchsorted(row_numbers, right[kept]),
+        scores[:, kept],
     )

@@ -229,6 +229,14 @@ class ProductCatalogue:
         )
         self._settle(left, np.flatnonzero(still), update)
 
+    def load(self) -> None:
+        """Read the folder into memory, which the first change otherwise does.
+
+        Only what changes the catalogue needs it; to read products and changes is done
+        in the folder.
+        """
+        self._open_to_write()
+
     def products(self) -> dict[int, list[Any]]:
         """Return the listing ids of each product, both in the order of coming."""
         return self._store.products()

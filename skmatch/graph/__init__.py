@@ -20,6 +20,7 @@ from skmatch.graph._consistency import (
     shift_log_odds,
 )
 from skmatch.graph._csr import (
+    find_entries,
     keep_entries,
     keep_rows,
     replace_entries,
@@ -52,6 +53,7 @@ __all__ = [
     "choose_shift",
     "decide_matches",
     "expand_queries",
+    "find_entries",
     "group_matches",
     "group_with_answers",
     "keep_entries",

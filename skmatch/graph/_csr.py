@@ -31,6 +31,26 @@ def row_indices(graph: csr_array) -> NDArray[np.integer[Any]]:
     return graph.tocoo(copy=False).coords[0]
 
 
+def find_entries(
+    graph: csr_array, rows: NDArray[np.integer[Any]], columns: NDArray[np.integer[Any]]
+) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
+    """Return where entries of a sorted graph are stored, and whether they are.
+
+    It is a binary search in all their rows at once.
+    """
+    low, end = (graph.indptr[rows + shift].astype(np.intp) for shift in (0, 1))
+    high, last = end, graph.nnz - 1
+    while (low < high).any():
+        middle = (low + high) // 2
+        is_open = low < high
+        is_before = graph.indices[np.minimum(middle, last)] < columns
+        low = np.where(is_open & is_before, middle + 1, low)
+        high = np.where(is_open & ~is_before, middle, high)
+    is_stored = low < end
+    is_stored[is_stored] = graph.indices[low[is_stored]] == columns[is_stored]
+    return low, is_stored
+
+
 def replace_entries(
     graph: csr_array, rows: Any, columns: Any, values: Any
 ) -> csr_array:

@@ -22,7 +22,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array, diags_array, eye_array, vstack
 
-from skmatch.graph._csr import keep_entries, keep_rows, place_rows, row_indices
+from skmatch.graph._csr import (
+    find_entries,
+    keep_entries,
+    keep_rows,
+    place_rows,
+    row_indices,
+)
 from skmatch.graph._decide import keep_matches
 from skmatch.graph._neighbourhoods import Neighbourhoods
 from skmatch.search import inner_products
@@ -185,12 +191,7 @@ class Propagation:
     ) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
         """Return the position of each pair among the entries, and whether it is one."""
         self.graph.sort_indices()
-        n_rows, n_columns = self.graph.shape
-        row = row_indices(self.graph).astype(np.intp)
-        stored = np.append(row * n_columns + self.graph.indices, n_rows * n_columns)
-        wanted = left.astype(np.intp) * n_columns + right
-        position = np.searchsorted(stored, wanted)
-        return position, stored[position] == wanted
+        return find_entries(self.graph, left, right)
 
 
 def propagate_rows(

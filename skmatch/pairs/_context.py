@@ -18,6 +18,7 @@ from scipy.sparse import csr_array, issparse, vstack
 from skmatch.graph import (
     Neighbourhoods,
     Propagation,
+    find_entries,
     keep_rows,
     propagate_rows,
     symmetrize,
@@ -40,6 +41,11 @@ class PairIndices(NamedTuple):
     def at(self, rows: Any) -> PairIndices:
         """Return some of the pairs."""
         return PairIndices(self.left[rows], self.right[rows])
+
+    def union(self, others: PairIndices, n_titles: int) -> PairIndices:
+        """Return these pairs of a gallery and others, each once, the smaller first."""
+        keys = [np.minimum(*p) * n_titles + np.maximum(*p) for p in (self, others)]
+        return PairIndices(*np.divmod(np.union1d(*keys), n_titles))
 
 
 class EncodedTitles(NamedTuple):
@@ -82,10 +88,13 @@ def stack_rows(rows: Any, others: Any) -> Any:
 def add_pairs(
     known: csr_array, scores: Scores, pairs: PairIndices, n_rows: int
 ) -> csr_array:
-    """Return a symmetric graph with further rows and pairs."""
+    """Return a symmetric graph with further rows, and with other scores of pairs."""
     ends = np.full(n_rows - known.shape[0], known.indptr[-1], known.indptr.dtype)
-    arrays = known.data, known.indices, np.concatenate([known.indptr, ends])
+    arrays = known.data.copy(), known.indices, np.concatenate([known.indptr, ends])
     wider = csr_array(arrays, shape=(n_rows, n_rows))
+    for rows, columns in (pairs, pairs[::-1]):
+        position, is_stored = find_entries(wider, rows, columns)
+        wider.data[position[is_stored]] = 0  # which the sum does not store
     graph = csr_array(wider + symmetrize(scores, *pairs, n_rows))
     graph.sort_indices()
     return graph
@@ -221,9 +230,10 @@ class GalleryContext:
 
 @dataclass(frozen=True)
 class GrowingContext(GalleryContext):
-    """Pairs of new titles of a gallery, the last ones, with one another and all others.
+    """Some pairs of a gallery, of which the scores of the others are known.
 
-    What the others are to one another is known.
+    They are those of new titles, the last ones, with one another and with all others;
+    in the place of these pairs, any may be scored again.
     """
 
     n_known: int = 0

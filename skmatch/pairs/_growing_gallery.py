@@ -1,8 +1,11 @@
 """A gallery that titles join and leave, scored among one another as they come.
 
-Pairs of new titles, with one another and with those that are there, are described and
-classified; what was said of the others stays. The words of all titles count, and each
-score is seen among all that are around it.
+1. Pairs of new titles, with one another and with those that are there, are described
+   and classified. The words of all titles count, and each score is seen among all that
+   are around it.
+2. All pairs of the titles that the new ones match are described and classified again:
+   for them, most of what is around has changed.
+3. What was said of the other pairs stays.
 """
 
 from __future__ import annotations
@@ -55,7 +58,10 @@ class GrowingGallery(NamedTuple):
     def grow(
         self, model: PairModel, new: EncodedTitles, n_threads: int
     ) -> tuple[Self, ScoredPairs]:
-        """Return the gallery with further titles, and what they bring along."""
+        """Return the gallery with further titles, and what they bring along.
+
+        That are the scores of their pairs, and other ones of pairs of their matches.
+        """
         context = GrowingContext(
             left=self.encoded.join(new),
             n_known=len(self.encoded),
@@ -65,6 +71,13 @@ class GrowingGallery(NamedTuple):
         )
         pairs = model.describer.describe(context, n_threads)
         levels, _ = model.score(pairs)
+        is_match = levels[-1].propagated >= LOWEST_WEIGHED
+        matched = np.unique(np.concatenate(pairs.indices.at(is_match)))
+        matched = matched[matched < len(self.encoded)]
+        if len(matched):
+            both = self._pairs_of(matched).union(pairs.indices, len(context.left))
+            pairs = model.describer.describe_pairs(context, both, n_threads)
+            levels, _ = model.score(pairs)
         embeddings = context.left.embeddings
         scores = [inner_products(X, X, *pairs.indices) for X in embeddings]
         scores += [level.probabilities for level in levels]
@@ -88,6 +101,12 @@ class GrowingGallery(NamedTuple):
             similarities=graphs[:n_embedders],
             probabilities=graphs[n_embedders:],
         )
+
+    def _pairs_of(self, rows: NDArray[np.intp]) -> PairIndices:
+        """Return the pairs of some rows."""
+        part = self.probabilities[-1][rows].tocoo()
+        left, right = part.coords
+        return PairIndices(rows[left], right.astype(np.intp))
 
     def propagate(self, rows: NDArray[np.intp], propagates: bool) -> csr_array:
         """Return what the last level says of some rows, propagated; others are left."""
