@@ -20,6 +20,7 @@ from __future__ import annotations
 import os
 import sys
 from argparse import Namespace
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -121,14 +122,12 @@ def measure_year(args: Namespace) -> None:
 
     with TemporaryDirectory() as folder:
         with ProductCatalogue(Path(folder) / "whole", matcher) as catalogue:
-            seconds, at_once = timed(lambda: catalogue.add(titles))
+            seconds, at_once = timed(partial(catalogue.add, titles))
         describe("at once", at_once, **{"longest s": seconds})
         with ProductCatalogue(Path(folder) / "daily", matcher) as catalogue:
             each, first = [], []
             for batch in batches:
-                seconds, products = timed(
-                    lambda rows=batch: catalogue.add(titles[rows])
-                )
+                seconds, products = timed(partial(catalogue.add, titles[batch]))
                 each.append(seconds)
                 first.append(products)
             every = np.arange(len(titles))
@@ -167,14 +166,14 @@ def measure_sizes(args: Namespace) -> None:
         titles = titles[order]
         with TemporaryDirectory() as folder, PeakMemory() as peak:
             with ProductCatalogue(folder, matcher) as catalogue:
-                at_once, _ = timed(lambda: catalogue.add(titles[:size]))
+                at_once, _ = timed(partial(catalogue.add, titles[:size]))
                 say(f"done: {size:,} at once, {at_once:.0f} s")
             with ProductCatalogue(folder) as catalogue:
                 opened, _ = timed(catalogue.load)
                 each = []
                 for start in range(size, n_titles, N_NEW):
                     new = titles[start : start + N_NEW]
-                    each.append(timed(lambda new=new: catalogue.add(new))[0])
+                    each.append(timed(partial(catalogue.add, new))[0])
             n_bytes = sum(
                 os.path.getsize(Path(where) / name)
                 for where, _, names in os.walk(folder)

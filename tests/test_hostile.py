@@ -25,6 +25,7 @@ from datetime import UTC, datetime
 from functools import cache
 from numbers import Real
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 import networkx
@@ -52,6 +53,7 @@ import skmatch
 from skmatch import (
     AdapterBertEmbedder,
     AdapterBertPairClassifier,
+    Change,
     ClassDisjointKFold,
     ClusterDisjointKFold,
     DisjointPairsKFold,
@@ -59,6 +61,7 @@ from skmatch import (
     LSTMTitleEmbedder,
     PairClassifierMatcher,
     PairExplanation,
+    ProductCatalogue,
     SearchReport,
     TitlePairClassifier,
     TunedThresholdMatcherCV,
@@ -608,6 +611,10 @@ def fitted(name: str) -> Any:
                 ),
                 cv=ClassDisjointKFold(2),
             ).fit(TITLES, PRODUCT_IDS),
+            "titles": lambda: make_pipeline(
+                TfidfVectorizer(analyzer="char", ngram_range=(1, 2)),
+                FaissThresholdMatcher(0.5),
+            ).fit(TITLES),
             "dense": lambda: FaissThresholdMatcher(0.5).fit(VECTORS),
             "sparse": lambda: FaissThresholdMatcher(0.5).fit(csr_array(VECTORS)),
         }[name]()
@@ -738,6 +745,49 @@ def check_finite(answer: Any, *_: Any) -> None:
 
 def check_removed(n_left: int, rows: Held) -> None:
     assert n_left == len(TITLES) - len(rows.values)
+
+
+def in_catalogue(call: Callable[[ProductCatalogue], Any]) -> Any:
+    """Call with a catalogue of two listings, "a" and "3"."""
+    with (
+        TemporaryDirectory() as folder,
+        ProductCatalogue(folder, fitted("titles")) as catalogue,
+    ):
+        catalogue.add(TITLES[[0, -1]], ["a", "3"])
+        before = catalogue.products()
+        try:
+            return call(catalogue), catalogue.products(), catalogue.changes()
+        except (ValueError, TypeError):
+            assert (catalogue.products(), catalogue.revision) == (before, 1)
+            raise
+
+
+def check_added(answer: Any, X: Held) -> None:
+    """The groups are those of all titles at once."""
+    products, listed, changes = answer
+    assert products.shape == (len(X.values),)
+    of_listing = {i: product for product, ids in listed.items() for i in ids}
+    assert [of_listing[i] for i in range(2, 2 + len(X.values))] == products.tolist()
+    titles = [*TITLES[[0, -1]], *map(str, X.values)]
+    clean = [t.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+             for t in titles]  # fmt: skip
+    graph = fitted("titles")[-1].score_graph(fitted("titles")[:-1].transform(clean))
+    groups = skmatch.group_matches(graph, threshold=0.5)
+    own = [of_listing[i] for i in ["a", "3", *range(2, 2 + len(X.values))]]
+    assert_same_partition(own, groups.tolist())
+    assert all(isinstance(change, Change) for change in changes)
+
+
+def assert_same_partition(one: list[int], other: list[int]) -> None:
+    pairs = {*zip(one, other, strict=True)}
+    assert len(pairs) == len(set(one)) == len(set(other))
+
+
+def check_listing_ids(answer: Any, ids: Held) -> None:
+    """All that are str or int, and different, are taken as they are."""
+    _, listed, _ = answer
+    every = [i for own in listed.values() for i in own]
+    assert Counter(every) == Counter(["a", "3", *ids.values])
 
 
 def check_explanation(answer: Any, *_: Any) -> None:
@@ -1514,6 +1564,23 @@ CASES: dict[str, Case] = {
         (title_inputs,),
         check_finite,
         weight=2,
+    ),
+    "ProductCatalogue.add": Case(
+        "ProductCatalogue",
+        lambda X: in_catalogue(lambda catalogue: catalogue.add(X)),
+        (title_inputs,),
+        check_added,
+        weight=4,
+    ),
+    "ProductCatalogue.add, ids": Case(
+        "Change",
+        lambda ids: in_catalogue(
+            lambda catalogue: catalogue.add(TITLES[: n_rows_of(ids)], ids)
+        ),
+        (label_inputs,),
+        check_listing_ids,
+        "listing_ids",
+        4,
     ),
     "PairClassifierMatcher.remove": Case(
         "PairClassifierMatcher",

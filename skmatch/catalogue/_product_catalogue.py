@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Set
 from itertools import count
 from numbers import Integral
 from pathlib import Path
@@ -446,9 +446,10 @@ class ProductCatalogue:
         _check_once(ids, "listing_ids")
         for listing_id, number in zip(ids, self._store.numbers_of(ids), strict=True):
             if number is not None:
+                given = "would give" if listing_ids is None else "holds"
                 raise ValueError(
-                    f"listing_ids holds {listing_id!r}, which is in the catalogue; "
-                    "remove it first to replace it."
+                    f"listing_ids {given} {listing_id!r}, which is in the catalogue; "
+                    "expected another id. To replace a listing, remove it first."
                 )
         return ids
 
@@ -570,19 +571,26 @@ class ProductCatalogue:
 
 def _as_ids(values: Any, name: str) -> list[Any]:
     """Return ids as str and int; raise if one is neither."""
-    if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
+    unordered = (str, bytes, Mapping, Set)
+    if isinstance(values, unordered) or not isinstance(values, Iterable):
         raise ValueError(f"{name}={values!r:.50}; expected a sequence of ids.")
     ids = []
     for place, value in enumerate(values):
         plain = value.item() if isinstance(value, np.generic) else value
         is_int = isinstance(plain, int) and not isinstance(plain, bool)
-        if not (is_int and -(2**63) <= plain < 2**63) and not isinstance(plain, str):
+        is_small = is_int and -(2**63) <= plain < 2**63
+        if not is_small and not (isinstance(plain, str) and _is_unicode(plain)):
             raise ValueError(
-                f"{name} holds {value!r:.50} at {place}; expected a str, or an int of "
-                "64 bits."
+                f"{name} holds {value!r:.50} at {place}; expected a str of Unicode "
+                "characters, or an int of 64 bits."
             )
         ids.append(plain)
     return ids
+
+
+def _is_unicode(text: str) -> bool:
+    """Tell whether a str has no half of a pair of surrogates."""
+    return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def _check_once(ids: list[Any], name: str) -> None:

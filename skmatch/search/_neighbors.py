@@ -37,7 +37,8 @@ def nearest_neighbors(
 
     Sparse rows that share no column are not near, however few are nearer. Dense rows:
 
-    1. Up to `largest_flat` others are all compared with each row.
+    1. Up to `largest_flat` others are all compared with each row; more, too, if the
+       rows are so few that to sort the others into cells would take longer.
     2. More others lie in the cells of an inverted file, sqrt(n) of them; a row is
        compared with those in the cells of the nearest centroids.
     3. The number of these is doubled until rows of a sample have found `target_recall`
@@ -51,7 +52,7 @@ def nearest_neighbors(
         return sparse_neighbors(rows, others, n_neighbors, n_threads)
     with limit_threads(n_threads):
         index: Any = flat_index(others)
-        if len(others) > largest_flat:
+        if len(others) > largest_flat and len(rows) ** 2 > len(others):
             index = _inverted_file(
                 index, rows, others, n_neighbors, target_recall, max_probes
             )

@@ -5,7 +5,13 @@ from scipy.sparse import coo_array, csr_array, csr_matrix, lil_array
 
 from skmatch import decide_matches, expand_queries, group_matches, link_catalogues
 from skmatch._matrices import as_csr
-from skmatch.graph import keep_entries, row_indices, symmetrize
+from skmatch.graph import (
+    find_entries,
+    keep_entries,
+    keep_rows,
+    row_indices,
+    symmetrize,
+)
 
 
 def test_symmetric_graph_has_each_pair_from_both_sides():
@@ -169,3 +175,21 @@ def test_what_is_no_matrix_of_numbers_is_refused(name):
     for scores in ([["a"]], np.array([[1j]]), csr_array(np.array([[1j]])), [[None]]):
         with pytest.raises(ValueError, match=f"{name} has dtype .*; expected real"):
             call(name, scores)
+
+
+def test_entries_are_found_in_all_rows_at_once():
+    rng = np.random.default_rng(0)
+    dense = rng.random((30, 40)) * (rng.random((30, 40)) < 0.3)
+    graph = csr_array(dense)
+    rows, columns = (x.ravel() for x in np.indices(dense.shape))
+    position, is_stored = find_entries(graph, rows, columns)
+    assert_array_equal(is_stored, dense.ravel() > 0)
+    assert_array_equal(graph.data[position[is_stored]], dense.ravel()[is_stored])
+    nothing = find_entries(csr_array((3, 3)), np.array([0, 2]), np.array([1, 1]))
+    assert not nothing[1].any()
+
+
+def test_rows_are_kept_in_their_place():
+    dense = np.arange(12.0).reshape(4, 3)
+    kept = keep_rows(csr_array(dense), np.array([3, 1, 3]))
+    assert_array_equal(kept.toarray(), dense * [[0], [1], [0], [1]])

@@ -8,6 +8,7 @@ from numpy.testing import assert_array_equal
 from scipy.sparse import csr_array
 
 from skmatch import FaissThresholdMatcher, group_matches, link_catalogues
+from skmatch.graph import group_with_answers
 
 METHODS = ["components", "average", "complete", "louvain"]
 
@@ -157,3 +158,38 @@ def test_bad_input_is_named():
         group_matches(np.eye(2), method="single")
     with pytest.raises(ValueError, match=r"threshold == -0\.5, must be >= 0"):
         group_matches(np.eye(2), threshold=-0.5)
+
+
+def no_pairs():
+    return np.empty(0, np.intp), np.empty(0, np.intp)
+
+
+@pytest.mark.parametrize("threshold", [0.3, 0.6])
+def test_without_answers_groups_are_those_of_the_mean(threshold):
+    rng = np.random.default_rng(0)
+    scores = np.triu(rng.random((60, 60)) * (rng.random((60, 60)) < 0.05), k=1)
+    graph = csr_array(scores + scores.T)
+    groups = group_with_answers(graph, threshold, no_pairs(), no_pairs())
+    expected = group_matches(graph, threshold=threshold)
+    pairs = {*zip(groups.tolist(), expected.tolist(), strict=True)}
+    assert len(pairs) == groups.max() + 1 == expected.max() + 1
+
+
+def test_answers_bind_whatever_the_scores_are():
+    scores = np.ones((6, 6)) - np.eye(6)
+    scores[4:] = scores[:, 4:] = 0
+    same = np.array([0, 1, 3]), np.array([1, 5, 4])  # 0, 1 and 5, by a chain
+    different = np.array([2]), np.array([5])
+    groups = group_with_answers(csr_array(scores), 0.5, same, different).tolist()
+    assert groups[0] == groups[1] == groups[5] != groups[2]
+    assert groups[3] == groups[4]
+
+
+def test_two_rows_that_differ_part_a_large_group():
+    n = 200
+    scores = csr_array(np.ones((n, n)) - np.eye(n))
+    groups = group_with_answers(
+        scores, 0.01, no_pairs(), (np.array([0]), np.array([n - 1]))
+    )
+    assert groups[0] != groups[-1]
+    assert len(set(groups.tolist())) == 2

@@ -3,7 +3,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.sparse import csr_array
 
-from skmatch.graph import Propagation
+from skmatch.graph import Propagation, propagate_rows
 
 
 def draw(shape, seed=0):
@@ -170,3 +170,18 @@ def test_look_up(square):
     empty = Propagation(csr_array((2, 2), dtype=np.float32))
     assert_array_equal(empty.at(np.array([0, 1]), np.array([1, 1])), [0, 0])
     assert empty.graph.nnz == 0
+
+
+@pytest.mark.parametrize("propagates", [True, False])
+def test_some_rows_are_propagated_as_all_would_be(propagates):
+    rng = np.random.default_rng(3)
+    scores = np.triu(rng.random((300, 300)) ** 3, k=1).astype(np.float32)
+    scores *= np.triu(rng.random((300, 300)) < 0.02, k=1)
+    graph = csr_array(scores + scores.T)
+    rows = np.array([3, 4, 150, 299])
+    known = Propagation(graph, propagates=propagates)
+    some = propagate_rows(graph, rows, propagates)
+    assert some.graph.shape == (300, 300)
+    assert np.flatnonzero(np.diff(some.graph.indptr)).tolist() == rows.tolist()
+    assert_allclose(some.graph[rows].toarray(), known.graph[rows].toarray(), atol=1e-6)
+    assert_allclose(some.at(rows[:2], rows[2:]), known.at(rows[:2], rows[2:]))
