@@ -1,7 +1,8 @@
-"""ProductCatalogue: a year of daily listings, and the time of a thousand among many.
+"""ProductCatalogue: a year of daily listings, a thousand among many, and kills.
 
     OMP_NUM_THREADS=1 python benchmarks/feed.py DATA.csv [--days N]
     OMP_NUM_THREADS=1 python benchmarks/feed.py --sizes N [...]
+    python benchmarks/feed.py --kills 100
 
 With DATA.csv, a PairClassifierMatcher is fitted on the training products, and the
 titles of the test products come in random order: a fifth at once, and the rest in equal
@@ -13,12 +14,18 @@ kept" is the share of the listings whose product is the one that they were given
 With --sizes, made-up titles, three of each product, are added at once, and then three
 times 1,000 further ones; "seconds" is the median of these, "open s" the time that the
 first call takes to read the folder, "peak MB" the memory above that before all calls.
+
+With --kills, programs that add and remove listings, of a Pipeline with TF-IDF, are
+killed with SIGKILL at random moments. What is left must be the listings before the call
+or after it, in products that the changes lead to; else it is lost.
 """
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import sys
+import time
 from argparse import Namespace
 from functools import partial
 from pathlib import Path
@@ -38,8 +45,11 @@ from _common import (
     timed,
 )
 from numpy.typing import NDArray
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.pipeline import make_pipeline
 
 from skmatch import (
+    FaissThresholdMatcher,
     PairClassifierMatcher,
     ProductCatalogue,
     bcubed_precision_recall_f1,
@@ -57,6 +67,7 @@ MEASURES = (
 AT_FIRST = 0.2  # share of the listings
 N_NEW = 1_000
 N_TIMES = 3
+N_KILLED = 5  # listings that come at once, where programs are killed
 YEAR_COLUMNS = {
     "listings come": "",
     "B-cubed F1": ".3f",
@@ -153,6 +164,71 @@ def measure_year(args: Namespace) -> None:
     save_result(args, what, [make_table(title, rows, YEAR_COLUMNS)])
 
 
+def change_for_ever(folder: str, titles: NDArray[Any], ready: Any) -> None:
+    """Add five listings, remove the first of them and add it again, without end."""
+    with ProductCatalogue(folder) as catalogue:
+        n_there = sum(map(len, catalogue.products().values()))
+        while True:
+            ids = list(range(n_there, n_there + N_KILLED))
+            catalogue.add(titles[np.mod(ids, len(titles))], ids)
+            ready.set()
+            catalogue.remove(ids[:1])
+            catalogue.add([titles[n_there % len(titles)]], ids[:1])
+            n_there += N_KILLED
+
+
+def is_whole(catalogue: ProductCatalogue) -> bool:
+    """Tell whether the listings are those before a call or after it."""
+    products = catalogue.products()
+    ids = sorted(i for own in products.values() for i in own)
+    n_missing = len(set(range(len(ids))) - set(ids))  # at most the one removed
+    told: dict[int, set[int]] = {}
+    for change in catalogue.changes():
+        is_new = change.kind in ("created", "joined")
+        if not is_new:
+            told[change.product] -= set(change.listings)
+        to = change.product if is_new else change.other
+        if to is not None:
+            told.setdefault(to, set()).update(change.listings)
+    replayed = {product: own for product, own in told.items() if own}
+    is_told = replayed == {product: {*own} for product, own in products.items()}
+    return is_told and (len(ids) + n_missing) % N_KILLED == 0
+
+
+def measure_kills(args: Namespace) -> None:
+    """Kill programs that change a catalogue."""
+    titles, _ = make_product_titles(200, random_state=0)
+    tfidf = TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 4))
+    matcher = make_pipeline(tfidf, FaissThresholdMatcher(0.5)).fit(titles)
+    rng, processes = np.random.default_rng(0), multiprocessing.get_context("fork")
+    n_lost = n_revisions = 0
+    with TemporaryDirectory() as folder:
+        ProductCatalogue(folder, matcher).close()
+        for _ in range(args.kills):
+            ready = processes.Event()
+            process = processes.Process(
+                target=change_for_ever, args=(folder, titles, ready)
+            )
+            process.start()
+            ready.wait()
+            time.sleep(rng.uniform(0, 0.2))
+            process.kill()
+            process.join()
+            with ProductCatalogue(folder) as catalogue:
+                n_lost += not is_whole(catalogue)
+                there = list_ids(catalogue)
+                gone = np.setdiff1d(np.arange(max(there)), there)
+                catalogue.add(titles[gone % len(titles)], gone)
+                n_revisions = catalogue.revision
+    row = {"kills": args.kills, "lost": n_lost, "changes that were whole": n_revisions}
+    save_result(args, "kills", [make_table("", [row], dict.fromkeys(row, ",d"))])
+
+
+def list_ids(catalogue: ProductCatalogue) -> list[int]:
+    """Return the ids of all listings."""
+    return [i for own in catalogue.products().values() for i in own]
+
+
 def measure_sizes(args: Namespace) -> None:
     """Add 1,000 titles to many."""
     titles, labels = make_product_titles(2500, random_state=0)
@@ -201,10 +277,13 @@ if __name__ == "__main__":
     parser.add_argument("--sizes", metavar="N", type=int, nargs="+", help="listings")
     parser.add_argument("--n-jobs", type=int, default=1, help="threads")
     add_split_options(parser)
+    parser.add_argument("--kills", type=int, help="number of programs to kill")
     args = parser.parse_args()
-    if (args.data is None) == (args.sizes is None):
-        sys.exit("expected DATA.csv or --sizes")
-    if args.sizes:
+    if sum(x is not None for x in (args.data, args.sizes, args.kills)) != 1:
+        sys.exit("expected DATA.csv, --sizes or --kills")
+    if args.kills:
+        measure_kills(args)
+    elif args.sizes:
         measure_sizes(args)
     else:
         measure_year(args)

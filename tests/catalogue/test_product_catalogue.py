@@ -348,19 +348,26 @@ def test_many_read_while_one_writes(tmp_path, matcher):
 
 def test_what_is_interrupted_is_as_before(catalogue, monkeypatch):
     catalogue.add(["red tea pot"], ["a"])
-    for where in ("write_values", "list_changes"):
+    calls = [
+        (store_module, "write_values", 0),
+        (store_module.json, "dumps", 0),
+        (store_module.json, "dumps", 1),  # listings are written, and not yet changes
+    ]
+    for target, name, n_before in calls:
         with monkeypatch.context() as patch:
-            target = store_module
-            if where == "list_changes":
-                import skmatch.catalogue._product_catalogue as target
+            original, left = getattr(target, name), [n_before]
 
-            def interrupt(*args):
-                raise KeyboardInterrupt
+            def interrupt(*args, left=left, original=original):
+                if not left[0]:
+                    raise KeyboardInterrupt
+                left[0] -= 1
+                return original(*args)
 
-            patch.setattr(target, where, interrupt)
+            patch.setattr(target, name, interrupt)
             with pytest.raises(KeyboardInterrupt):
                 catalogue.add(["red tea pot"], ["b"])
         assert catalogue.products() == {0: ["a"]}
+        assert catalogue.revision == 1
     assert catalogue.add(["red tea pot"], ["b"]).tolist() == [0]
 
 
