@@ -1,9 +1,11 @@
 """ProductCatalogue: the groups of a batch, ids that stay, a folder that is whole."""
 
+import json
 import os
 import signal
 import sqlite3
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -346,28 +348,32 @@ def test_many_read_while_one_writes(tmp_path, matcher):
             reader.close()
 
 
-def test_what_is_interrupted_is_as_before(catalogue, monkeypatch):
+@pytest.mark.parametrize(
+    ("name", "n_before"),
+    # With one before, listings are written, and changes are not yet.
+    [("write_values", 0), ("dumps", 0), ("dumps", 1)],
+)
+def test_what_is_interrupted_is_as_before(catalogue, monkeypatch, name, n_before):
     catalogue.add(["red tea pot"], ["a"])
-    calls = [
-        (store_module, "write_values", 0),
-        (store_module.json, "dumps", 0),
-        (store_module.json, "dumps", 1),  # listings are written, and not yet changes
-    ]
-    for target, name, n_before in calls:
-        with monkeypatch.context() as patch:
-            original, left = getattr(target, name), [n_before]
+    original, n_calls = getattr(store_module, name, json.dumps), []
 
-            def interrupt(*args, left=left, original=original):
-                if not left[0]:
-                    raise KeyboardInterrupt
-                left[0] -= 1
-                return original(*args)
+    def interrupt(*args):
+        n_calls.append(1)
+        if len(n_calls) > n_before:
+            raise KeyboardInterrupt
+        return original(*args)
 
-            patch.setattr(target, name, interrupt)
-            with pytest.raises(KeyboardInterrupt):
-                catalogue.add(["red tea pot"], ["b"])
-        assert catalogue.products() == {0: ["a"]}
-        assert catalogue.revision == 1
+    with monkeypatch.context() as patch:
+        if name == "dumps":
+            own = SimpleNamespace(dumps=interrupt, loads=json.loads)
+            patch.setattr(store_module, "json", own)
+        else:
+            patch.setattr(store_module, name, interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            catalogue.add(["red tea pot"], ["b"])
+    assert len(n_calls) == n_before + 1
+    assert catalogue.products() == {0: ["a"]}
+    assert catalogue.revision == 1
     assert catalogue.add(["red tea pot"], ["b"]).tolist() == [0]
 
 
