@@ -53,6 +53,10 @@ class Answers(NamedTuple):
             kept = heir | kept
         return Answers(kept)
 
+    def rows(self) -> set[int]:
+        """Return the rows that an answer is about."""
+        return {row for pair in self.pairs for row in pair}
+
     def partners(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the rows that are the same as some of these."""
         own = set(rows.tolist())

@@ -82,9 +82,11 @@ def list_moves(
     pairs, pair_of = np.unique(
         np.column_stack([before, after])[places], axis=0, return_inverse=True
     )
+    order = np.argsort(pair_of.ravel(), kind="stable")
+    ends = np.cumsum(np.bincount(pair_of.ravel(), minlength=len(pairs)))
     remaining = set(after.tolist())
-    for number, (product, other) in enumerate(pairs.tolist()):
-        own = places[pair_of.ravel() == number]
+    of_pair = np.split(places[order], ends[:-1])
+    for (product, other), own in zip(pairs.tolist(), of_pair, strict=False):
         is_new = other >= next_product
         if product == NEW:
             moves.append(Move("created" if is_new else "joined", other, None, own))

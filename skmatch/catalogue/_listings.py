@@ -1,7 +1,7 @@
 """The listings of a catalogue and the scores of their titles, in memory.
 
-Listings of the same title and fields share a row of the gallery from the seventeenth
-on: it is scored once for all of them.
+Listings of equal titles and fields share a row of the gallery from the seventeenth on:
+it is scored once for all of them.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import issparse
 
 from skmatch.catalogue._answers import Answers
 from skmatch.catalogue._assignment import NEW
@@ -50,8 +51,12 @@ class Listings(NamedTuple):
             self.products[kept],
         )
 
-    def regroup(
-        self, scores: GrowingScores, least: float, rows: NDArray[np.intp], said: Answers
+    def group_around(
+        self,
+        rows: NDArray[np.intp],
+        scores: GrowingScores,
+        threshold: float,
+        said: Answers,
     ) -> tuple[NDArray[np.intp], NDArray[np.int64]]:
         """Group anew the rows whose group may be another, since some have changed.
 
@@ -68,7 +73,7 @@ class Listings(NamedTuple):
                 wider, np.flatnonzero(np.isin(self.row_numbers, partners))
             )
             graph = scores.scores(self.gallery, wider)
-            is_match = graph.data >= np.float32(least)
+            is_match = graph.data >= np.float32(threshold)
             wider = np.union1d(wider, graph.indices[is_match]).astype(np.intp)
             if len(wider) == len(rows):
                 break
@@ -76,7 +81,7 @@ class Listings(NamedTuple):
         named = self.row_numbers[rows]
         groups = group_with_answers(
             graph[rows][:, rows],
-            least,
+            threshold,
             said.among(named, True),
             said.among(named, False),
         )
@@ -85,9 +90,8 @@ class Listings(NamedTuple):
 
 
 def name_of(title: str, fields: list[Any]) -> bytes:
-    """Return a hash of a title, whatever its case and spaces, and of its fields."""
-    besides = fields if len(fields) > 1 else []
-    text = "\0".join([" ".join(title.lower().split()), *map(repr, besides)])
+    """Return a hash of a title and its fields."""
+    text = repr([title, *fields])
     return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
@@ -106,30 +110,66 @@ def unpack(
     parts: list[dict[str, Any]], row_numbers: NDArray[np.int64]
 ) -> ScoredPairs | None:
     """Return what the rows that are left brought along, of all parts."""
-    if not len(row_numbers):
-        return None
+    for part in parts:
+        _check_part(part, parts[0])
     every = np.concatenate([[], *(part["rows"] for part in parts)])
     stays = np.isin(every, row_numbers)
     if not np.array_equal(every[stays], row_numbers):
         raise ValueError(
             "The parts of the catalogue have not all rows of its listings."
         )
-    embeddings = parts[0]["embeddings"]
-    for part in parts[1:]:
-        both = zip(embeddings, part["embeddings"], strict=True)
-        embeddings = [stack_rows(X, Y) for X, Y in both]
+    if not len(row_numbers):
+        return None
+    embeddings = [
+        stack_rows(*columns)[stays]
+        for columns in zip(*(part["embeddings"] for part in parts), strict=True)
+    ]
     left, right = (
         np.concatenate([p[side] for p in parts]) for side in ("left", "right")
     )
     scores = np.concatenate([part["scores"] for part in parts], axis=1)
     # Of a pair that was scored again, the last score counts.
-    keys = left * (row_numbers[-1] + 1) + right
+    keys = left * (every.max() + 1) + right
     _, last = np.unique(keys[::-1], return_index=True)
     kept = len(left) - 1 - last
     kept = kept[np.isin(left[kept], row_numbers) & np.isin(right[kept], row_numbers)]
     return ScoredPairs(
-        [X[stays] for X in embeddings],
+        embeddings,
         np.searchsorted(row_numbers, left[kept]),
         np.searchsorted(row_numbers, right[kept]),
         scores[:, kept],
     )
+
+
+def _check_part(part: dict[str, Any], first: dict[str, Any]) -> None:
+    """Raise if a part, of a folder that is not trusted, is not like one we write."""
+    names = {"rows", "left", "right", "scores", "embeddings"}
+    if set(part) != names or not isinstance(part["embeddings"], list):
+        raise ValueError(f"A part of the catalogue has {sorted(part)}.")
+    rows, left, right = (part[name] for name in ("rows", "left", "right"))
+    scores, embeddings = part["scores"], part["embeddings"]
+    is_right = all(
+        isinstance(x, np.ndarray) and x.dtype == np.int64 and x.ndim == 1
+        for x in (rows, left, right)
+    )
+    is_right = (
+        is_right
+        and bool(
+            isinstance(scores, np.ndarray)
+            and scores.dtype == np.float32
+            and scores.shape == (len(first["scores"]), len(left))
+            and len(left) == len(right)
+            and ((left >= 0) & (left < right) & (right < 2**31)).all()
+            and ((scores >= -1) & (scores <= 1)).all()  # not if one is NaN
+            and ((rows >= 0) & (rows < 2**31)).all()
+            and len(embeddings) == len(first["embeddings"])
+            and all(
+                getattr(X, "shape", ())[:1] == rows.shape
+                and X.shape[1:] == Y.shape[1:]
+                and issparse(X) == issparse(Y)
+                for X, Y in zip(embeddings, first["embeddings"], strict=True)
+            )
+        )
+    )
+    if not is_right:
+        raise ValueError("A part of the catalogue was altered: its arrays do not fit.")

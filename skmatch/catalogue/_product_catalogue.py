@@ -52,7 +52,7 @@ class ProductCatalogue:
         similarities the threshold of the matcher.
     read_only : bool, default=False
         Whether to read alone. Any number of programs may read a catalogue while one
-        writes to it.
+        writes to it; SQLite asks that they may write to the folder, too.
 
     Attributes
     ----------
@@ -71,12 +71,13 @@ class ProductCatalogue:
     probability that the classifiers gave it when its later title came, whatever comes
     after; what is propagated over the matches, and the groups, are always those of all
     listings. So the order in which listings come makes a small difference, which
-    :meth:`regroup` takes out. Of titles that are there more than 16 times, as they are
-    or in other case and spaces, 16 are scored, and the others are the same product as
-    the first of them.
+    :meth:`regroup` takes out. Of equal rows of `X`, the first 16 are scored, and later
+    ones share the scores, and so the product, of the first.
 
-    The folder holds a SQLite database, and arrays without code in them. A catalogue is
-    a context: ``with ProductCatalogue(folder) as catalogue:`` closes it at the end.
+    The folder holds a SQLite database, and arrays without code in them, which take
+    room for removed listings until :meth:`regroup`. A catalogue is a context: ``with
+    ProductCatalogue(folder) as catalogue:`` closes it at the end. It is of the thread
+    that made it; another one opens its own.
 
     Examples
     --------
@@ -122,11 +123,12 @@ class ProductCatalogue:
                 "matcher to make it with."
             )
         else:
-            least = make_growing(matcher).least if threshold is None else threshold
+            scores = make_growing(matcher)
+            threshold = scores.threshold if threshold is None else threshold
             check_number(
-                least, "threshold", min_val=0, max_val=1, include_boundaries="right"
+                threshold, "threshold", min_val=0, max_val=1, include_boundaries="right"
             )
-            Store.create(path, matcher, {"threshold": float(least)})
+            Store.create(path, matcher, {"threshold": float(threshold)})
         self._store = Store(path, writes=not read_only)
         self._read_only = read_only
         self._loaded: tuple[GrowingScores, Listings] | None = None
@@ -161,24 +163,24 @@ class ProductCatalogue:
         """
         scores, known = self._open_to_write()
         if hasattr(X, "__len__") and len(X) == 0:
+            self._check_new(listing_ids, np.empty(0, np.int64))
             return np.empty(0, np.int64)
-        read = scores.read(X)
+        read = _as_kept(scores.read(X))
         counters = self._store.counters()
         numbers = counters.listing + np.arange(len(read.titles))
         ids = self._check_new(listing_ids, numbers)
         added = self._deal_rows(read, ids, numbers, counters)
-        is_scored = np.array([row.row for row in added]) >= counters.row
-        own_rows = np.array([row.row for row in added])
-        is_scored &= np.append(
-            True, own_rows[1:] > np.maximum.accumulate(own_rows)[:-1]
-        )
+        own_rows = np.array([listing.row for listing in added])
+        _, first = np.unique(own_rows, return_index=True)
+        is_scored = np.isin(np.arange(len(added)), first) & (own_rows >= counters.row)
         n_known = len(known.row_numbers)
         row_numbers = np.concatenate([known.row_numbers, own_rows[is_scored]])
-        gallery, part = known.gallery, None
+        gallery, part, touched = known.gallery, None, np.empty(0, np.intp)
         if is_scored.any():
             new = ReadTitles(read.titles[is_scored], read.fields[is_scored])
             gallery, joined = scores.grow(gallery, new)
             part = pack(joined, row_numbers, n_known)
+            touched = scores.touched(known.gallery, gallery, joined)
         listings = Listings(
             gallery,
             row_numbers,
@@ -187,7 +189,7 @@ class ProductCatalogue:
             np.concatenate([known.products, np.full(len(numbers), NEW)]),
         )
         new_rows = listings.rows[len(known.rows) :]
-        rows = np.union1d(new_rows, scores.near(gallery, np.unique(new_rows)))
+        rows = np.union1d(new_rows, touched)
         counters = counters._replace(
             listing=counters.listing + len(numbers),
             row=counters.row + int(is_scored.sum()),
@@ -198,6 +200,8 @@ class ProductCatalogue:
 
     def remove(self, listing_ids: Any) -> None:
         """Remove listings; the products of those that matched them are found anew.
+
+        What :meth:`merge` and :meth:`split` said of them goes with them.
 
         Parameters
         ----------
@@ -219,7 +223,8 @@ class ProductCatalogue:
         beside = np.union1d(scores.near(known.gallery, own_rows), known.mates(own_rows))
         left = known.without(places)
         said = self._store.answers()
-        for row in np.setdiff1d(known.row_numbers, left.row_numbers).tolist():
+        gone = np.setdiff1d(known.row_numbers, left.row_numbers).tolist()
+        for row in said.rows().intersection(gone):
             said = said.without(row)
         counters = self._store.counters()
         changes = self._list_removed(known.products[places], ids, left, counters)
@@ -259,9 +264,10 @@ class ProductCatalogue:
         ValueError
             If there is no such listing.
         """
-        numbers = self._numbers_of(_as_ids(listing_ids, "listing_ids"), is_set=False)
-        known, _, products = self._store.arrays()
-        return products[np.searchsorted(known, numbers)]
+        ids = _as_ids(listing_ids, "listing_ids")
+        products = self._store.products_of(ids)
+        _check_there(ids, products)
+        return np.array(products, np.int64)
 
     def changes(self, since: int = 0) -> list[Change]:
         """Return what has happened to products.
@@ -276,7 +282,7 @@ class ProductCatalogue:
         changes : list of Change
             What happened after it, in that order; see :class:`Change`.
         """
-        check_scalar(since, "since", Integral, min_val=0)
+        check_scalar(since, "since", Integral, min_val=0, max_val=2**62)
         return self._store.changes(int(since))
 
     def merge(self, products: Any) -> int:
@@ -325,18 +331,20 @@ class ProductCatalogue:
         Returns
         -------
         product : int
-            The new product that they are.
+            The product that they are now: a new one, or another one that they match.
 
         Raises
         ------
         ValueError
             If there is no such listing, they are of several products or all of one, or
-            a title that is there more than 16 times is on both sides.
+            listings on both sides share their scores, as later ones of 16 equal rows.
         """
         _, known = self._open_to_write()
         ids = _as_ids(listing_ids, "listing_ids")
         places = np.searchsorted(known.numbers, self._numbers_of(ids))
         own = np.unique(known.products[places])
+        if not ids:
+            raise ValueError("listing_ids=[]; expected some listings of one product.")
         if len(own) != 1:
             raise ValueError(
                 f"listing_ids are of the products {own.tolist()}; expected one product."
@@ -351,9 +359,9 @@ class ProductCatalogue:
             shared = places[np.isin(known.rows[places], other_rows)][0]
             (listing,) = self._store.ids_of([int(known.numbers[shared])])
             raise ValueError(
-                f"listing_ids holds {listing!r}, whose title is there more than "
-                f"{MOST_SCORED} times, and not all listings of that title; expected "
-                "all or none."
+                f"listing_ids holds {listing!r}, which shares its scores with others "
+                f"of the same title, as it was there {MOST_SCORED} times before; "
+                "expected all of these or none."
             )
         named = known.row_numbers
         said = self._store.answers().say_apart(
@@ -468,7 +476,6 @@ class ProductCatalogue:
             numbers.tolist(), ids, read.titles, read.fields.tolist(), strict=True
         ):
             fields = row_fields if isinstance(row_fields, list) else [row_fields]
-            fields = [_as_json(field, number - counters.listing) for field in fields]
             name = name_of(title, fields)
             if name not in rows_named:
                 rows_named[name] = self._store.rows_named(name)
@@ -498,7 +505,7 @@ class ProductCatalogue:
         said = self._store.answers() if update.answers is None else update.answers
         moves, places = [], np.empty(0, np.intp)
         if len(rows):
-            places, groups = listings.regroup(scores, self.threshold, rows, said)
+            places, groups = listings.group_around(rows, scores, self.threshold, said)
             own = products[places] if before is None else before[places]
             after = assign_products(own, groups, counters.product)
             moves = list_moves(products[places], after, counters.product)
@@ -547,36 +554,42 @@ class ProductCatalogue:
         """Return what the removal of listings is for their products."""
         changes = []
         revision = counters.revision + 1
-        for product in np.unique(products).tolist():
-            own = [
-                i for i, p in zip(ids, products.tolist(), strict=True) if p == product
-            ]
+        remaining = set(left.products.tolist())
+        of_product: dict[int, list[Any]] = {}
+        for product, listing_id in zip(products.tolist(), ids, strict=True):
+            of_product.setdefault(product, []).append(listing_id)
+        for product, own in sorted(of_product.items()):
             changes.append(Change(revision, "removed", product, None, own))
-            if product not in left.products:
+            if product not in remaining:
                 changes.append(Change(revision, "ended", product, None, []))
         return changes
 
-    def _numbers_of(self, ids: list[Any], is_set: bool = True) -> NDArray[np.int64]:
-        """Return the numbers of listings; raise if one is not there."""
-        if is_set:
-            _check_once(ids, "listing_ids")
+    def _numbers_of(self, ids: list[Any]) -> NDArray[np.int64]:
+        """Return the numbers of listings; raise if one is not there, or twice."""
+        _check_once(ids, "listing_ids")
         numbers = self._store.numbers_of(ids)
-        for listing_id, number in zip(ids, numbers, strict=True):
-            if number is None:
-                raise ValueError(
-                    f"listing_ids holds {listing_id!r}, which is not in the catalogue."
-                )
+        _check_there(ids, numbers)
         return np.array(numbers, np.int64)
+
+
+def _check_there(ids: list[Any], found: list[int | None]) -> None:
+    """Raise if nothing was found of a listing."""
+    for listing_id, number in zip(ids, found, strict=True):
+        if number is None:
+            raise ValueError(
+                f"listing_ids holds {listing_id!r}, which is not in the catalogue."
+            )
 
 
 def _as_ids(values: Any, name: str) -> list[Any]:
     """Return ids as str and int; raise if one is neither."""
     unordered = (str, bytes, Mapping, Set)
-    if isinstance(values, unordered) or not isinstance(values, Iterable):
+    is_flat = getattr(values, "ndim", 1) == 1
+    if isinstance(values, unordered) or not isinstance(values, Iterable) or not is_flat:
         raise ValueError(f"{name}={values!r:.50}; expected a sequence of ids.")
     ids = []
     for place, value in enumerate(values):
-        plain = value.item() if isinstance(value, np.generic) else value
+        plain = _as_plain(value)
         is_int = isinstance(plain, int) and not isinstance(plain, bool)
         is_small = is_int and -(2**63) <= plain < 2**63
         if not is_small and not (isinstance(plain, str) and _is_unicode(plain)):
@@ -590,7 +603,11 @@ def _as_ids(values: Any, name: str) -> list[Any]:
 
 def _is_unicode(text: str) -> bool:
     """Tell whether a str has no half of a pair of surrogates."""
-    return not any("\ud800" <= character <= "\udfff" for character in text)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _check_once(ids: list[Any], name: str) -> None:
@@ -600,9 +617,27 @@ def _check_once(ids: list[Any], name: str) -> None:
         raise ValueError(f"{name} holds {twice!r} twice.")
 
 
+def _as_plain(value: Any) -> Any:
+    """Return a number or str of numpy as one of Python; times stay what they are."""
+    is_time = isinstance(value, (np.datetime64, np.timedelta64))
+    return value.item() if isinstance(value, np.generic) and not is_time else value
+
+
+def _as_kept(read: ReadTitles) -> ReadTitles:
+    """Return titles with fields as they are kept."""
+    rows = np.empty(read.fields.shape, dtype=object)
+    rows[:] = [
+        [_as_json(field, row) for field in fields]
+        if isinstance(fields, list)
+        else _as_json(fields, row)
+        for row, fields in enumerate(read.fields.tolist())
+    ]
+    return ReadTitles(read.titles, rows)
+
+
 def _as_json(field: Any, row: int) -> Any:
     """Return a field as it is kept: str, number, bool or None."""
-    plain = field.item() if isinstance(field, np.generic) else field
+    plain = _as_plain(field)
     if type(plain).__name__ in ("NAType", "NaTType"):
         return None
     if plain is None or isinstance(plain, (str, int, float, bool)):

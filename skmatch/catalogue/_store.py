@@ -13,7 +13,7 @@ next program that writes.
 from __future__ import annotations
 
 import json
-import shutil
+import re
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -25,7 +25,14 @@ from numpy.typing import NDArray
 
 from skmatch.catalogue._answers import Answers
 from skmatch.catalogue._assignment import Change, Move
-from skmatch.persistence import load, read_values, save, write_values
+from skmatch.persistence import (
+    delete_values,
+    load,
+    read_values,
+    save,
+    sync_folder,
+    write_values,
+)
 
 FORMAT = 1
 _DATABASE = "catalogue.sqlite"
@@ -47,6 +54,7 @@ CREATE TABLE changes (
 );
 CREATE INDEX changes_by_revision ON changes (revision);
 """
+_DEFINED = "SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY name"
 
 
 class Counters(NamedTuple):
@@ -92,12 +100,23 @@ class Store:
         self._lock = _lock(folder) if writes else None
         try:
             self._database = _connect(folder / _DATABASE, writes=writes)
+            self._check_settings()
             if writes:
                 self._delete_leftovers()
         except BaseException:
             if self._lock is not None:
                 self._lock.close()
             raise
+
+    def _check_settings(self) -> None:
+        """Raise if the counters or the threshold are none."""
+        counters, threshold = self.counters(), self.setting("threshold")
+        is_count = all(isinstance(n, int) and 0 <= n < 2**62 for n in counters)
+        if not is_count or not isinstance(threshold, float) or not 0 < threshold <= 1:
+            raise ValueError(
+                f"{self.folder / _DATABASE} was altered: it has {counters} and the "
+                f"threshold {threshold!r:.50}."
+            )
 
     @staticmethod
     def exists(folder: Path) -> bool:
@@ -112,6 +131,11 @@ class Store:
         try:
             if Store.exists(folder):
                 raise ValueError(f"{folder} has a catalogue; expected none.")
+            (folder / "parts").mkdir(exist_ok=True)
+            if any((folder / "parts").iterdir()):
+                raise ValueError(
+                    f"{folder / 'parts'} has files of others; expected an empty folder."
+                )
             save(matcher, folder / "matcher")
             unfinished = folder / f"{_DATABASE}.new"
             unfinished.unlink(missing_ok=True)
@@ -123,6 +147,7 @@ class Store:
                 )
                 database.commit()
             unfinished.replace(folder / _DATABASE)
+            sync_folder(folder)
         finally:
             lock.close()
 
@@ -157,7 +182,21 @@ class Store:
         )
         rows = np.array([row for row, *_ in found], np.int64)
         titles = [title for _, title, *_ in found]
-        return rows, titles, [json.loads(fields) for _, _, fields, _ in found]
+        try:
+            fields = [json.loads(text) for _, _, text, _ in found]
+            n_fields = {len(row) if isinstance(row, list) else None for row in fields}
+        except (ValueError, RecursionError, TypeError) as error:
+            raise ValueError(
+                f"{self.folder / _DATABASE} was altered: fields are no JSON: {error}."
+            ) from error
+        if not all(isinstance(t, str) for t in titles) or not (
+            n_fields == set() or (len(n_fields) == 1 and n_fields.isdisjoint({None, 0}))
+        ):
+            raise ValueError(
+                f"{self.folder / _DATABASE} was altered: listings have {n_fields} "
+                "fields; expected the same number, and a title of type str."
+            )
+        return rows, titles, fields
 
     def parts(self) -> Iterator[dict[str, Any]]:
         """Yield what the titles brought along, in the order in which they came."""
@@ -178,6 +217,15 @@ class Store:
         """Return the number of each listing id; None if there is no such listing."""
         query = "SELECT number FROM listings WHERE id = ?"
         return [self._one(query, listing_id) for listing_id in ids]
+
+    def products_of(self, ids: list[Any]) -> list[int | None]:
+        """Return the product of each listing id; None if there is no such listing."""
+        query = "SELECT product FROM listings WHERE id = ?"
+        self._database.execute("BEGIN")  # of one moment, whatever another one writes
+        try:
+            return [self._one(query, listing_id) for listing_id in ids]
+        finally:
+            self._database.execute("ROLLBACK")
 
     def ids_of(self, numbers: Iterable[int]) -> list[Any]:
         """Return the ids of listings."""
@@ -247,33 +295,38 @@ class Store:
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
-        self._database.execute("BEGIN IMMEDIATE")
         try:
+            self._database.execute("BEGIN IMMEDIATE")
             yield self._database
             self._database.execute("COMMIT")
-        except BaseException:
-            self._database.execute("ROLLBACK")
+        except BaseException as error:
+            if self._database.in_transaction:
+                self._database.execute("ROLLBACK")
+            if isinstance(error, sqlite3.Error):
+                raise OSError(
+                    f"{self.folder} cannot be written to: {error}."
+                ) from error
             raise
 
     def _part(self, number: int) -> Path:
         return self.folder / "parts" / f"{number:08d}"
 
     def _delete_leftovers(self) -> None:
-        """Delete the parts that do not count."""
+        """Delete the parts that do not count; nothing else in the folder is ours."""
         named = {
             self._part(number).name
             for (number,) in self._all("SELECT number FROM parts")
         }
-        for path in (self.folder / "parts").glob("[0-9]*"):
+        for path in _list_parts(self.folder):
             if path.name not in named:
-                shutil.rmtree(path)
+                delete_values(path)
 
     def _all(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
         try:
             return self._database.execute(query, values).fetchall()
-        except sqlite3.DatabaseError as error:
+        except sqlite3.Error as error:
             raise ValueError(
-                f"{self.folder / _DATABASE} cannot be read: {error}."
+                f"{self.folder / _DATABASE} cannot be read: {error}"
             ) from error
 
     def _one(self, query: str, *values: Any) -> Any:
@@ -310,30 +363,57 @@ def _connect(path: Path, *, writes: bool) -> sqlite3.Connection:
             database.execute("PRAGMA synchronous = FULL")
         else:
             database.execute("PRAGMA query_only = ON")
-        kinds = database.execute("SELECT DISTINCT type FROM sqlite_schema").fetchall()
+        with closing(sqlite3.connect(":memory:")) as ours:
+            ours.executescript(_SCHEMA)
+            expected = ours.execute(_DEFINED).fetchall()
+        found = database.execute(_DEFINED).fetchall()
+        if found != expected:
+            raise ValueError(
+                f"{path} is no catalogue of format {FORMAT}, or was altered: it "
+                f"defines {sorted(set(found) ^ set(expected), key=repr)!r:.300}."
+            )
         query = "SELECT value FROM counters WHERE name = 'format'"
-        found = database.execute(query).fetchone()
-    except sqlite3.DatabaseError as error:
-        database.close()
-        raise ValueError(f"{path} is no catalogue: {error}.") from error
-    if found != (FORMAT,) or not {kind for (kind,) in kinds} <= {"table", "index"}:
+        version = database.execute(query).fetchone()
+        if version != (FORMAT,):
+            raise ValueError(f"{path} has the format {version}; expected {FORMAT}.")
+    except sqlite3.Error as error:
         database.close()
         raise ValueError(
-            f"{path} has the format {found} and holds {sorted(kinds)}; expected format "
-            f"{FORMAT}, tables and indices."
-        )
+            f"{path} cannot be read: {error}. A reader needs permission to write to "
+            "the folder, too."
+        ) from error
+    except BaseException:
+        database.close()
+        raise
     return database
 
 
 def _lock(folder: Path) -> sqlite3.Connection:
     """Be the one that writes to a folder, until the connection is closed or killed."""
-    lock = sqlite3.connect(folder / "writer.sqlite", isolation_level=None, timeout=0)
+    path = folder / "writer.sqlite"
+    lock = sqlite3.connect(path, isolation_level=None, timeout=0)
     try:
         lock.execute("BEGIN EXCLUSIVE")
-    except sqlite3.OperationalError as error:
+    except sqlite3.Error as error:
         lock.close()
-        raise ValueError(
-            f"Another program writes to {folder} ({error}); expected one at a time. "
-            "read_only=True reads beside it."
-        ) from error
+        if error.sqlite_errorname == "SQLITE_BUSY":
+            raise ValueError(
+                f"{folder} is open to be written to, by this or another program; "
+                "expected one at a time. read_only=True reads beside it."
+            ) from error
+        raise OSError(f"{path} cannot be locked: {error}.") from error
     return lock
+
+
+def _list_parts(folder: Path) -> list[Path]:
+    """Return the folders of parts, which are named by a number of eight digits."""
+    parts = folder / "parts"
+    if parts.is_symlink() or not parts.is_dir():
+        raise ValueError(f"{parts} is no folder; expected one.")
+    return [
+        path
+        for path in parts.iterdir()
+        if re.fullmatch(r"\d{8,}", path.name)
+        and path.is_dir()
+        and not path.is_symlink()
+    ]

@@ -117,20 +117,30 @@ def group_with_answers(
     bound = connected_components(ones, directed=False)[1]
     graph = above_threshold(scores, threshold, "scores")
     graph = csr_array(graph.maximum(graph.T))
-    component = connected_components(graph + ones, directed=False)[1]
-    conflict = csr_array((np.ones(len(different[0])), different), shape=graph.shape)
-    conflict = csr_array(conflict + conflict.T)
-    labels = np.empty(n_rows, np.int64)
-    n_groups = 0
+    n_components, component = connected_components(graph + ones, directed=False)
+    labels = component.astype(np.int64)
+    n_groups = n_components
     order = np.argsort(component, kind="stable")
-    for rows in np.split(order, np.cumsum(np.bincount(component))[:-1]):
+    sizes = np.bincount(component)
+    place = np.empty(n_rows, np.intp)  # of a row in its component
+    place[order] = np.arange(n_rows) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    apart: dict[int, list[tuple[int, int]]] = {}
+    for a, b in zip(*different, strict=True):
+        if component[a] == component[b]:
+            apart.setdefault(int(component[a]), []).append((place[a], place[b]))
+    for number, rows in enumerate(np.split(order, np.cumsum(sizes)[:-1])):
+        if len(rows) == 1:
+            continue
+        part = graph[rows].tocoo()
+        own = np.zeros((len(rows), len(rows)))
         # A score of 1 is a little less than that of an answer, which comes first.
-        own = np.minimum(graph[rows][:, rows].toarray(), 1 - 1e-9)
-        own[conflict[rows][:, rows].toarray() > 0] = -_NEVER
+        own[part.coords[0], place[part.coords[1]]] = np.minimum(part.data, 1 - 1e-9)
+        for a, b in apart.get(number, []):
+            own[a, b] = own[b, a] = -_NEVER
         own[bound[rows][:, None] == bound[rows]] = 1
-        parts = np.ones(1) if len(rows) == 1 else _cut_tree(own, "average", threshold)
-        labels[rows] = n_groups + parts - 1
-        n_groups += int(parts.max())
+        parts = _cut_tree(own, "average", threshold)
+        labels[rows] = np.where(parts == 1, number, n_groups + parts - 2)
+        n_groups += int(parts.max()) - 1
     return labels
 
 

@@ -17,7 +17,7 @@ from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
-from skmatch.graph import keep_rows, shift_log_odds
+from skmatch.graph import LOWEST_WEIGHED, keep_rows, shift_log_odds
 from skmatch.matchers._faiss_threshold import FaissThresholdMatcher
 from skmatch.matchers._pair_classifier import PairClassifierMatcher
 from skmatch.matchers._tuned_threshold import TunedThresholdMatcherCV
@@ -47,7 +47,7 @@ class GrowingScores(Protocol):
     """A fitted matcher as a ProductCatalogue uses it; a gallery of None is empty."""
 
     @property
-    def least(self) -> float:
+    def threshold(self) -> float:
         """Smallest mean score of a group."""
         ...
 
@@ -64,7 +64,13 @@ class GrowingScores(Protocol):
         ...
 
     def near(self, gallery: Any, rows: NDArray[np.intp]) -> NDArray[np.intp]:
-        """Return the rows whose scores may change when these join or leave."""
+        """Return rows and those whose scores change with the pairs of these."""
+        ...
+
+    def touched(
+        self, before: Any, gallery: Any, joined: ScoredPairs
+    ) -> NDArray[np.intp]:
+        """Return the rows that have other scores since some joined."""
         ...
 
     def scores(self, gallery: Any, rows: NDArray[np.intp]) -> csr_array:
@@ -80,6 +86,7 @@ def make_growing(matcher: Any) -> GrowingScores:
     if isinstance(matcher, Pipeline):
         last = matcher.steps[-1][1]
         if isinstance(last, TunedThresholdMatcherCV):
+            check_is_fitted(last, "estimator_")
             last = last.estimator_
         if len(matcher.steps) == 1:
             return make_growing(last)
@@ -101,8 +108,8 @@ class GrowingProbabilities:
         self._matcher, self._model = matcher, matcher._model_
 
     @property
-    def least(self) -> float:
-        """Half: at the mean of as many matches as mistakes."""
+    def threshold(self) -> float:
+        """Half: as many matches as mistakes."""
         return _LEAST_PROBABILITY
 
     def read(self, X: Any) -> ReadTitles:
@@ -129,6 +136,24 @@ class GrowingProbabilities:
         """Return the matches of rows, and the matches of these: what is propagated."""
         reached = np.union1d(rows, gallery.matches_of(rows))
         return np.union1d(reached, gallery.matches_of(reached))
+
+    def touched(
+        self,
+        before: GrowingGallery | None,
+        gallery: GrowingGallery,
+        joined: ScoredPairs,
+    ) -> NDArray[np.intp]:
+        """Return what is near the matches among the pairs, as they are and were."""
+        n_known = 0 if before is None else len(before.encoded)
+        new = np.arange(n_known, len(gallery.encoded))
+        is_match = joined.scores[-1] >= LOWEST_WEIGHED
+        is_old = joined.right < n_known
+        rows = [new, joined.left[is_match | is_old], joined.right[is_match]]
+        touched = self.near(gallery, np.unique(np.concatenate(rows)))
+        if before is None:
+            return touched
+        old = touched[touched < n_known]
+        return np.union1d(touched, self.near(before, old))
 
     def scores(self, gallery: GrowingGallery, rows: NDArray[np.intp]) -> csr_array:
         """Return what :meth:`PairClassifierMatcher.score_graph` would."""
@@ -169,12 +194,12 @@ class GrowingSimilarities:
         self._matcher, self._before = matcher, before
 
     @property
-    def least(self) -> float:
-        """The threshold."""
+    def threshold(self) -> float:
+        """That of the matcher."""
         return float(self._matcher.threshold)
 
     def read(self, X: Any) -> ReadTitles:
-        """Read titles; what is before the matcher gets them as they were given."""
+        """Read titles, and keep the fields, which the embedder gets."""
         titles, _ = check_titles(BaseEstimator(), X, reset=True)
         fields = np.asarray(X, dtype=object)
         return ReadTitles(titles, fields[:, 0] if fields.shape[1:] == (1,) else fields)
@@ -183,7 +208,7 @@ class GrowingSimilarities:
         self, gallery: VectorGallery | None, read: ReadTitles
     ) -> tuple[VectorGallery, ScoredPairs]:
         """Find the pairs of new rows, with one another and with all others."""
-        vectors = self._before.transform(read.fields)
+        vectors = self._before.transform(self._as_given(read.fields))
         rows = self._matcher._unit_rows(vectors, reset=False)
         n_known = 0 if gallery is None else gallery.rows.shape[0]
         left, right, scores = self._matcher._find_pairs(rows, None)
@@ -194,6 +219,15 @@ class GrowingSimilarities:
         left, right, scores = map(np.concatenate, zip(*found, strict=True))
         joined = ScoredPairs([rows], left, right, scores[None].astype(np.float32))
         return self.join(gallery, read, joined), joined
+
+    def _as_given(self, fields: Titles) -> Any:
+        """Return fields with the names of their columns, where the embedder has any."""
+        names = getattr(self._before, "feature_names_in_", None)
+        if names is None or fields.ndim == 1:
+            return fields
+        import pandas as pd
+
+        return pd.DataFrame(fields, columns=names)
 
     def join(
         self, gallery: VectorGallery | None, read: ReadTitles, joined: ScoredPairs
@@ -210,6 +244,17 @@ class GrowingSimilarities:
     def near(self, gallery: VectorGallery, rows: NDArray[np.intp]) -> NDArray[np.intp]:
         """Return the rows alone: the similarity of two rows depends on no other one."""
         return rows
+
+    def touched(
+        self,
+        before: VectorGallery | None,
+        gallery: VectorGallery,
+        joined: ScoredPairs,
+    ) -> NDArray[np.intp]:
+        """Return the new rows and those that match them."""
+        n_known = 0 if before is None else before.rows.shape[0]
+        new = np.arange(n_known, gallery.rows.shape[0])
+        return np.unique(np.concatenate([new, joined.left, joined.right]))
 
     def scores(self, gallery: VectorGallery, rows: NDArray[np.intp]) -> csr_array:
         """Return the similarities."""

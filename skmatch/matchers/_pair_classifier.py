@@ -1011,7 +1011,14 @@ class PairClassifierMatcher(
         return tags
 
 
+_is_missing = np.frompyfunc(lambda x: type(x).__name__ in ("NAType", "NaTType"), 1, 1)
+
+
 def _fields(X: Any) -> Titles:
-    """Return the rows of X as they were given: of shape (n,) or (n, n_fields)."""
-    fields = np.asarray(X, dtype=object)
+    """Return the rows of X as they were given: of shape (n,) or (n, n_fields).
+
+    What pandas has for a missing value, and a save does not know, is None.
+    """
+    fields = np.array(X, dtype=object)
+    fields[_is_missing(fields).astype(bool)] = None
     return fields[:, 0] if fields.ndim == 2 and fields.shape[1] == 1 else fields

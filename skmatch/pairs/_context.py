@@ -78,11 +78,11 @@ class EncodedTitles(NamedTuple):
         )
 
 
-def stack_rows(rows: Any, others: Any) -> Any:
-    """Return rows and then others, dense or sparse as they are."""
-    if issparse(rows):
-        return csr_array(vstack([rows, others], format="csr"))
-    return np.concatenate([rows, others])
+def stack_rows(*parts: Any) -> Any:
+    """Return rows one after the other, dense or sparse as they are."""
+    if issparse(parts[0]):
+        return csr_array(vstack(parts, format="csr"))
+    return np.concatenate(parts)
 
 
 def add_pairs(

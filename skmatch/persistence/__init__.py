@@ -12,16 +12,23 @@ In come estimators, fitted or not; out go folders, and the same estimators again
 """
 
 from skmatch.persistence._checkpoints import Checkpoint
+from skmatch.persistence._folder import sync_folder
 from skmatch.persistence._objects import savable, savable_function
 from skmatch.persistence._save_load import load, save
-from skmatch.persistence._value_folders import read_values, write_values
+from skmatch.persistence._value_folders import (
+    delete_values,
+    read_values,
+    write_values,
+)
 
 __all__ = [
     "Checkpoint",
+    "delete_values",
     "load",
     "read_values",
     "savable",
     "savable_function",
     "save",
+    "sync_folder",
     "write_values",
 ]

@@ -12,8 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from skmatch.persistence._folder import MANIFEST, FolderWriter
-from skmatch.persistence._value_folders import read_values, write_values
+from skmatch.persistence._folder import MANIFEST
+from skmatch.persistence._value_folders import (
+    delete_values,
+    read_values,
+    write_values,
+)
 
 
 class Checkpoint:
@@ -50,11 +54,7 @@ class Checkpoint:
     def delete(self) -> None:
         """Delete the state of a training that has ended."""
         if self._path.exists():
-            (self._path / MANIFEST).unlink(missing_ok=True)
-            with FolderWriter(self._path):  # deletes the files, which count no more
-                pass
-            if not any(self._path.iterdir()):
-                self._path.rmdir()
+            delete_values(self._path)
 
 
 def _as_bytes(value: Any) -> bytes:

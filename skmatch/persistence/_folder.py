@@ -73,9 +73,9 @@ class FolderWriter:
                 f"{LARGEST_MANIFEST}."
             )
         path = _write_beside(self._folder, lambda file: file.write(text))
-        _sync(self._folder)
+        sync_folder(self._folder)
         os.replace(path, self._folder / MANIFEST)
-        _sync(self._folder)
+        sync_folder(self._folder)
         _delete_leftovers(self._folder, set(self.files))
 
 
@@ -193,7 +193,7 @@ def _write_beside(folder: Path, write: Callable[[IO[bytes]], object]) -> Path:
     return Path(file.name)
 
 
-def _sync(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Let the names in a folder outlive a loss of power, where the system can."""
     if os.name == "posix":
         descriptor = os.open(folder, os.O_RDONLY)

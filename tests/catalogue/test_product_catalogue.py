@@ -11,6 +11,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from numpy.testing import assert_array_equal
+from sklearn.compose import ColumnTransformer
+from sklearn.exceptions import NotFittedError
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.pipeline import make_pipeline
 
@@ -23,6 +25,7 @@ from skmatch import (
     group_matches,
     make_product_titles,
 )
+from skmatch.persistence import read_values, write_values
 
 TITLES, PRODUCT_IDS = make_product_titles(100, random_state=0)
 TITLES = np.asarray(TITLES, object)
@@ -149,13 +152,13 @@ def test_a_title_that_is_there_often_is_scored_sixteen_times(catalogue, monkeypa
         "write_values",
         lambda folder, part: (scored.append(len(part["rows"])), grow(folder, part)),
     )
-    titles = ["Red Tea Pot", "red  tea pot"] * 20
+    titles = ["red tea pot"] * 40
     assert set(catalogue.add(titles, range(40)).tolist()) == {0}
-    assert catalogue.add(["RED TEA POT"] * 3, range(40, 43)).tolist() == [0] * 3
+    assert catalogue.add(["red tea pot"] * 3, range(40, 43)).tolist() == [0] * 3
     assert scored == [16]
     catalogue.remove(range(20))
     assert catalogue.products() == {0: [*range(20, 43)]}
-    with pytest.raises(ValueError, match="holds 42, whose title is there more than 16"):
+    with pytest.raises(ValueError, match="holds 42, which shares its scores"):
         catalogue.split([42])
     catalogue.remove(range(20, 42))
     assert catalogue.add(["red tea pot"], ["new"]).tolist() == [0]
@@ -266,6 +269,17 @@ def test_listings_that_come_in_parts_are_nearly_the_same(tmp_path, pair_matcher)
         (lambda c: c.split(["a", "b"]), r"of the products \[0, 1\]; expected one"),
         (lambda c: c.split(["a"]), "holds all listings of product 0; expected some"),
         (lambda c: c.changes(since=-1), "since == -1, must be >= 0"),
+        (lambda c: c.split([]), r"listing_ids=\[\]; expected some"),
+        (lambda c: c.add([], ["q"]), "listing_ids has 1 ids and X 0 rows"),
+        (
+            lambda c: c.add(["tea"], pd.DataFrame({"id": ["c"]})),
+            "expected a sequence of ids",
+        ),
+        (
+            lambda c: c.add(["tea"], np.array(["2020-01-01"], "datetime64[ns]")),
+            "listing_ids holds .*2020-01-01.* at 0",
+        ),
+        (lambda c: c.add(["tea"], ["\ud800"]), "at 0; expected a str of Unicode"),
     ],
 )
 def test_wrong_input_changes_nothing(catalogue, call, error):
@@ -300,7 +314,10 @@ def test_all_listings_may_go(catalogue):
         (lambda p, m: ProductCatalogue(p / "none"), "has no catalogue"),
         (lambda p, m: ProductCatalogue(p / "x", m, read_only=True), "has no catalogue"),
         (lambda p, m: ProductCatalogue(p, m), "has a catalogue"),
-        (lambda p, m: ProductCatalogue(p), "Another program writes"),
+        (
+            lambda p, m: ProductCatalogue(p),
+            "is open to be written to, by this or another",
+        ),
         (lambda p, m: ProductCatalogue(p / "x", m, threshold=0), "threshold == 0"),
         (lambda p, m: ProductCatalogue(p / "x", 3), "matcher=3; expected a fitted"),
         (lambda p, m: ProductCatalogue(p / "x", m[-1]), "expected a fitted PairClass"),
@@ -421,6 +438,143 @@ def test_a_killed_program_leaves_a_whole_catalogue(tmp_path, matcher):
     assert n_before > 0
 
 
+def test_files_of_others_stay(tmp_path, matcher):
+    own = tmp_path / "catalogue"
+    (own / "parts" / "2023").mkdir(parents=True)
+    (own / "parts" / "2023" / "invoice.txt").write_text("1")
+    with pytest.raises(ValueError, match="parts has files of others"):
+        ProductCatalogue(own, matcher)
+    assert (own / "parts" / "2023" / "invoice.txt").exists()
+    (own / "parts").rename(tmp_path / "elsewhere")
+    ProductCatalogue(own, matcher).close()
+    for name in ("12345678", "photos"):
+        (own / "parts" / name).mkdir()
+        (own / "parts" / name / "a.jpg").write_text("1")
+    (own / "parts" / "87654321").write_text("1")
+    ProductCatalogue(own).close()
+    assert (own / "parts" / "12345678" / "a.jpg").exists()
+    assert (own / "parts" / "photos" / "a.jpg").exists()
+    assert (own / "parts" / "87654321").exists()
+    (own / "parts").rename(own / "others")
+    (own / "parts").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(ValueError, match="parts is no folder"):
+        ProductCatalogue(own)
+    assert (tmp_path / "elsewhere" / "2023" / "invoice.txt").exists()
+
+
+def test_a_matcher_that_is_not_fitted_makes_no_catalogue(tmp_path, matcher):
+    for unfitted in (PairClassifierMatcher(), FaissThresholdMatcher()):
+        with pytest.raises((ValueError, NotFittedError)):
+            ProductCatalogue(tmp_path / "x", unfitted, threshold=0.5)
+        assert not (tmp_path / "x").exists()
+
+
+def test_a_call_after_an_interrupted_transaction_is_done(catalogue, monkeypatch):
+    database = catalogue._store._database
+    for statement in ("BEGIN IMMEDIATE", "COMMIT"):
+
+        class After:
+            """Do as the database does, and be interrupted after one statement."""
+
+            def __getattr__(self, name):
+                return getattr(database, name)
+
+            def execute(self, query, *values, statement=statement):
+                result = database.execute(query, *values)
+                if query == statement:
+                    raise KeyboardInterrupt
+                return result
+
+        with monkeypatch.context() as patch:
+            patch.setattr(catalogue._store, "_database", After())
+            with pytest.raises(KeyboardInterrupt):
+                catalogue.add(["red tea pot"], [statement])
+        assert catalogue.revision == (statement == "COMMIT")
+    assert catalogue.add(["red tea pot"], ["c"]).tolist() == [0]
+    assert catalogue.products() == {0: ["COMMIT", "c"]}
+
+
+def test_frames_and_missing_values_are_taken(tmp_path):
+    frame = pd.DataFrame(
+        {
+            "title": TITLES,
+            "brand": ["acme", pd.NA] * (len(TITLES) // 2)
+            + ["acme"] * (len(TITLES) % 2),
+        }
+    )
+    known = PRODUCT_IDS < 60
+    matcher = PairClassifierMatcher(
+        columns={"brand": "category"}, n_levels=1, cv=2, random_state=0
+    ).fit(frame[known], PRODUCT_IDS[known])
+    with ProductCatalogue(tmp_path, matcher) as catalogue:
+        first = catalogue.add(frame[~known])
+    with ProductCatalogue(tmp_path) as catalogue:
+        assert_array_equal(catalogue.find(range(len(first))), first)
+        catalogue.add(frame[:3], ["a", "b", "c"])
+        catalogue.regroup()
+    frame["brand"] = "acme"
+    tfidf = ColumnTransformer([("title", TfidfVectorizer(), "title")])
+    matcher = make_pipeline(tfidf, FaissThresholdMatcher(0.5)).fit(frame)
+    with ProductCatalogue(tmp_path / "by name", matcher) as catalogue:
+        catalogue.add(frame[:20])
+    with ProductCatalogue(tmp_path / "by name") as catalogue:
+        catalogue.regroup()
+        with pytest.raises(ValueError, match="expecting 2 features"):
+            catalogue.add(frame[["title"]])
+
+
+def test_a_reader_finds_the_products_of_one_moment(tmp_path, matcher):
+    with ProductCatalogue(tmp_path, matcher) as writer:
+        writer.add(["red tea pot", "blue ham"], ["a", "b"])
+        reader = ProductCatalogue(tmp_path, read_only=True)
+        seen = reader._store._one
+
+        def remove_between(query, *values):
+            found = seen(query, *values)
+            if values == ("a",):
+                writer.remove(["b"])
+            return found
+
+        reader._store._one = remove_between
+        assert reader.find(["a", "b"]).tolist() == [0, 1]
+        reader._store._one = seen
+        with pytest.raises(ValueError, match="holds 'b', which is not"):
+            reader.find(["b"])
+        reader.close()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("left", None),
+        ("left", np.array([1], np.int64)),
+        ("left", np.array([0.5])),
+        ("right", np.array([2**40], np.int64)),
+        ("scores", np.array([[np.nan]], np.float32)),
+        ("scores", np.array([[1e30]], np.float32)),
+        ("scores", np.array([0.9], np.float32)),
+        ("scores", np.empty((1, 0), np.float32)),
+        ("rows", np.array([0], np.int64)),
+        ("rows", np.array([0, -1], np.int64)),
+        ("embeddings", 3),
+        ("embeddings", [np.zeros((1, 2), np.float32)]),
+    ],
+)
+def test_an_altered_part_is_told(tmp_path, matcher, name, value):
+    with ProductCatalogue(tmp_path, matcher) as catalogue:
+        catalogue.add(["red tea pot", "red tea pots"])
+    part = read_values(tmp_path / "parts" / "00000000")
+    part[name] = value
+    if value is None:
+        del part[name]
+    write_values(tmp_path / "parts" / "00000000", part)
+    with (
+        ProductCatalogue(tmp_path) as catalogue,
+        pytest.raises(ValueError, match=r"arts? of the catalogue"),
+    ):
+        catalogue.add(["tea"])
+
+
 def alter(folder, what):
     database = sqlite3.connect(folder / "catalogue.sqlite")
     database.execute(what)
@@ -432,15 +586,23 @@ def alter(folder, what):
     ("what", "error"),
     [
         ("UPDATE counters SET value = 9 WHERE name = 'format'", "has the format"),
-        ("DROP TABLE counters", "is no catalogue"),
-        ("CREATE VIEW more AS SELECT 1", "holds .*view"),
+        ("DROP TABLE counters", "is no catalogue of format 1, or was altered"),
+        ("CREATE VIEW more AS SELECT 1", "was altered: it defines .*view"),
         ("DELETE FROM parts", "The parts of the catalogue have not all rows"),
         (
             "UPDATE listings SET row = 77",
             "The parts of the catalogue have not all rows",
         ),
         ("UPDATE parts SET number = 7", "cannot be read"),
-        ("DROP TABLE listings", "cannot be read"),
+        ("UPDATE listings SET fields = '['", "was altered: fields are no JSON"),
+        ("UPDATE listings SET fields = '3'", "was altered: listings have"),
+        (
+            "UPDATE counters SET value = 7 WHERE name = 'threshold'",
+            "was altered: it has",
+        ),
+        ("UPDATE counters SET value = NULL WHERE name = 'row'", "was altered: it has"),
+        ("CREATE VIRTUAL TABLE more USING fts5(a)", "was altered: it defines"),
+        ("DROP TABLE listings", "was altered: it defines"),
     ],
 )
 def test_an_altered_folder_is_told(tmp_path, matcher, what, error):
