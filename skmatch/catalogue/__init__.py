@@ -4,6 +4,7 @@ In: titles with the ids of their listings, and a fitted matcher. Out: a product 
 each, and what changes when further ones come.
 
 - ``_product_catalogue.py``: ProductCatalogue, what users call
+- ``_input.py``: listing ids and rows, checked, as they are kept
 - ``_assignment.py``: groups -> product ids that stay, and what has changed
 - ``_answers.py``: what people said: the same, not the same
 - ``_listings.py``: the listings and the scores of their titles, in memory

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
-from collections.abc import Iterable, Mapping, Set
 from itertools import count
 from numbers import Integral
 from pathlib import Path
@@ -19,9 +17,11 @@ from skmatch._numbers import check_number
 from skmatch.catalogue._assignment import (
     NEW,
     Change,
+    Move,
     assign_products,
     list_moves,
 )
+from skmatch.catalogue._input import as_ids, as_kept, check_once, check_there
 from skmatch.catalogue._listings import Listings, name_of, pack, unpack
 from skmatch.catalogue._store import Counters, Listing, Store, Update, list_changes
 from skmatch.matchers import GrowingScores, ReadTitles, make_growing
@@ -165,7 +165,7 @@ class ProductCatalogue:
         if hasattr(X, "__len__") and len(X) == 0:
             self._check_new(listing_ids, np.empty(0, np.int64))
             return np.empty(0, np.int64)
-        read = _as_kept(scores.read(X))
+        read = as_kept(scores.read(X))
         counters = self._store.counters()
         numbers = counters.listing + np.arange(len(read.titles))
         ids = self._check_new(listing_ids, numbers)
@@ -214,7 +214,7 @@ class ProductCatalogue:
             If there is no such listing, or an id comes twice. Nothing has changed then.
         """
         scores, known = self._open_to_write()
-        ids = _as_ids(listing_ids, "listing_ids")
+        ids = as_ids(listing_ids, "listing_ids")
         numbers = self._numbers_of(ids)
         if not len(numbers):
             return
@@ -227,7 +227,7 @@ class ProductCatalogue:
         for row in said.rows().intersection(gone):
             said = said.without(row)
         counters = self._store.counters()
-        changes = self._list_removed(known.products[places], ids, left, counters)
+        changes = _list_removed(known.products[places], ids, left, counters)
         still = np.isin(left.row_numbers, known.row_numbers[beside])
         update = Update(
             counters, removed=numbers.tolist(), changes=changes, answers=said
@@ -264,9 +264,9 @@ class ProductCatalogue:
         ValueError
             If there is no such listing.
         """
-        ids = _as_ids(listing_ids, "listing_ids")
+        ids = as_ids(listing_ids, "listing_ids")
         products = self._store.products_of(ids)
-        _check_there(ids, products)
+        check_there(ids, products)
         return np.array(products, np.int64)
 
     def changes(self, since: int = 0) -> list[Change]:
@@ -305,7 +305,7 @@ class ProductCatalogue:
             If there is no such product, or an id comes twice.
         """
         _, known = self._open_to_write()
-        ids = _as_ids(products, "products")
+        ids = as_ids(products, "products")
         if len(ids) < 2 or len(set(ids)) < len(ids):
             raise ValueError(f"products={ids}; expected two different ones, or more.")
         for product in ids:
@@ -340,7 +340,7 @@ class ProductCatalogue:
             listings on both sides share their scores, as later ones of 16 equal rows.
         """
         _, known = self._open_to_write()
-        ids = _as_ids(listing_ids, "listing_ids")
+        ids = as_ids(listing_ids, "listing_ids")
         places = np.searchsorted(known.numbers, self._numbers_of(ids))
         own = np.unique(known.products[places])
         if not ids:
@@ -445,13 +445,13 @@ class ProductCatalogue:
         if listing_ids is None:
             ids: list[Any] = numbers.tolist()
         else:
-            ids = _as_ids(listing_ids, "listing_ids")
+            ids = as_ids(listing_ids, "listing_ids")
         if len(ids) != len(numbers):
             raise ValueError(
                 f"listing_ids has {len(ids)} ids and X {len(numbers)} rows; expected "
                 "as many."
             )
-        _check_once(ids, "listing_ids")
+        check_once(ids, "listing_ids")
         for listing_id, number in zip(ids, self._store.numbers_of(ids), strict=True):
             if number is not None:
                 given = "would give" if listing_ids is None else "holds"
@@ -510,139 +510,63 @@ class ProductCatalogue:
             after = assign_products(own, groups, counters.product)
             moves = list_moves(products[places], after, counters.product)
             products[places] = after
-        next_product = max(counters.product, int(products.max(initial=-1)) + 1)
+        listings = listings._replace(products=products)
         counters = counters._replace(
-            revision=counters.revision + 1, product=next_product
+            revision=counters.revision + 1,
+            product=max(counters.product, int(products.max(initial=-1)) + 1),
         )
-        changed = np.unique(
-            np.concatenate([np.empty(0, np.intp), *(move.places for move in moves)])
-        )
-        numbers = listings.numbers[places]
-        new_ids = {listing.number: listing.id for listing in update.added}
-        wanted = numbers[changed].tolist()
-        old = [number for number in wanted if number not in new_ids]
-        ids = new_ids | dict(zip(old, self._store.ids_of(old), strict=True))
-        own = products[places]
-        place_of = {number: place for place, number in enumerate(numbers.tolist())}
-        update = update._replace(
-            counters=counters,
-            added=[
-                listing._replace(product=int(own[place_of[listing.number]]))
-                for listing in update.added
-            ],
-            products=[
-                (int(own[place]), int(numbers[place]))
-                for place in changed.tolist()
-                if int(numbers[place]) not in new_ids
-            ],
-            changes=[
-                *update.changes,
-                *list_changes(moves, numbers, counters.revision, ids),
-            ],
-        )
+        moves = [move._replace(places=places[move.places]) for move in moves]
+        update = self._with_moves(update._replace(counters=counters), listings, moves)
         self._loaded = None  # if this is interrupted, it is read from the folder again
         self._store.write(update)
-        self._loaded = scores, listings._replace(products=products)
+        self._loaded = scores, listings
 
-    def _list_removed(
-        self,
-        products: NDArray[np.int64],
-        ids: list[Any],
-        left: Listings,
-        counters: Counters,
-    ) -> list[Change]:
-        """Return what the removal of listings is for their products."""
-        changes = []
-        revision = counters.revision + 1
-        remaining = set(left.products.tolist())
-        of_product: dict[int, list[Any]] = {}
-        for product, listing_id in zip(products.tolist(), ids, strict=True):
-            of_product.setdefault(product, []).append(listing_id)
-        for product, own in sorted(of_product.items()):
-            changes.append(Change(revision, "removed", product, None, own))
-            if product not in remaining:
-                changes.append(Change(revision, "ended", product, None, []))
-        return changes
+    def _with_moves(
+        self, update: Update, listings: Listings, moves: list[Move]
+    ) -> Update:
+        """Add to an update what has become of the listings that have moved."""
+        every = [np.empty(0, np.intp), *(move.places for move in moves)]
+        moved = np.concatenate(every)
+        numbers = listings.numbers[moved].tolist()
+        product_of = dict(zip(numbers, listings.products[moved].tolist(), strict=True))
+        ids = {listing.number: listing.id for listing in update.added}
+        old = [number for number in numbers if number not in ids]
+        ids |= dict(zip(old, self._store.ids_of(old), strict=True))
+        revision = update.counters.revision
+        return update._replace(
+            added=[
+                row._replace(product=product_of[row.number]) for row in update.added
+            ],
+            products=[(product_of[number], number) for number in old],
+            changes=[
+                *update.changes,
+                *list_changes(moves, listings.numbers, revision, ids),
+            ],
+        )
 
     def _numbers_of(self, ids: list[Any]) -> NDArray[np.int64]:
         """Return the numbers of listings; raise if one is not there, or twice."""
-        _check_once(ids, "listing_ids")
+        check_once(ids, "listing_ids")
         numbers = self._store.numbers_of(ids)
-        _check_there(ids, numbers)
+        check_there(ids, numbers)
         return np.array(numbers, np.int64)
 
 
-def _check_there(ids: list[Any], found: list[int | None]) -> None:
-    """Raise if nothing was found of a listing."""
-    for listing_id, number in zip(ids, found, strict=True):
-        if number is None:
-            raise ValueError(
-                f"listing_ids holds {listing_id!r}, which is not in the catalogue."
-            )
-
-
-def _as_ids(values: Any, name: str) -> list[Any]:
-    """Return ids as str and int; raise if one is neither."""
-    unordered = (str, bytes, Mapping, Set)
-    is_flat = getattr(values, "ndim", 1) == 1
-    if isinstance(values, unordered) or not isinstance(values, Iterable) or not is_flat:
-        raise ValueError(f"{name}={values!r:.50}; expected a sequence of ids.")
-    ids = []
-    for place, value in enumerate(values):
-        plain = _as_plain(value)
-        is_int = isinstance(plain, int) and not isinstance(plain, bool)
-        is_small = is_int and -(2**63) <= plain < 2**63
-        if not is_small and not (isinstance(plain, str) and _is_unicode(plain)):
-            raise ValueError(
-                f"{name} holds {value!r:.50} at {place}; expected a str of Unicode "
-                "characters, or an int of 64 bits."
-            )
-        ids.append(plain)
-    return ids
-
-
-def _is_unicode(text: str) -> bool:
-    """Tell whether a str has no half of a pair of surrogates."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _check_once(ids: list[Any], name: str) -> None:
-    """Raise if an id comes twice."""
-    if len(set(ids)) < len(ids):
-        twice = next(value for value, n in Counter(ids).items() if n > 1)
-        raise ValueError(f"{name} holds {twice!r} twice.")
-
-
-def _as_plain(value: Any) -> Any:
-    """Return a number or str of numpy as one of Python; times stay what they are."""
-    is_time = isinstance(value, (np.datetime64, np.timedelta64))
-    return value.item() if isinstance(value, np.generic) and not is_time else value
-
-
-def _as_kept(read: ReadTitles) -> ReadTitles:
-    """Return titles with fields as they are kept."""
-    rows = np.empty(read.fields.shape, dtype=object)
-    rows[:] = [
-        [_as_json(field, row) for field in fields]
-        if isinstance(fields, list)
-        else _as_json(fields, row)
-        for row, fields in enumerate(read.fields.tolist())
-    ]
-    return ReadTitles(read.titles, rows)
-
-
-def _as_json(field: Any, row: int) -> Any:
-    """Return a field as it is kept: str, number, bool or None."""
-    plain = _as_plain(field)
-    if type(plain).__name__ in ("NAType", "NaTType"):
-        return None
-    if plain is None or isinstance(plain, (str, int, float, bool)):
-        return plain
-    raise ValueError(
-        f"row {row} of X holds {field!r:.50} of type {type(field).__name__}; expected "
-        "str, numbers, bool or None in the columns of a catalogue."
-    )
+def _list_removed(
+    products: NDArray[np.int64],
+    ids: list[Any],
+    left: Listings,
+    counters: Counters,
+) -> list[Change]:
+    """Return what the removal of listings is for their products."""
+    changes = []
+    revision = counters.revision + 1
+    remaining = set(left.products.tolist())
+    of_product: dict[int, list[Any]] = {}
+    for product, listing_id in zip(products.tolist(), ids, strict=True):
+        of_product.setdefault(product, []).append(listing_id)
+    for product, own in sorted(of_product.items()):
+        changes.append(Change(revision, "removed", product, None, own))
+        if product not in remaining:
+            changes.append(Change(revision, "ended", product, None, []))
+    return changes
