@@ -11,6 +11,14 @@ import numpy as np
 from skmatch.matchers import ReadTitles
 
 
+def is_empty(X: Any) -> bool:
+    """Tell whether there is no row in X."""
+    shape = getattr(X, "shape", None)
+    if shape is not None:
+        return len(shape) > 0 and shape[0] == 0
+    return hasattr(X, "__len__") and len(X) == 0
+
+
 def check_there(ids: list[Any], found: list[int | None]) -> None:
     """Raise if nothing was found of a listing."""
     for listing_id, number in zip(ids, found, strict=True):

@@ -21,7 +21,13 @@ from skmatch.catalogue._assignment import (
     assign_products,
     list_moves,
 )
-from skmatch.catalogue._input import as_ids, as_kept, check_once, check_there
+from skmatch.catalogue._input import (
+    as_ids,
+    as_kept,
+    check_once,
+    check_there,
+    is_empty,
+)
 from skmatch.catalogue._listings import Listings, name_of, pack, unpack
 from skmatch.catalogue._store import Counters, Listing, Store, Update, list_changes
 from skmatch.matchers import GrowingScores, ReadTitles, make_growing
@@ -162,7 +168,7 @@ class ProductCatalogue:
             catalogue is open to read alone. Nothing has changed then.
         """
         scores, known = self._open_to_write()
-        if hasattr(X, "__len__") and len(X) == 0:
+        if is_empty(X):
             self._check_new(listing_ids, np.empty(0, np.int64))
             return np.empty(0, np.int64)
         read = as_kept(scores.read(X))

@@ -38,12 +38,14 @@ from skmatch.graph._grouping import group_matches, group_with_answers
 from skmatch.graph._linking import link_catalogues
 from skmatch.graph._neighbourhoods import Neighbourhoods, Standing, ratio
 from skmatch.graph._propagation import (
+    LOWEST_KEPT,
     LOWEST_WEIGHED,
     Propagation,
     propagate_rows,
 )
 
 __all__ = [
+    "LOWEST_KEPT",
     "LOWEST_WEIGHED",
     "ROUNDED_ZERO",
     "Neighbourhoods",

@@ -3,8 +3,8 @@
 1. Pairs of new titles, with one another and with those that are there, are described
    and classified. The words of all titles count, and each score is seen among all that
    are around it.
-2. All pairs of the titles that the new ones match are described and classified again:
-   for them, most of what is around has changed.
+2. So are, again, the pairs of the titles that the new ones match, unless they are next
+   to impossible: for them, most of what is around has changed.
 3. What was said of the other pairs stays.
 """
 
@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from skmatch.graph import LOWEST_WEIGHED, propagate_rows
+from skmatch.graph import LOWEST_KEPT, LOWEST_WEIGHED, propagate_rows
 from skmatch.pairs._context import (
     EncodedTitles,
     GrowingContext,
@@ -103,10 +103,11 @@ class GrowingGallery(NamedTuple):
         )
 
     def _pairs_of(self, rows: NDArray[np.intp]) -> PairIndices:
-        """Return the pairs of some rows."""
+        """Return the pairs of some rows that are not next to impossible."""
         part = self.probabilities[-1][rows].tocoo()
-        left, right = part.coords
-        return PairIndices(rows[left], right.astype(np.intp))
+        is_kept = part.data >= np.float32(LOWEST_KEPT)
+        left, right = (side[is_kept].astype(np.intp) for side in part.coords)
+        return PairIndices(rows[left], right)
 
     def propagate(self, rows: NDArray[np.intp], propagates: bool) -> csr_array:
         """Return what the last level says of some rows, propagated; others are left."""
