@@ -10,11 +10,13 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+import sklearn
 from numpy.testing import assert_array_equal
 from sklearn.compose import ColumnTransformer
 from sklearn.exceptions import NotFittedError
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.pipeline import make_pipeline
+from sklearn.utils.fixes import parse_version
 
 import skmatch.catalogue._store as store_module
 from skmatch import (
@@ -512,7 +514,14 @@ def test_frames_and_missing_values_are_taken(tmp_path):
         assert_array_equal(catalogue.find(range(len(first))), first)
         catalogue.add(frame[:3], ["a", "b", "c"])
         catalogue.regroup()
-    frame["brand"] = "acme"
+
+
+@pytest.mark.skipif(
+    parse_version(sklearn.__version__) < parse_version("1.7"),
+    reason="a save does not know a type that its ColumnTransformer holds",
+)
+def test_an_embedder_gets_columns_by_name(tmp_path):
+    frame = pd.DataFrame({"title": TITLES, "brand": "acme"})
     tfidf = ColumnTransformer([("title", TfidfVectorizer(), "title")])
     matcher = make_pipeline(tfidf, FaissThresholdMatcher(0.5)).fit(frame)
     with ProductCatalogue(tmp_path / "by name", matcher) as catalogue:
@@ -573,6 +582,16 @@ def test_an_altered_part_is_told(tmp_path, matcher, name, value):
         pytest.raises(ValueError, match=r"arts? of the catalogue"),
     ):
         catalogue.add(["tea"])
+
+
+def test_a_cosine_may_be_rounded_to_more_than_one(tmp_path, matcher):
+    with ProductCatalogue(tmp_path, matcher) as catalogue:
+        catalogue.add(["red tea pot", "red tea pots"])
+    part = read_values(tmp_path / "parts" / "00000000")
+    part["scores"] = np.full_like(part["scores"], np.nextafter(np.float32(1), 2))
+    write_values(tmp_path / "parts" / "00000000", part)
+    with ProductCatalogue(tmp_path) as catalogue:
+        assert catalogue.add(["red tea pot"]).tolist() == [0]
 
 
 def alter(folder, what):
