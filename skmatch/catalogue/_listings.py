@@ -19,7 +19,6 @@ from skmatch.graph import group_with_answers
 from skmatch.matchers import GrowingScores
 from skmatch.pairs import ScoredPairs, stack_rows
 
-
 _ABOVE_ONE = 1.001  # rounding makes a little more than 1 of a cosine
 
 
