@@ -438,7 +438,7 @@ class ProductCatalogue:
 
     def _read_rows(self) -> ReadTitles:
         """Return the titles of all rows."""
-        _, titles, fields = self._store.titles_of_rows()
+        titles, fields = self._store.titles_of_rows()
         of_all = np.empty((len(titles), len(fields[0])), dtype=object)
         of_all[:] = fields
         is_title = of_all.shape[1] == 1

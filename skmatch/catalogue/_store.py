@@ -174,13 +174,12 @@ class Store:
         found = self._all("SELECT number, row, product FROM listings ORDER BY number")
         return np.array(found, np.int64).reshape(-1, 3).T
 
-    def titles_of_rows(self) -> tuple[NDArray[np.int64], list[str], list[list[Any]]]:
-        """Return all rows, in order, with the title and the fields of each."""
+    def titles_of_rows(self) -> tuple[list[str], list[list[Any]]]:
+        """Return the title and the fields of all rows, in order."""
         found = self._all(
             "SELECT row, title, fields, MIN(number) FROM listings GROUP BY row "
             "ORDER BY row"
         )
-        rows = np.array([row for row, *_ in found], np.int64)
         titles = [title for _, title, *_ in found]
         try:
             fields = [json.loads(text) for _, _, text, _ in found]
@@ -196,7 +195,7 @@ class Store:
                 f"{self.folder / _DATABASE} was altered: listings have {n_fields} "
                 "fields; expected the same number, and a title of type str."
             )
-        return rows, titles, fields
+        return titles, fields
 
     def parts(self) -> Iterator[dict[str, Any]]:
         """Yield what the titles brought along, in the order in which they came."""

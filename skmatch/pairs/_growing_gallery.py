@@ -62,10 +62,11 @@ class GrowingGallery(NamedTuple):
 
         That are the scores of their pairs, and other ones of pairs of their matches.
         """
+        counts = self.counts.add(count_words(new.titles))
         context = GrowingContext(
             left=self.encoded.join(new),
             n_known=len(self.encoded),
-            counts=self.counts.add(count_words(new.titles)),
+            counts=counts,
             similarities=self.similarities,
             probabilities=self.probabilities,
         )
@@ -82,11 +83,17 @@ class GrowingGallery(NamedTuple):
         scores = [inner_products(X, X, *pairs.indices) for X in embeddings]
         scores += [level.probabilities for level in levels]
         joined = ScoredPairs(new.embeddings, *pairs.indices, np.stack(scores))
-        return self.join(new, joined), joined
+        return self._join(context.left, counts, joined), joined
 
     def join(self, new: EncodedTitles, joined: ScoredPairs) -> Self:
         """Return the gallery with further titles whose pairs are scored."""
-        encoded = self.encoded.join(new)
+        counts = self.counts.add(count_words(new.titles))
+        return self._join(self.encoded.join(new), counts, joined)
+
+    def _join(
+        self, encoded: EncodedTitles, counts: WordCounts, joined: ScoredPairs
+    ) -> Self:
+        """Return the gallery of all titles, with the scores of further pairs."""
         pairs = PairIndices(joined.left, joined.right)
         graphs = [
             add_pairs(graph, scores, pairs, len(encoded))
@@ -97,7 +104,7 @@ class GrowingGallery(NamedTuple):
         n_embedders = len(self.similarities)
         return self._replace(
             encoded=encoded,
-            counts=self.counts.add(count_words(new.titles)),
+            counts=counts,
             similarities=graphs[:n_embedders],
             probabilities=graphs[n_embedders:],
         )
