@@ -2,7 +2,7 @@
 
     python benchmarks/accuracy.py DATA.csv
     python benchmarks/accuracy.py abt_buy.csv --shuffle-products 0
-    python benchmarks/accuracy.py DATA.csv --model MODEL
+    python benchmarks/accuracy.py DATA.csv --model MODEL [--without-notebook]
 
 LSTMTitleEmbedder, its baselines and the settings of the notebook that skmatch began as;
 with MODEL, the folder of a BERT-family model such as all-MiniLM-L6-v2,
@@ -183,7 +183,7 @@ def main(args: Namespace) -> None:
     tfidf = fit_once(make_tfidf())
     if args.model is None:
         own, name = fit_once(make_lstm()), "LSTMTitleEmbedder()"
-        others = {"LSTM, settings of the notebook": make_notebook_lstm}
+        others: dict[str, Make] = {"LSTM, settings of the notebook": make_notebook_lstm}
     else:
         own = fit_once(AdapterBertEmbedder(args.model, random_state=0))
         name = "AdapterBertEmbedder(MODEL)"
@@ -192,8 +192,10 @@ def main(args: Namespace) -> None:
             "MODEL, untrained, escapes decoded": lambda *_: Untrained(
                 args.model, lambda titles: decode_escapes(titles).tolist()
             ),
-            "BERT, settings of the notebook": fit_once(make_notebook_bert(args.model)),
         }
+        if not args.without_notebook:
+            bert = fit_once(make_notebook_bert(args.model))
+            others["BERT, settings of the notebook"] = bert
     rows = [
         measure("TF-IDF char_wb(2,4)", tfidf, split),
         *(measure(other, make, split) for other, make in others.items()),
@@ -220,5 +222,10 @@ if __name__ == "__main__":
     parser = make_parser(__doc__)
     parser.add_argument("data", metavar="DATA.csv", help="columns title, label_group")
     parser.add_argument("--model", help="folder of a BERT-family model")
+    parser.add_argument(
+        "--without-notebook",
+        action="store_true",
+        help="leave out BERT with the settings of the notebook, half of the time",
+    )
     add_split_options(parser)
     main(parser.parse_args())
