@@ -396,7 +396,7 @@ def main(n_markets: int, n_pairs: int, n_jobs: int) -> None:
         level = pairs.context.propagate(0, p, pairs.indices, True)
         kept = rng.random(len(same)) < KEPT
         parts = pairs.add_level([pairs.features], level)
-        X.append(read_all(parts, pairs.n_pairs)[kept])
+        X.append(read_all(parts, np.flatnonzero(kept)))
         y.append(same[kept])
         say(f"market {seed}: {len(pairs.context.left):,} titles, {len(same):,} pairs")
     features, is_match = np.concatenate(X), np.concatenate(y)

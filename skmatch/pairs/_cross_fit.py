@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,6 +11,7 @@ from scipy.sparse import csr_array
 from sklearn.base import clone
 from sklearn.dummy import DummyClassifier
 
+from skmatch.pairs._context import Level
 from skmatch.pairs._defaults import fit_in_threads
 from skmatch.pairs._model import DescribedPairs
 from skmatch.pairs._probabilities import match_probability
@@ -25,6 +26,19 @@ class LabelledPairs(NamedTuple):
     fold: int
     other_fold: NDArray[np.intp] | None  # (n_labelled,) of the other product of a pair
     partition: int = 0  # folds of one have none of their titles in common
+
+    def list_possible(self, said: Sequence[Level]) -> NDArray[np.intp]:
+        """Return the pairs to look at further, with all that are labelled by rows."""
+        possible = self.pairs.list_possible(said)
+        if isinstance(self.rows, slice):
+            return possible
+        return np.union1d(possible, self.rows).astype(np.intp)
+
+    def among(self, some: NDArray[np.intp]) -> LabelledPairs:
+        """Return the labelled pairs among some of the pairs, with rows in these."""
+        if isinstance(self.rows, slice):
+            return self._replace(is_match=self.is_match[some])
+        return self._replace(rows=np.searchsorted(some, self.rows))
 
 
 def cross_fit(

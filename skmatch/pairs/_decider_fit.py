@@ -38,7 +38,7 @@ def fit_decider(
     settings: PairSettings,
     n_before: int,
     cross_encoder: Any = None,
-) -> tuple[Decider | None, NDArray[np.float32], list[Level]]:
+) -> tuple[Decider | None, list[NDArray[np.float32]], list[Level]]:
     """Fit a decider on what `n_before` levels say, the last of them `said`.
 
     1. Uncertain are, of all candidates of the first partition, those whose log-odds are
@@ -51,10 +51,10 @@ def fit_decider(
        of its own titles were not known.
     4. A classifier of this evidence is cross-fitted.
 
-    Returns it, the evidence of each labelled pair, and what is said in the end out of
-    fold (of one fold alone, nothing that is of use). It is None if there is nothing to
-    decide by: no known products, and uncertain pairs of a half that have all the same
-    answer.
+    Returns it, the evidence of all pairs of each gallery, and what is said in the end
+    out of fold (of one fold alone, nothing that is of use). It is None if there is
+    nothing to decide by: no known products, and uncertain pairs of a half that have all
+    the same answer.
     """
     odds = [log_odds(level.propagated) for level in said]
     width = _find_width(galleries, odds, settings)
@@ -74,7 +74,7 @@ def fit_decider(
         known = KnownProducts.of(training.fields, training.labels)
         known = known if len(known.names) else None
     if known is None and cross_encoder is None:
-        return None, np.empty(0, np.float32), said
+        return None, [], said
     told = [x[own.rows] for own, x in zip(decided, columns, strict=True)]
     times = [told]  # how often each pair trains, and with what
     if known is not None:
@@ -97,7 +97,7 @@ def fit_decider(
         for own, level, p in zip(decided, said, probabilities, strict=False)
     ]
     made = Decider(fitted, cross_encoder, width, known, settings.asks_given)
-    return made, np.concatenate(_spread(galleries, decided, evidence, odds)), last
+    return made, _spread(decided, evidence, odds), last
 
 
 def _compare_with(
@@ -134,17 +134,14 @@ def _decide(
 
 
 def _spread(
-    galleries: list[LabelledPairs],
-    decided: list[LabelledPairs],
-    evidence: list[NDArray[np.float32]],
-    odds: Odds,
+    decided: list[LabelledPairs], evidence: list[NDArray[np.float32]], odds: Odds
 ) -> list[NDArray[np.float32]]:
-    """Return the evidence of all labelled pairs, 0 of those that are not decided."""
+    """Return the evidence of all pairs, 0 of those that are not decided."""
     spread = []
-    for own, some, found, x in zip(galleries, decided, evidence, odds, strict=True):
+    for own, found, x in zip(decided, evidence, odds, strict=True):
         of_all = np.zeros((len(x), found.shape[1]), np.float32)
-        of_all[some.rows] = found
-        spread.append(of_all[own.rows])
+        of_all[own.rows] = found
+        spread.append(of_all)
     return spread
 
 

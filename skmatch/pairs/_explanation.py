@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skmatch.pairs._context import Catalogue, CatalogueContext, PairContext
-from skmatch.pairs._features import read_all
+from skmatch.pairs._features import read
 from skmatch.pairs._model import PairModel, Replaced
 from skmatch.pairs._probabilities import log_odds
 
@@ -61,7 +61,7 @@ def explain_pair(
     levels_of_pair, features = model.score(pair)
     probability = levels_of_pair[-1].probabilities
     many, added = pair.repeat(len(model.background)), []
-    values = read_all(features, 1)[0]
+    values = read(features, slice(0, 1))[0]
     for column in range(len(values)):
         changed, _ = model.score(many, Replaced(column, model.background[:, column]))
         without = log_odds(changed[-1].probabilities).mean()

@@ -1,7 +1,7 @@
 """Features of many pairs, of which a block is in memory at a time.
 
 What describes pairs is parts, side by side: arrays, rows in a file, or columns that are
-computed when they are read. Of each part the rows of a slice are read.
+computed when they are read. Of each part some rows are read, in rising order.
 """
 
 from __future__ import annotations
@@ -16,13 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 _PAIRS_PER_BLOCK = 2**17
+Rows = slice | NDArray[np.intp]
 _LARGEST_IN_MEMORY = 2**29  # bytes
 
 
 class Part(Protocol):
     """Columns of features of all pairs."""
 
-    def __getitem__(self, rows: slice, /) -> NDArray[Any]:
+    def __getitem__(self, rows: Rows, /) -> NDArray[Any]:
         """Return the features of some pairs: (n_rows, n_columns)."""
         ...
 
@@ -39,8 +40,11 @@ class FileRows:
         """Write further rows."""
         block.tofile(self._file)
 
-    def __getitem__(self, rows: slice) -> NDArray[np.float32]:
-        """Read some rows that follow one another."""
+    def __getitem__(self, rows: Rows) -> NDArray[np.float32]:
+        """Read some rows, by way of all from the first to the last of them."""
+        if not isinstance(rows, slice):
+            start, stop = (rows[0], rows[-1] + 1) if len(rows) else (0, 0)
+            return self[int(start) : int(stop)][rows - start]
         start, stop = rows.start or 0, rows.stop
         row_bytes = 4 * self.n_columns
         self._file.seek(start * row_bytes)
@@ -66,11 +70,12 @@ def list_blocks(n_rows: int) -> list[slice]:
     return [slice(start, min(start + _PAIRS_PER_BLOCK, n_rows)) for start in starts]
 
 
-def read(parts: Sequence[Part], rows: slice) -> NDArray[np.float32]:
+def read(parts: Sequence[Part], rows: Rows) -> NDArray[np.float32]:
     """Return the features of some pairs, of all parts: (n_rows, n_features)."""
     return np.column_stack([part[rows] for part in parts])
 
 
-def read_all(parts: Sequence[Part], n_rows: int) -> NDArray[np.float32]:
-    """Return the features of all pairs: (n_pairs, n_features)."""
-    return np.concatenate([read(parts, rows) for rows in list_blocks(n_rows)])
+def read_all(parts: Sequence[Part], rows: NDArray[np.intp]) -> NDArray[np.float32]:
+    """Return the features of many pairs, block by block: (n_rows, n_features)."""
+    blocks = list_blocks(len(rows))
+    return np.concatenate([read(parts, rows[block]) for block in blocks])

@@ -4,7 +4,8 @@
 2. Describe the candidate pairs of a context by features of their texts and by what
    each similarity is among those of the other candidates.
 3. Score them level by level: a classifier gives probabilities, which are propagated
-   over the match graph; the next level sees what they are among the others.
+   over the match graph; the next level sees what they are among the others. A pair that
+   is next to impossible after the first level is not looked at again.
 4. A decider has the last word of some pairs: a cross-encoder is asked about those that
    are uncertain, and known products about those that were given.
 """
@@ -31,7 +32,7 @@ from skmatch.pairs._context import (
     PairIndices,
 )
 from skmatch.pairs._decider import Decider
-from skmatch.pairs._features import Part, list_blocks, read, store
+from skmatch.pairs._features import Part, Rows, list_blocks, read, store
 from skmatch.pairs._graph_features import (
     Around,
     compare_neighbourhoods,
@@ -61,11 +62,21 @@ class DescribedPairs(NamedTuple):
         """Number of pairs."""
         return len(self.indices.left)
 
-    def compare_words(self) -> Iterator[csr_array]:
+    def list_possible(self, said: Sequence[Level]) -> NDArray[np.intp]:
+        """Return the pairs to look at further: all, before the first level has spoken.
+
+        Later, those that are left after its propagation, and those that were given.
+        """
+        if not said:
+            return np.arange(self.n_pairs)
+        is_given = self.context.is_given(self.indices)
+        return np.flatnonzero((said[0].propagated > 0) | is_given)
+
+    def compare_words(self, rows: NDArray[np.intp]) -> Iterator[csr_array]:
         """Yield which words both titles have and which one alone, by blocks."""
         of_left, of_right = self.context.left.words, self.context.right.words
-        for rows in list_blocks(self.n_pairs):
-            a, b = self.indices.at(rows)
+        for block in list_blocks(len(rows)):
+            a, b = self.indices.at(rows[block])
             yield compare_hashed(of_left[a], of_right[b])
 
     def add_level(self, parts: Sequence[Part], level: Level) -> Sequence[Part]:
@@ -87,7 +98,7 @@ class LevelFeatures:
     pairs: DescribedPairs
     level: Level
 
-    def __getitem__(self, rows: slice) -> NDArray[np.float32]:
+    def __getitem__(self, rows: Rows) -> NDArray[np.float32]:
         """Return the features of some pairs: (n_rows, n_features)."""
         context, level = self.pairs.context, self.level
         around = Around(
@@ -161,7 +172,7 @@ class Replaced(NamedTuple):
     column: int
     values: NDArray[np.float32]  # (n_pairs,)
 
-    def apply(self, features: NDArray[np.float32], rows: slice) -> NDArray[np.float32]:
+    def apply(self, features: NDArray[np.float32], rows: Rows) -> NDArray[np.float32]:
         """Return the features of some pairs with these values, if they have it."""
         if self.column < features.shape[1]:
             features[:, self.column] = self.values[rows]
@@ -187,46 +198,46 @@ class StackedLevels(NamedTuple):
         described: Sequence[Part],
         propagates: bool,
         replaced: Replaced | None = None,
-        n_before: int = 0,
+        before: Sequence[Level] = (),
     ) -> tuple[list[Level], Sequence[Part]]:
         """Return what each level says, and the features that the last one sees.
 
-        `n_before` levels of the context come before these.
+        It follows the levels `before`. A pair that a level does not look at has the
+        probability that the one before gave it.
         """
-        levels: list[Level] = []
+        levels = [*before]
 
         def add(probabilities: NDArray[np.float32]) -> None:
-            number = n_before + len(levels)
             level = pairs.context.propagate(
-                number, probabilities, pairs.indices, propagates
+                len(levels), probabilities, pairs.indices, propagates
             )
             levels.append(level)
 
-        def see(parts: Sequence[Part], rows: slice) -> NDArray[np.float32]:
+        def see(parts: Sequence[Part], rows: NDArray[np.intp]) -> NDArray[np.float32]:
             features = read(parts, rows)
             return features if replaced is None else replaced.apply(features, rows)
 
         features = described
-        blocks = list_blocks(pairs.n_pairs)
         for number, classifier in enumerate(self.classifiers):
             if number:
                 features = pairs.add_level(described, levels[-1])
             columns = slice(None) if self.columns is None else self.columns[number]
-            said = [
-                match_probability(classifier, see(features, rows)[:, columns])
-                for rows in blocks
-            ]
-            add(np.concatenate(said))
-        if self.decider is None:
-            return levels, features
-        rows = self.decider.find(pairs, levels[-1])
-        evidence = self.decider.gather(pairs, levels[-1], rows)
-        features = [*features, evidence]
-        if replaced is not None:
-            seen = np.concatenate([see(features, block) for block in blocks])
-            evidence = seen[:, -evidence.shape[1] :]
-        add(self.decider.decide(levels[-1], rows, evidence))
-        return levels, features
+            possible = pairs.list_possible(levels)
+            said = start_probabilities(pairs, levels)
+            for block in list_blocks(len(possible)):
+                rows = possible[block]
+                seen = see(features, rows)[:, columns]
+                said[rows] = match_probability(classifier, seen)
+            add(said)
+        if self.decider is not None:
+            rows = self.decider.find(pairs, levels[-1])
+            evidence = self.decider.gather(pairs, levels[-1], rows)
+            features = [*features, evidence]
+            if replaced is not None:
+                n_columns = evidence.shape[1]
+                evidence[rows] = see(features, rows)[:, -n_columns:]
+            add(self.decider.decide(levels[-1], rows, evidence))
+        return levels[len(before) :], features
 
 
 @savable
@@ -275,9 +286,9 @@ class PairModel(NamedTuple):
             if self.levels is None:
                 return levels, before_last
             features = [*features, log_odds(levels[-1].propagated)[:, None]]
-        features = [*features, weigh_words(self.word_weights, pairs)[:, None]]
+        words = weigh_words(self.word_weights, pairs, pairs.list_possible(levels))
         own, features = self.last_levels.score(
-            pairs, features, self.propagates, replaced, len(levels)
+            pairs, [*features, words[:, None]], self.propagates, replaced, levels
         )
         if self.trust == 1:
             return [*levels, *own], features
@@ -358,7 +369,21 @@ class PairModel(NamedTuple):
         return pairs, self.score(pairs)[0]
 
 
-def weigh_words(classifier: Any, pairs: DescribedPairs) -> NDArray[np.float32]:
-    """Return the log-odds of a match that the words of each pair have."""
-    blocks = [match_probability(classifier, block) for block in pairs.compare_words()]
-    return log_odds(np.concatenate(blocks))
+def start_probabilities(
+    pairs: DescribedPairs, said: Sequence[Level]
+) -> NDArray[np.float32]:
+    """Return what the last level has said, to be replaced where the next one looks."""
+    if not said:
+        return np.zeros(pairs.n_pairs, np.float32)
+    return said[-1].probabilities.copy()
+
+
+def weigh_words(
+    classifier: Any, pairs: DescribedPairs, rows: NDArray[np.intp]
+) -> NDArray[np.float32]:
+    """Return the log-odds of a match that the words of some pairs have, 0 of others."""
+    weights = np.zeros(pairs.n_pairs, np.float32)
+    blocks = pairs.compare_words(rows)
+    said = [match_probability(classifier, block) for block in blocks]
+    weights[rows] = log_odds(np.concatenate(said))
+    return weights

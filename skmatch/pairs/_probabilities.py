@@ -12,18 +12,23 @@ from numpy.typing import NDArray
 from skmatch.search import limit_threads
 
 _PROCESS = os.getpid()
+_ROWS_AT_ONCE = 2**12  # which stay in the cache while all trees read them
 
 
 def match_probability(classifier: Any, features: Any) -> NDArray[np.float32]:
     """Return the probability of a match of each pair: (n_pairs,)."""
     classes = classifier.classes_.tolist()
-    if True not in classes or not features.shape[0]:
-        return np.zeros(features.shape[0], np.float32)
+    probabilities = np.zeros(features.shape[0], np.float32)
+    if True not in classes:
+        return probabilities
     column = classes.index(True)
     # In a process that was forked, several threads of GNU OpenMP wait for ever.
     is_forked = os.getpid() != _PROCESS
     with limit_threads(1) if is_forked else nullcontext():
-        return classifier.predict_proba(features)[:, column].astype(np.float32)
+        for start in range(0, len(probabilities), _ROWS_AT_ONCE):
+            rows = slice(start, start + _ROWS_AT_ONCE)
+            probabilities[rows] = classifier.predict_proba(features[rows])[:, column]
+    return probabilities
 
 
 def log_odds(probability: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -33,12 +33,13 @@ from skmatch.graph import choose_shift
 from skmatch.pairs._context import GalleryContext, Level, PairIndices
 from skmatch.pairs._cross_fit import LabelledPairs, cross_fit
 from skmatch.pairs._decider_fit import fit_cross_encoder, fit_decider
-from skmatch.pairs._features import read_all
+from skmatch.pairs._features import Part, read_all
 from skmatch.pairs._labelled_pairs import JudgedPairs
 from skmatch.pairs._model import (
     PairDescriber,
     PairModel,
     StackedLevels,
+    start_probabilities,
 )
 from skmatch.pairs._parsed_titles import count_words
 from skmatch.pairs._probabilities import log_odds
@@ -124,7 +125,8 @@ class FittedLevels(NamedTuple):
     word_weights: Any
     levels: StackedLevels
     last: list[Level]
-    features: list[NDArray[np.float32]]  # of each gallery, as the last level sees them
+    rows: list[NDArray[np.intp]]  # the labelled pairs that the last level looks at
+    features: list[NDArray[np.float32]]  # of these, as it sees them
 
 
 def fit_pair_model(
@@ -158,9 +160,8 @@ def fit_pair_model(
         losses = [_log_loss(galleries, each.last) for each in (calibrated, fitted)]
         fitted = calibrated if losses[0] <= losses[1] else fitted
     rng = np.random.default_rng(settings.seed)
-    levels, last = fitted.levels, fitted.last
-    labelled = [X[own.rows] for own, X in zip(galleries, fitted.features, strict=True)]
-    features = np.concatenate(labelled)
+    levels, last, rows = fitted.levels, fitted.last, fitted.rows
+    features = np.concatenate(fitted.features)
     model = PairModel(
         describer,
         transferred,
@@ -174,6 +175,7 @@ def fit_pair_model(
         decided, said, cross_encoder = galleries, last, None
         if held_out is not None:
             decided, said, features = _describe_held_out(model, held_out, settings)
+            rows = [own.rows for own in decided]
             if settings.cross_encoder is not None:
                 cross_encoder = fit_cross_encoder(
                     galleries, settings, held_out=decided[0]
@@ -187,7 +189,8 @@ def fit_pair_model(
             last = decided_last
         if decider is not None:
             model = model._replace(levels=levels._replace(decider=decider))
-            features = np.column_stack([features, evidence])
+            found = [x[own] for x, own in zip(evidence, rows, strict=True)]
+            features = np.column_stack([features, np.concatenate(found)])
     n_drawn = min(_N_BACKGROUND, len(features))
     drawn = features[rng.choice(len(features), n_drawn, replace=False)]
     return model._replace(background=drawn), last
@@ -204,7 +207,7 @@ def _describe_held_out(
     levels, features = model.score(pairs)
     rows = context.find(given, pairs.indices)
     own = LabelledPairs(pairs, rows, is_match, fold=0, other_fold=None)
-    return [own], levels[-1:], read_all(features, pairs.n_pairs)[rows]
+    return [own], levels[-1:], read_all(features, rows)
 
 
 def fit_without_labels(training: TrainingTitles, settings: PairSettings) -> PairModel:
@@ -358,52 +361,85 @@ def _fit_levels(
 
     `columns` are the features that the classifier of each level sees; None is all.
     """
-    pairs_of = {id(own.pairs): own.pairs for own in galleries}  # some have the same
-    words = {
-        key: vstack([*pairs.compare_words()], format="csr")
-        for key, pairs in pairs_of.items()
-    }
-    n_before = 0
-    base = {key: pairs.features[:] for key, pairs in pairs_of.items()}
-    if transferred is not None:
-        n_before = len(transferred.classifiers)
-        for key, pairs in pairs_of.items():
-            before, _ = transferred.score(pairs, [pairs.features], settings.propagates)
-            base[key] = np.column_stack([base[key], log_odds(before[-1].propagated)])
-    probabilities, word_weights = cross_fit(
-        make_word_classifier(), [words[id(own.pairs)] for own in galleries], galleries,
-        vstack,
-    )  # fmt: skip
-    del words  # as large as the features
-    described = [
-        np.column_stack([base[id(own.pairs)], log_odds(p)])
-        for own, p in zip(galleries, probabilities, strict=True)
+    said = _score_all(galleries, settings, transferred)
+    possible, among = _list_possible(galleries, said)
+    words = [
+        vstack([*own.pairs.compare_words(rows)], format="csr")
+        for own, rows in zip(galleries, possible, strict=True)
     ]
-    features = described
-    said: list[Level] = []
+    probabilities, word_weights = cross_fit(
+        make_word_classifier(), words, among, vstack
+    )
+    del words  # as large as the features
+    described: list[Sequence[Part]] = []
+    for own, levels, rows, p in zip(
+        galleries, said, possible, probabilities, strict=True
+    ):
+        weights = np.zeros(own.pairs.n_pairs, np.float32)
+        weights[rows] = log_odds(p)
+        odds = [log_odds(level.propagated) for level in levels[-1:]]
+        described.append([own.pairs.features, *(x[:, None] for x in [*odds, weights])])
     classifiers: list[Any] = []
-    for level in range(settings.n_levels):
-        if level:
-            features = [
-                read_all(own.pairs.add_level([X], before), own.pairs.n_pairs)
-                for own, X, before in zip(galleries, described, said, strict=True)
+    for number in range(settings.n_levels):
+        possible, among = _list_possible(galleries, said)
+        parts = described
+        if number:
+            parts = [
+                own.pairs.add_level(X, levels[-1])
+                for own, X, levels in zip(galleries, described, said, strict=True)
             ]
+        features = [read_all(X, rows) for X, rows in zip(parts, possible, strict=True)]
         seen = features
         if columns is not None:
-            seen = [X[:, columns[level]] for X in features]
+            seen = [X[:, columns[number]] for X in features]
         probabilities, fitted = cross_fit(
-            settings.classifier, seen, galleries, np.concatenate
+            settings.classifier, seen, among, np.concatenate
         )
         classifiers.append(fitted)
-        said = [
-            own.pairs.context.propagate(
-                n_before + level, p, own.pairs.indices, settings.propagates
+        for own, levels, rows, p in zip(
+            galleries, said, possible, probabilities, strict=True
+        ):
+            every = start_probabilities(own.pairs, levels)
+            every[rows] = p
+            levels.append(
+                own.pairs.context.propagate(
+                    len(levels), every, own.pairs.indices, settings.propagates
+                )
             )
-            for own, p in zip(galleries, probabilities, strict=True)
-        ]
     return FittedLevels(
-        word_weights, StackedLevels(classifiers, columns), said, features
+        word_weights,
+        StackedLevels(classifiers, columns),
+        [levels[-1] for levels in said],
+        [rows[own.rows] for own, rows in zip(among, possible, strict=True)],
+        [X[own.rows] for own, X in zip(among, features, strict=True)],
     )
+
+
+def _score_all(
+    galleries: list[LabelledPairs],
+    settings: PairSettings,
+    transferred: StackedLevels | None,
+) -> list[list[Level]]:
+    """Return what is transferred says of each gallery, by level; some have the same."""
+    if transferred is None:
+        return [[] for _ in galleries]
+    pairs_of = {id(own.pairs): own.pairs for own in galleries}
+    said = {
+        key: transferred.score(pairs, [pairs.features], settings.propagates)[0]
+        for key, pairs in pairs_of.items()
+    }
+    return [[*said[id(own.pairs)]] for own in galleries]
+
+
+def _list_possible(
+    galleries: list[LabelledPairs], said: list[list[Level]]
+) -> tuple[list[NDArray[np.intp]], list[LabelledPairs]]:
+    """Return the pairs of each gallery to look at further, and the labelled of them."""
+    possible = [
+        own.list_possible(levels) for own, levels in zip(galleries, said, strict=True)
+    ]
+    among = [own.among(rows) for own, rows in zip(galleries, possible, strict=True)]
+    return possible, among
 
 
 def _calibrate(

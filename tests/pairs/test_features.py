@@ -23,7 +23,9 @@ def test_a_file_holds_the_rows_of_an_array():
     kept = FileRows(3)
     for block in (rows[:4], rows[4:4], rows[4:]):
         kept.append(block)
-    for some in (slice(2, 7), slice(0, 0), slice(None), slice(6, None)):
+    parts = (slice(2, 7), slice(0, 0), slice(None), slice(6, None))
+    some_rows = (np.array([3, 4, 8]), np.array([9]), np.empty(0, np.intp))
+    for some in (*parts, *some_rows):
         assert_array_equal(kept[some], rows[some])
 
 
@@ -36,13 +38,15 @@ def test_features_lie_in_a_file_if_they_are_too_many(monkeypatch, largest, kind)
     assert isinstance(kept, kind)
     both = np.hstack([rows, -rows])
     assert_array_equal(read([kept, -rows], slice(120, 130)), both[120:])
-    assert_array_equal(read_all([kept, -rows], 130), both)
+    some = np.arange(3, 130)
+    assert_array_equal(read_all([kept, -rows], some), both[3:])
 
 
 @pytest.mark.usefixtures("small_blocks")
 def test_no_row_is_a_block_too():
     assert list_blocks(0) == [slice(0, 0)]
-    assert read_all([np.empty((0, 3), np.float32)], 0).shape == (0, 3)
+    no_row = np.empty(0, np.intp)
+    assert read_all([np.empty((0, 3), np.float32)], no_row).shape == (0, 3)
     assert [block.stop for block in list_blocks(65)] == [64, 65]
 
 
