@@ -354,7 +354,9 @@ def describe_market(
 def fit_first_level(seeds: range, settings: PairSettings) -> Any:
     """Fit the classifier of the first level on the pairs of some markets."""
     markets = [describe_market(seed, settings) for seed in seeds]
-    features = np.concatenate([pairs.features[:] for pairs, _ in markets])
+    features = np.concatenate(
+        [read_all(pairs.features, np.arange(pairs.n_pairs)) for pairs, _ in markets]
+    )
     is_match = np.concatenate([same for _, same in markets])
     return clone(settings.classifier).fit(features, is_match)
 
@@ -392,10 +394,10 @@ def main(n_markets: int, n_pairs: int, n_jobs: int) -> None:
     for seed in range(n_markets):
         pairs, same = describe_market(seed, settings)
         first = of_next if seed < N_FIRST else of_first
-        p = match_probability(first, pairs.features[:])
+        p = match_probability(first, read_all(pairs.features, np.arange(pairs.n_pairs)))
         level = pairs.context.propagate(0, p, pairs.indices, True)
         kept = rng.random(len(same)) < KEPT
-        parts = pairs.add_level([pairs.features], level)
+        parts = pairs.add_level(pairs.features, level)
         X.append(read_all(parts, np.flatnonzero(kept)))
         y.append(same[kept])
         say(f"market {seed}: {len(pairs.context.left):,} titles, {len(same):,} pairs")

@@ -41,6 +41,7 @@ from skmatch.graph._propagation import (
     LOWEST_KEPT,
     LOWEST_WEIGHED,
     Propagation,
+    drop_low,
     propagate_rows,
 )
 
@@ -54,6 +55,7 @@ __all__ = [
     "check_decision",
     "choose_shift",
     "decide_matches",
+    "drop_low",
     "expand_queries",
     "find_entries",
     "group_matches",

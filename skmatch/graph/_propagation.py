@@ -16,7 +16,6 @@ same question, and the errors of their answers cancel out.
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,8 +69,9 @@ class Propagation:
     ) -> None:
         self.catalogue = catalogue
         self.propagates = propagates
+        self._rows, self._rows_per_block = rows, rows_per_block
         graph = csr_array(graph, dtype=np.float32)
-        self.probabilities = _drop_low(graph, is_symmetric=catalogue is None)
+        self.probabilities = drop_low(graph, is_symmetric=catalogue is None)
         weighed = keep_matches(
             self.probabilities,
             LOWEST_WEIGHED if propagates else np.inf,
@@ -85,23 +85,40 @@ class Propagation:
         self.self_weights = (1 / total).astype(np.float32)
         scale = diags_array(self.self_weights, format="csr")
         self.match_weights = csr_array(scale @ weights)
-        if catalogue is None:
-            means = scale @ self.probabilities + self.match_weights @ self._with_itself
-            means = csr_array(means + scale)
-            if rows is not None:
-                means = keep_rows(means, rows)
-            self.graph = _multiply(means, self._weights, rows_per_block, diagonal=False)
-            # Rounding may part the two sides of a pair, or drop one of them.
-            mirrored = csr_array(self.graph.T)
-            if rows is not None:
-                mirrored = keep_rows(mirrored, rows)
-            self.graph = csr_array(self.graph.maximum(mirrored))
+        self._unscaled_weights = weights
+
+    @cached_property
+    def graph(self) -> csr_array:
+        """The propagated probabilities of each row, computed when they are needed."""
+        scale = diags_array(self.self_weights, format="csr")
+        if self.catalogue is None:
+            graph = self._average_among(scale)
         else:
             means = csr_array(scale @ self.probabilities + self._reached)
-            self.graph = _multiply(means, catalogue._weights, rows_per_block)
-            self._add_row_to_columns(weights)
-        self.graph.data = np.minimum(self.graph.data, 1)
-        self.graph.sort_indices()
+            graph = _multiply(means, self.catalogue._weights, self._rows_per_block)
+            graph.sort_indices()
+            self._add_row_to_columns(graph)
+        graph.data = np.minimum(graph.data, 1)
+        graph.sort_indices()
+        return graph
+
+    def _average_among(self, scale: csr_array) -> csr_array:
+        """Propagate the probabilities of the rows among one another."""
+        itself, rows = self._with_itself, self._rows
+        if rows is None:
+            means = scale @ itself + self.match_weights @ itself
+        else:
+            rows = np.unique(rows)
+            means = csr_array(scale[rows] @ itself + self.match_weights[rows] @ itself)
+            means = place_rows(means, rows, itself.shape[0])
+        graph = _multiply(
+            csr_array(means), self._weights, self._rows_per_block, diagonal=False
+        )
+        # Rounding may part the two sides of a pair, or drop one of them.
+        mirrored = csr_array(graph.T)
+        if rows is not None:
+            mirrored = keep_rows(mirrored, rows)
+        return csr_array(graph.maximum(mirrored))
 
     @cached_property
     def neighbourhoods(self) -> Neighbourhoods:
@@ -112,7 +129,7 @@ class Propagation:
         self, left: NDArray[np.intp], right: NDArray[np.intp]
     ) -> NDArray[np.float32]:
         """Return the propagated probability of pairs; 0 where none is stored."""
-        position, is_stored = self._find(left, right)
+        position, is_stored = find_entries(self.graph, left, right)
         probabilities = np.zeros(len(left), np.float32)
         probabilities[is_stored] = self.graph.data[position[is_stored]]
         return probabilities
@@ -175,23 +192,17 @@ class Propagation:
         weights: NDArray[np.float32] = np.where(has_say, probabilities, 0) ** POWER
         return weights.astype(np.float32)
 
-    def _add_row_to_columns(self, weights: csr_array) -> None:
+    def _add_row_to_columns(self, graph: csr_array) -> None:
         """Let the columns that match a row have it among what is like them."""
         assert self.catalogue is not None
+        weights = self._unscaled_weights
         row = row_indices(weights)
-        position, is_stored = self._find(row, weights.indices)
+        position, is_stored = find_entries(graph, row, weights.indices)
         row, column = row[is_stored], weights.indices[is_stored]
         weight, position = weights.data[is_stored], position[is_stored]
         total = 1 / self.catalogue.self_weights[column]
-        known = self.graph.data[position] * total + weight * self._echo[row]
-        self.graph.data[position] = known / (total + weight)
-
-    def _find(
-        self, left: NDArray[np.integer[Any]], right: NDArray[np.integer[Any]]
-    ) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
-        """Return the position of each pair among the entries, and whether it is one."""
-        self.graph.sort_indices()
-        return find_entries(self.graph, left, right)
+        known = graph.data[position] * total + weight * self._echo[row]
+        graph.data[position] = known / (total + weight)
 
 
 def propagate_rows(
@@ -202,6 +213,7 @@ def propagate_rows(
     Only what can reach them plays a part: their matches, the columns of these, and the
     matches of those.
     """
+    graph = drop_low(graph, is_symmetric=True)
     if propagates:
         matches = _list_columns(graph, rows, LOWEST_WEIGHED)
         means = np.union1d(rows, matches)
@@ -231,12 +243,15 @@ def _multiply(
         block = csr_array(means[rows] @ columns)
         if not diagonal:
             block = keep_entries(block, rows[row_indices(block)] != block.indices)
-        blocks.append(_drop_low(block))
+        blocks.append(drop_low(block))
     return place_rows(vstack(blocks, format="csr"), filled, means.shape[0])
 
 
-def _drop_low(graph: csr_array, is_symmetric: bool = False) -> csr_array:
-    """Return a graph without what is below 0.01 and not the highest of its row."""
+def drop_low(graph: csr_array, is_symmetric: bool = False) -> csr_array:
+    """Return a graph without what is below 0.01 and not the highest of its row.
+
+    In a symmetric graph what is the highest of either row stays, on both sides.
+    """
     highest = graph.max(axis=1).toarray().ravel()
     least = np.minimum(highest, np.float32(LOWEST_KEPT))
     bound = least[row_indices(graph)]

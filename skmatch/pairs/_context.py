@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array, issparse, vstack
 
 from skmatch.graph import (
+    LOWEST_KEPT,
     Neighbourhoods,
     Propagation,
     find_entries,
@@ -42,10 +43,9 @@ class PairIndices(NamedTuple):
         """Return some of the pairs."""
         return PairIndices(self.left[rows], self.right[rows])
 
-    def union(self, others: PairIndices, n_titles: int) -> PairIndices:
-        """Return these pairs of a gallery and others, each once, the smaller first."""
-        keys = [np.minimum(*p) * n_titles + np.maximum(*p) for p in (self, others)]
-        return PairIndices(*np.divmod(np.union1d(*keys), n_titles))
+    def join(self, others: PairIndices) -> PairIndices:
+        """Return these pairs and then others."""
+        return PairIndices(*map(np.concatenate, zip(self, others, strict=True)))
 
 
 class EncodedTitles(NamedTuple):
@@ -108,6 +108,11 @@ class Level(NamedTuple):
     of_left: Propagation
     of_right: Propagation
 
+    @property
+    def is_possible(self) -> NDArray[np.bool_]:
+        """Whether each pair is more than next to impossible, propagated or not."""
+        return (self.propagated > 0) | (self.probabilities >= LOWEST_KEPT)
+
 
 class Catalogue(NamedTuple):
     """Titles whose scores among themselves are known, to match others with."""
@@ -159,9 +164,17 @@ class Context(Protocol):
         ...
 
     def propagate(
-        self, level: int, probabilities: Scores, pairs: PairIndices, propagates: bool
+        self,
+        level: int,
+        probabilities: Scores,
+        pairs: PairIndices,
+        propagates: bool,
+        seen: NDArray[np.intp] | None = None,
     ) -> Level:
-        """Return what a stacking level, from 0, says with these probabilities."""
+        """Return what a stacking level, from 0, says with these probabilities.
+
+        `seen` are the pairs that it has looked at; later ones will look at no others.
+        """
         ...
 
 
@@ -220,7 +233,12 @@ class GalleryContext:
         return Around(near, near, self.holds_left, self.holds_right)
 
     def propagate(
-        self, level: int, probabilities: Scores, pairs: PairIndices, propagates: bool
+        self,
+        level: int,
+        probabilities: Scores,
+        pairs: PairIndices,
+        propagates: bool,
+        seen: NDArray[np.intp] | None = None,
     ) -> Level:
         """Propagate the probabilities over the matches of the titles."""
         graph = symmetrize(probabilities, *pairs, len(self.left))
@@ -230,13 +248,13 @@ class GalleryContext:
 
 @dataclass(frozen=True)
 class GrowingContext(GalleryContext):
-    """Some pairs of a gallery, of which the scores of the others are known.
+    """Pairs of some titles of a gallery, of which the scores of the others are known.
 
-    They are those of new titles, the last ones, with one another and with all others;
-    in the place of these pairs, any may be scored again.
+    These titles are the new ones, the last of all; others may be scored again.
     """
 
     n_known: int = 0
+    scored: NDArray[np.intp] | None = None  # a row of each pair is one; None: the new
     counts: WordCounts | None = None  # of the whole gallery
     similarities: Sequence[csr_array] = ()  # of each embedder, known ones
     probabilities: Sequence[csr_array] = ()  # of each stacking level, likewise
@@ -267,13 +285,34 @@ class GrowingContext(GalleryContext):
         return Around(near, near, self.holds_left, self.holds_right)
 
     def propagate(
-        self, level: int, probabilities: Scores, pairs: PairIndices, propagates: bool
+        self,
+        level: int,
+        probabilities: Scores,
+        pairs: PairIndices,
+        propagates: bool,
+        seen: NDArray[np.intp] | None = None,
     ) -> Level:
-        """Propagate the probabilities of the titles of the pairs."""
-        known = self.probabilities[level]
-        graph = add_pairs(known, probabilities, pairs, len(self.left))
-        among = propagate_rows(graph, np.union1d(*pairs), propagates)
-        return Level(probabilities, among.at(*pairs), among, among)
+        """Propagate the probabilities of the titles that are scored.
+
+        And of those that they are compared with by a later level.
+        """
+        graph = add_pairs(
+            self.probabilities[level], probabilities, pairs, len(self.left)
+        )
+        rows = np.arange(self.n_known, len(self.left))
+        rows = rows if self.scored is None else self.scored
+        own = propagate_rows(graph, rows, propagates)
+        is_left = np.isin(pairs.left, rows)
+        others = np.where(is_left, pairs.right, pairs.left)
+        propagated = own.at(np.where(is_left, pairs.left, pairs.right), others)
+        said = Level(probabilities, propagated, own, own)
+        if seen is None or not level:
+            seen = np.flatnonzero(said.is_possible)
+        near = np.setdiff1d(others[seen], rows)
+        if not len(near):
+            return said
+        among = propagate_rows(graph, np.union1d(rows, near), propagates)
+        return Level(probabilities, propagated, among, among)
 
 
 @dataclass(frozen=True)
@@ -328,7 +367,12 @@ class CatalogueContext:
         return Around(near, of_catalogue, self.holds_left, self.holds_right)
 
     def propagate(
-        self, level: int, probabilities: Scores, pairs: PairIndices, propagates: bool
+        self,
+        level: int,
+        probabilities: Scores,
+        pairs: PairIndices,
+        propagates: bool,
+        seen: NDArray[np.intp] | None = None,
     ) -> Level:
         """Propagate each title's probabilities over those of the catalogue."""
         among = self.catalogue.levels[level]
@@ -383,7 +427,12 @@ class PairContext:
         return Around(near, near, self.holds_left, self.holds_right)
 
     def propagate(
-        self, level: int, probabilities: Scores, pairs: PairIndices, propagates: bool
+        self,
+        level: int,
+        probabilities: Scores,
+        pairs: PairIndices,
+        propagates: bool,
+        seen: NDArray[np.intp] | None = None,
     ) -> Level:
         """Propagate the probability over what both titles match in the catalogue."""
         against = self.levels[level]

@@ -64,6 +64,15 @@ def store(blocks: Iterator[NDArray[np.float32]], n_rows: int) -> Part:
     return rows
 
 
+def join_rows(first: Part, others: Part, n_others: int) -> Part:
+    """Return features of further pairs below others; if these are a file, it grows."""
+    if not isinstance(first, FileRows):
+        return np.concatenate([first[:], others[:]])
+    for rows in list_blocks(n_others):
+        first.append(np.ascontiguousarray(others[rows]))
+    return first
+
+
 def list_blocks(n_rows: int) -> list[slice]:
     """Return the blocks that rows are read in; there is one even of no rows."""
     starts = range(0, max(1, n_rows), _PAIRS_PER_BLOCK)

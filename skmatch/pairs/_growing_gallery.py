@@ -3,29 +3,33 @@
 1. Pairs of new titles, with one another and with those that are there, are described
    and classified. The words of all titles count, and each score is seen among all that
    are around it.
-2. So are, again, the pairs of the titles that the new ones match, unless they are next
-   to impossible: for them, most of what is around has changed.
+2. So are, again, the pairs of the titles that the new ones match by what the first
+   level says, unless they are unlikely: for them, most of what is around has changed.
 3. What was said of the other pairs stays.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from skmatch.graph import LOWEST_KEPT, LOWEST_WEIGHED, propagate_rows
+from skmatch.graph import LOWEST_WEIGHED, drop_low, propagate_rows
 from skmatch.pairs._context import (
     EncodedTitles,
     GrowingContext,
     PairIndices,
     add_pairs,
 )
+from skmatch.pairs._features import join_rows
 from skmatch.pairs._model import PairModel
 from skmatch.pairs._parsed_titles import WordCounts, count_words
 from skmatch.search import inner_products
+
+_LOWEST_AGAIN = 0.05  # probability of a known pair that is scored again
 
 
 class ScoredPairs(NamedTuple):
@@ -43,7 +47,8 @@ class GrowingGallery(NamedTuple):
     encoded: EncodedTitles
     counts: WordCounts
     similarities: list[csr_array]  # of each embedder
-    probabilities: list[csr_array]  # of each stacking level, before propagation
+    # Of each stacking level, before propagation, without what that leaves out.
+    probabilities: list[csr_array]
 
     def at(self, rows: NDArray[np.intp]) -> Self:
         """Return the gallery of some of the titles, in rising order."""
@@ -70,15 +75,23 @@ class GrowingGallery(NamedTuple):
             similarities=self.similarities,
             probabilities=self.probabilities,
         )
-        pairs = model.describer.describe(context, n_threads)
-        levels, _ = model.score(pairs)
-        is_match = levels[-1].propagated >= LOWEST_WEIGHED
-        matched = np.unique(np.concatenate(pairs.indices.at(is_match)))
-        matched = matched[matched < len(self.encoded)]
+        describer = model.describer
+        pairs = describer.describe(context, n_threads)
+        (first,), _ = model.first.score(pairs)
+        is_match = first.propagated >= LOWEST_WEIGHED
+        rows = np.unique(np.concatenate(pairs.indices.at(is_match)))
+        matched = rows[rows < len(self.encoded)]
         if len(matched):
-            both = self._pairs_of(matched).union(pairs.indices, len(context.left))
-            pairs = model.describer.describe_pairs(context, both, n_threads)
-            levels, _ = model.score(pairs)
+            own = np.arange(len(self.encoded), len(context.left))
+            context = replace(context, scored=np.concatenate([matched, own]))
+            again = self._pairs_of(matched)
+            of_texts = describer.describe_texts(context, again, n_threads)
+            pairs = describer.place(
+                context,
+                pairs.indices.join(again),
+                join_rows(pairs.of_texts, of_texts, len(again.left)),
+            )
+        levels, _ = model.score(pairs)
         embeddings = context.left.embeddings
         scores = [inner_products(X, X, *pairs.indices) for X in embeddings]
         scores += [level.probabilities for level in levels]
@@ -106,15 +119,19 @@ class GrowingGallery(NamedTuple):
             encoded=encoded,
             counts=counts,
             similarities=graphs[:n_embedders],
-            probabilities=graphs[n_embedders:],
+            probabilities=[
+                drop_low(graph, is_symmetric=True) for graph in graphs[n_embedders:]
+            ],
         )
 
     def _pairs_of(self, rows: NDArray[np.intp]) -> PairIndices:
-        """Return the pairs of some rows that are not next to impossible."""
+        """Return the pairs of some rows that may yet match, each once."""
         part = self.probabilities[-1][rows].tocoo()
-        is_kept = part.data >= np.float32(LOWEST_KEPT)
+        is_kept = part.data >= np.float32(_LOWEST_AGAIN)
         left, right = (side[is_kept].astype(np.intp) for side in part.coords)
-        return PairIndices(rows[left], right)
+        left, n_rows = rows[left], len(self.encoded)
+        keys = np.unique(np.minimum(left, right) * n_rows + np.maximum(left, right))
+        return PairIndices(*np.divmod(keys, n_rows))
 
     def propagate(self, rows: NDArray[np.intp], propagates: bool) -> csr_array:
         """Return what the last level says of some rows, propagated; others are left."""

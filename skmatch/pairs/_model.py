@@ -54,8 +54,18 @@ class DescribedPairs(NamedTuple):
 
     context: Context
     indices: PairIndices
-    features: Part  # (n_pairs, n_features), before the first level
-    similarities: list[Neighbourhoods]  # of each embedder, around the left rows
+    of_texts: Part  # (n_pairs, n_features)
+    of_scores: Sequence[ScoreFeatures]  # by each embedder
+
+    @property
+    def features(self) -> Sequence[Part]:
+        """What is known before the first level."""
+        return [self.of_texts, *self.of_scores]
+
+    @property
+    def similarities(self) -> list[Neighbourhoods]:
+        """The similarities by each embedder around the left rows."""
+        return [scores.around.left for scores in self.of_scores]
 
     @property
     def n_pairs(self) -> int:
@@ -65,12 +75,12 @@ class DescribedPairs(NamedTuple):
     def list_possible(self, said: Sequence[Level]) -> NDArray[np.intp]:
         """Return the pairs to look at further: all, before the first level has spoken.
 
-        Later, those that are left after its propagation, and those that were given.
+        Later, those that are possible by what it says, and those that were given.
         """
         if not said:
             return np.arange(self.n_pairs)
         is_given = self.context.is_given(self.indices)
-        return np.flatnonzero((said[0].propagated > 0) | is_given)
+        return np.flatnonzero(said[0].is_possible | is_given)
 
     def compare_words(self, rows: NDArray[np.intp]) -> Iterator[csr_array]:
         """Yield which words both titles have and which one alone, by blocks."""
@@ -81,36 +91,39 @@ class DescribedPairs(NamedTuple):
 
     def add_level(self, parts: Sequence[Part], level: Level) -> Sequence[Part]:
         """Append to features what a level says, among what it says around the pairs."""
-        return [*parts, LevelFeatures(self, level)]
+        around = Around(
+            level.of_left.neighbourhoods,
+            level.of_right.neighbourhoods,
+            self.context.holds_left,
+            self.context.holds_right,
+        )
+        return [*parts, ScoreFeatures(level.propagated, self.indices, around)]
 
     def repeat(self, n_times: int) -> DescribedPairs:
         """Return each pair many times."""
+        features = read(self.features, slice(0, self.n_pairs))
         return self._replace(
             indices=PairIndices(*(np.repeat(side, n_times) for side in self.indices)),
-            features=np.repeat(self.features[:], n_times, axis=0),
+            of_texts=np.repeat(features, n_times, axis=0),
+            of_scores=[],
         )
 
 
 @dataclass(frozen=True)
-class LevelFeatures:
-    """What a level says of pairs, among what it says around them."""
+class ScoreFeatures:
+    """A score of each pair among those around it, compared when it is read."""
 
-    pairs: DescribedPairs
-    level: Level
+    scores: NDArray[np.float32]  # (n_pairs,)
+    indices: PairIndices
+    around: Around
 
     def __getitem__(self, rows: Rows) -> NDArray[np.float32]:
         """Return the features of some pairs: (n_rows, n_features)."""
-        context, level = self.pairs.context, self.level
-        around = Around(
-            level.of_left.neighbourhoods,
-            level.of_right.neighbourhoods,
-            context.holds_left,
-            context.holds_right,
+        return np.column_stack(
+            compare_neighbourhoods(
+                self.scores[rows], *self.indices.at(rows), self.around
+            )
         )
-        columns = compare_neighbourhoods(
-            level.propagated[rows], *self.pairs.indices.at(rows), around
-        )
-        return np.column_stack(columns)
 
 
 def encode_words(
@@ -142,21 +155,32 @@ class PairDescriber(NamedTuple):
         self, context: Context, pairs: PairIndices, n_threads: int
     ) -> DescribedPairs:
         """Describe the pairs of a context, which are all its candidates."""
+        of_texts = self.describe_texts(context, pairs, n_threads)
+        return self.place(context, pairs, of_texts)
+
+    def describe_texts(
+        self, context: Context, pairs: PairIndices, n_threads: int
+    ) -> Part:
+        """Return the features of the texts of pairs."""
         titles, of_titles = context.parse(self.text_features.counts, pairs)
-        sides = zip(context.left.embeddings, context.right.embeddings, strict=True)
-        scores = [inner_products(X, others, *pairs) for X, others in sides]
-        around = [context.around(i, own, pairs) for i, own in enumerate(scores)]
 
         def describe(rows: slice) -> NDArray[np.float32]:
-            texts, indices = of_titles.at(rows), pairs.at(rows)
-            columns = [self.text_features.transform(titles, *texts, n_threads)]
-            for own, near in zip(scores, around, strict=True):
-                columns += compare_neighbourhoods(own[rows], *indices, near)
-            return np.column_stack(columns)
+            return self.text_features.transform(titles, *of_titles.at(rows), n_threads)
 
-        blocks = list_blocks(len(pairs.left))
-        features = store(map(describe, blocks), len(pairs.left))
-        return DescribedPairs(context, pairs, features, [near.left for near in around])
+        n_pairs = len(pairs.left)
+        return store(map(describe, list_blocks(n_pairs)), n_pairs)
+
+    def place(
+        self, context: Context, pairs: PairIndices, of_texts: Part
+    ) -> DescribedPairs:
+        """Put the similarities of pairs among those around them in a context."""
+        of_scores = []
+        sides = zip(context.left.embeddings, context.right.embeddings, strict=True)
+        for number, (X, others) in enumerate(sides):
+            scores = inner_products(X, others, *pairs)
+            around = context.around(number, scores, pairs)
+            of_scores.append(ScoreFeatures(scores, pairs, around))
+        return DescribedPairs(context, pairs, of_texts, of_scores)
 
     def feature_names(self) -> list[str]:
         """Return the names of the features before the first level."""
@@ -192,6 +216,11 @@ class StackedLevels(NamedTuple):
         """Number of levels, with the decider as the last one."""
         return len(self.classifiers) + (self.decider is not None)
 
+    @property
+    def first(self) -> StackedLevels:
+        """The first level alone."""
+        return self._replace(classifiers=self.classifiers[:1], decider=None)
+
     def score(
         self,
         pairs: DescribedPairs,
@@ -207,9 +236,9 @@ class StackedLevels(NamedTuple):
         """
         levels = [*before]
 
-        def add(probabilities: NDArray[np.float32]) -> None:
+        def add(probabilities: NDArray[np.float32], seen: NDArray[np.intp]) -> None:
             level = pairs.context.propagate(
-                len(levels), probabilities, pairs.indices, propagates
+                len(levels), probabilities, pairs.indices, propagates, seen
             )
             levels.append(level)
 
@@ -228,7 +257,7 @@ class StackedLevels(NamedTuple):
                 rows = possible[block]
                 seen = see(features, rows)[:, columns]
                 said[rows] = match_probability(classifier, seen)
-            add(said)
+            add(said, possible)
         if self.decider is not None:
             rows = self.decider.find(pairs, levels[-1])
             evidence = self.decider.gather(pairs, levels[-1], rows)
@@ -236,7 +265,7 @@ class StackedLevels(NamedTuple):
             if replaced is not None:
                 n_columns = evidence.shape[1]
                 evidence[rows] = see(features, rows)[:, -n_columns:]
-            add(self.decider.decide(levels[-1], rows, evidence))
+            add(self.decider.decide(levels[-1], rows, evidence), rows)
         return levels[len(before) :], features
 
 
@@ -270,6 +299,13 @@ class PairModel(NamedTuple):
         assert last is not None  # one of them is there
         return last
 
+    @property
+    def first(self) -> PairModel:
+        """The first level alone."""
+        if self.transferred is not None:
+            return self._replace(transferred=self.transferred.first, levels=None)
+        return self._replace(levels=self.last_levels.first, trust=1.0)
+
     def score(
         self, pairs: DescribedPairs, replaced: Replaced | None = None
     ) -> tuple[list[Level], Sequence[Part]]:
@@ -277,7 +313,7 @@ class PairModel(NamedTuple):
 
         The levels of the transferred part come first; both parts, mixed, come last.
         """
-        features: Sequence[Part] = [pairs.features]
+        features = pairs.features
         levels: list[Level] = []
         if self.transferred is not None:
             levels, before_last = self.transferred.score(
@@ -295,7 +331,13 @@ class PairModel(NamedTuple):
         odds = [log_odds(part[-1].probabilities) for part in (own, levels)]
         p = expit(self.trust * odds[0] + (1 - self.trust) * odds[1])
         levels += own
-        last = pairs.context.propagate(len(levels), p, pairs.indices, self.propagates)
+        last = pairs.context.propagate(
+            len(levels),
+            p,
+            pairs.indices,
+            self.propagates,
+            pairs.list_possible(levels),
+        )
         return [*levels, last], features
 
     def score_graph(self, titles: Titles, fields: Titles, n_threads: int) -> csr_array:

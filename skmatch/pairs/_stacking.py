@@ -271,7 +271,7 @@ def describe_labelled(
     trust = Trust()
     if has_anchors:
         transferred = fit_transferred(describer.feature_names())
-        levels, _ = transferred.score(pairs, [pairs.features], settings.propagates)
+        levels, _ = transferred.score(pairs, pairs.features, settings.propagates)
         shift = choose_shift(levels[-1].of_left.graph)
         trust = Trust(_trust_in(rows, is_match), shift)
         odds = log_odds(levels[-1].propagated) - shift
@@ -378,7 +378,7 @@ def _fit_levels(
         weights = np.zeros(own.pairs.n_pairs, np.float32)
         weights[rows] = log_odds(p)
         odds = [log_odds(level.propagated) for level in levels[-1:]]
-        described.append([own.pairs.features, *(x[:, None] for x in [*odds, weights])])
+        described.append([*own.pairs.features, *(x[:, None] for x in [*odds, weights])])
     classifiers: list[Any] = []
     for number in range(settings.n_levels):
         possible, among = _list_possible(galleries, said)
@@ -425,7 +425,7 @@ def _score_all(
         return [[] for _ in galleries]
     pairs_of = {id(own.pairs): own.pairs for own in galleries}
     said = {
-        key: transferred.score(pairs, [pairs.features], settings.propagates)[0]
+        key: transferred.score(pairs, pairs.features, settings.propagates)[0]
         for key, pairs in pairs_of.items()
     }
     return [[*said[id(own.pairs)]] for own in galleries]

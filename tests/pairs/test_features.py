@@ -50,6 +50,8 @@ def test_no_row_is_a_block_too():
     assert [block.stop for block in list_blocks(65)] == [64, 65]
 
 
+# The galleries of so few titles say that propagation costs a little.
+@pytest.mark.filterwarnings("ignore:propagation=True")
 @pytest.mark.parametrize("has_labels", [True, False])
 def test_blocks_change_nothing(request, has_labels):
     y = PRODUCT_IDS[:150] if has_labels else None
