@@ -29,6 +29,7 @@ from skmatch.pairs._model import PairModel
 from skmatch.pairs._parsed_titles import WordCounts, count_words
 from skmatch.search import inner_products
 
+_LEAST_MATCH = 0.5  # probability of a match, by the first level
 _LOWEST_AGAIN = 0.05  # probability of a known pair that is scored again
 
 
@@ -78,7 +79,7 @@ class GrowingGallery(NamedTuple):
         describer = model.describer
         pairs = describer.describe(context, n_threads)
         (first,), _ = model.first.score(pairs)
-        is_match = first.propagated >= LOWEST_WEIGHED
+        is_match = first.propagated >= _LEAST_MATCH
         rows = np.unique(np.concatenate(pairs.indices.at(is_match)))
         matched = rows[rows < len(self.encoded)]
         if len(matched):

@@ -106,10 +106,14 @@ class ParsedTitles:
         self.codes = _indicator([codes for _, codes in quantities])[0]
         self.code_sets = [codes for _, codes in quantities]
         self.code_texts = [" ".join(sorted(codes)) for codes in self.code_sets]
-        self.quantities = {}  # of each kind: which title has which value
-        for kind in [*UNITS, "number"]:
-            values = [[q for q in found if q[0] == kind] for found, _ in quantities]
-            self.quantities[kind] = _indicator(values)[0]
+        of_kind: dict[str, list[Any]] = {kind: [] for kind in [*UNITS, "number"]}
+        for row, (found, _) in enumerate(quantities):
+            for quantity in found:
+                of_kind[quantity[0]].append((row, quantity))
+        self.quantities = {  # of each kind: which title has which value
+            kind: _place([row for row, _ in own], [q for _, q in own], len(words))[0]
+            for kind, own in of_kind.items()
+        }
 
 
 def _count(words: list[list[str]]) -> WordCounts:
@@ -128,11 +132,18 @@ def _sort(words: list[str]) -> str:
 
 def _indicator(rows: Sequence[Any]) -> tuple[csr_array, list[Any]]:
     """Return which row has which item, and the items."""
-    sets = [sorted(set(row)) for row in rows]
-    items = sorted(set(chain.from_iterable(sets)))
-    column = {item: n for n, item in enumerate(items)}
-    indices = np.array([column[i] for i in chain.from_iterable(sets)], dtype=np.int32)
-    starts = np.append(0, np.cumsum([len(items) for items in sets]))
-    values = np.ones(len(indices), np.float32)
-    shape = (len(sets), max(1, len(items)))
-    return csr_array((values, indices, starts), shape=shape), items or [""]
+    row = np.repeat(np.arange(len(rows)), [len(items) for items in rows])
+    return _place(row, [*chain.from_iterable(rows)], len(rows))
+
+
+def _place(row: Any, items: list[Any], n_rows: int) -> tuple[csr_array, list[Any]]:
+    """Return which row has which item, of items each with its row, and the names."""
+    names = sorted(set(items))
+    column = {name: n for n, name in enumerate(names)}
+    columns = np.array([column[item] for item in items], dtype=np.int32)
+    values = np.ones(len(columns), np.float32)
+    shape = (n_rows, max(1, len(names)))
+    placed = csr_array((values, (np.asarray(row, np.int32), columns)), shape=shape)
+    placed.data[:] = 1  # however often it is in the row
+    placed.sort_indices()
+    return placed, names or [""]
