@@ -11,7 +11,7 @@ from scipy.sparse import csr_array, csr_matrix
 from skmatch.search._similarities import Pairs
 from skmatch.search._unit_rows import Indices
 
-_WORK_PER_ROW = 100_000  # products of entries, that is rows that share a column
+_WORK_PER_ROW = 10_000  # products of entries, that is rows that share a column
 
 
 def sparse_neighbors(

@@ -11,9 +11,12 @@ from skmatch.pairs._context import (
     CatalogueContext,
     EncodedTitles,
     GalleryContext,
+    GrowingContext,
+    Level,
     PairContext,
     PairIndices,
 )
+from skmatch.pairs._model import DescribedPairs
 from skmatch.pairs._parsed_titles import count_words
 from skmatch.pairs._word_weights import hash_words
 
@@ -95,6 +98,49 @@ def test_propagation_in_a_gallery(gallery):
     assert level.of_left is level.of_right
     raw = GalleryContext(gallery).propagate(0, probabilities, pairs, False)
     assert_array_equal(raw.propagated, probabilities)
+
+
+def test_a_pair_is_possible_by_what_is_said_or_propagated(gallery):
+    pairs = PairIndices(np.zeros(3, np.intp), np.array([1, 2, 3]))
+    said = np.array([0.001, 0.009, 0.01], np.float32)
+    propagated = np.array([0.8, 0, 0], np.float32)
+    among = Propagation(symmetrize(said, *pairs, 4))
+    level = Level(said, propagated, among, among)
+    assert level.is_possible.tolist() == [True, False, True]
+    described = DescribedPairs(GalleryContext(gallery), pairs, said[:, None], [])
+    assert described.list_possible([]).tolist() == [0, 1, 2]
+    assert described.list_possible([level]).tolist() == [0, 2]
+    # What the first level says counts, and a pair that was given is always possible.
+    assert described.list_possible([level, level._replace(propagated=said)]).size == 2
+    asked = described._replace(context=GalleryContext(gallery, pairs.at([1])))
+    assert asked.list_possible([level]).tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize("level", [0, 1])
+def test_a_gallery_that_grows_propagates_what_is_looked_at(level):
+    rng = np.random.default_rng(0)
+    n_known, n_rows = 200, 230
+    scores = (np.triu(rng.random((n_rows, n_rows)), k=1) ** 3).astype(np.float32)
+    scores *= np.triu(rng.random((n_rows, n_rows)) < 0.05, k=1)
+    whole = csr_array(scores + scores.T)
+    left, right = (side.astype(np.intp) for side in np.triu(scores).nonzero())
+    pairs = PairIndices(left[right >= n_known], right[right >= n_known])
+    known = csr_array(whole[:n_known][:, :n_known])
+    context = GrowingContext(
+        encode(["tea"] * n_rows, np.zeros(n_rows)), n_known=n_known,
+        probabilities=[known] * 2,
+    )  # fmt: skip
+    seen = np.arange(0, len(pairs.left), 2)
+    said = context.propagate(level, scores[tuple(pairs)], pairs, True, seen)
+    expected = Propagation(whole)
+    assert_allclose(said.propagated, expected.at(*pairs), atol=1e-6)
+    if level == 0:  # a later one looks at what this one finds possible
+        seen = np.flatnonzero(said.is_possible)
+    rows = np.unique(np.concatenate(pairs.at(seen)))
+    assert 0 < len(rows) < n_rows
+    assert_allclose(
+        said.of_left.graph[rows].toarray(), expected.graph[rows].toarray(), atol=1e-6
+    )
 
 
 def test_propagation_against_a_catalogue(queries, catalogue):

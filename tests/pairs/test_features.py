@@ -6,7 +6,14 @@ from numpy.testing import assert_array_equal
 
 from skmatch import PairClassifierMatcher, make_product_titles
 from skmatch.pairs import _features, _model
-from skmatch.pairs._features import FileRows, list_blocks, read, read_all, store
+from skmatch.pairs._features import (
+    FileRows,
+    join_rows,
+    list_blocks,
+    read,
+    read_all,
+    store,
+)
 
 TITLES, PRODUCT_IDS = make_product_titles(100, random_state=0)
 
@@ -40,6 +47,18 @@ def test_features_lie_in_a_file_if_they_are_too_many(monkeypatch, largest, kind)
     assert_array_equal(read([kept, -rows], slice(120, 130)), both[120:])
     some = np.arange(3, 130)
     assert_array_equal(read_all([kept, -rows], some), both[3:])
+
+
+@pytest.mark.usefixtures("small_blocks")
+@pytest.mark.parametrize("in_file", [False, True])
+def test_further_rows_come_below(in_file):
+    rows = np.arange(390, dtype=np.float32).reshape(130, 3)
+    first = rows[:30]
+    if in_file:
+        first = FileRows(3)
+        first.append(rows[:30])
+    joined = join_rows(first, rows[30:], 100)
+    assert_array_equal(joined[np.array([0, 29, 30, 129])], rows[[0, 29, 30, 129]])
 
 
 @pytest.mark.usefixtures("small_blocks")

@@ -1,11 +1,21 @@
+from typing import ClassVar
+
 import numpy as np
 import pytest
+from numpy.testing import assert_array_equal
 from sklearn.base import BaseEstimator
+from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 
-from skmatch import PairClassifierMatcher
+from skmatch import (
+    PairClassifierMatcher,
+    make_product_titles,
+)
+from skmatch.pairs import _probabilities
+from skmatch.pairs._context import GalleryContext
 from skmatch.pairs._cross_fit import LabelledPairs, cross_fit
+from skmatch.pairs._probabilities import match_probability
 
 
 def make_galleries(n_partitions):
@@ -35,6 +45,51 @@ def test_no_fold_has_seen_its_pairs_in_another_partition(n_partitions):
     seen = np.concatenate(features)
     answers = np.concatenate([own.is_match for own in galleries])
     assert (of_all.predict(seen) == answers).all()
+
+
+class CountsRows(LogisticRegression):
+    """Keeps how many rows each call is about."""
+
+    n_rows: ClassVar = []  # by all together
+
+    def predict_proba(self, X):
+        CountsRows.n_rows.append(len(X))
+        return super().predict_proba(X)
+
+
+@pytest.fixture
+def n_rows():
+    CountsRows.n_rows.clear()
+    return CountsRows.n_rows
+
+
+def test_no_level_looks_again_at_what_is_next_to_impossible(n_rows):
+    titles, product_ids = make_product_titles(80, random_state=0)
+    matcher = PairClassifierMatcher(classifier=CountsRows(max_iter=10_000), cv=2)
+    matcher.fit(titles, product_ids)
+    n_rows.clear()
+    model = matcher._model_
+    pairs = model.describer.describe(
+        GalleryContext(model.describer.encode(titles, titles)), 1
+    )
+    (first, second), _ = model.score(pairs)
+    n_pairs, n_possible = n_rows
+    assert n_pairs == pairs.n_pairs
+    assert n_possible == first.is_possible.sum() < 0.8 * n_pairs
+    is_left = ~first.is_possible
+    assert_array_equal(second.probabilities[is_left], first.probabilities[is_left])
+    again, _ = model.first.score(pairs)
+    assert len(again) == 1
+    assert_array_equal(again[0].propagated, first.propagated)
+
+
+def test_probabilities_do_not_depend_on_how_many_rows_are_read(monkeypatch):
+    X = np.random.default_rng(0).normal(size=(50, 3))
+    classifier = LogisticRegression().fit(X, X[:, 0] > 0)
+    whole = match_probability(classifier, X)
+    monkeypatch.setattr(_probabilities, "_ROWS_AT_ONCE", 7)
+    assert_array_equal(match_probability(classifier, X), whole)
+    assert match_probability(classifier, X[:0]).shape == (0,)
 
 
 class RecordsRows(BaseEstimator):
