@@ -63,6 +63,7 @@ def n_rows():
     return CountsRows.n_rows
 
 
+@pytest.mark.filterwarnings("ignore:propagation=True")
 def test_no_level_looks_again_at_what_is_next_to_impossible(n_rows):
     titles, product_ids = make_product_titles(80, random_state=0)
     matcher = PairClassifierMatcher(classifier=CountsRows(max_iter=10_000), cv=2)
