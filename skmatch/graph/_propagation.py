@@ -125,6 +125,11 @@ class Propagation:
         """The propagated probabilities of each row, to compare pairs with them."""
         return Neighbourhoods(self.graph)
 
+    def forget(self) -> None:
+        """Drop what is computed when it is needed; it can be computed again."""
+        for name in ("graph", "neighbourhoods"):
+            self.__dict__.pop(name, None)
+
     def at(
         self, left: NDArray[np.intp], right: NDArray[np.intp]
     ) -> NDArray[np.float32]:

@@ -100,7 +100,8 @@ class PairClassifierMatcher(
     3. A classifier gives the probability that a pair is the same product. It is
        propagated: averaged over the matches of both titles.
     4. At the next stacking level, another classifier sees the graph of these
-       probabilities, too.
+       probabilities, too, and looks at the pairs that are still possible: of 0.01 or
+       more, before or after propagation.
     5. Pairs whose probability reaches a threshold match.
 
     Parameters

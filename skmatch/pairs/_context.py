@@ -129,6 +129,7 @@ class Context(Protocol):
     # Whether the pairs are among the scores around their left and their right rows.
     holds_left: ClassVar[bool]
     holds_right: ClassVar[bool]
+    shares_levels: ClassVar[bool]  # whether others see what is around its levels
 
     @property
     def left(self) -> EncodedTitles:
@@ -186,6 +187,7 @@ class GalleryContext:
     given: PairIndices | None = None  # pairs that are scored besides the nearest ones
     holds_left: ClassVar[bool] = True
     holds_right: ClassVar[bool] = True
+    shares_levels: ClassVar[bool] = False
 
     @property
     def right(self) -> EncodedTitles:
@@ -323,6 +325,7 @@ class CatalogueContext:
     catalogue: Catalogue
     holds_left: ClassVar[bool] = True
     holds_right: ClassVar[bool] = False
+    shares_levels: ClassVar[bool] = True
 
     @property
     def right(self) -> EncodedTitles:
@@ -398,6 +401,7 @@ class PairContext:
     levels: list[Propagation]  # probabilities of the two titles against the catalogue
     holds_left: ClassVar[bool] = False
     holds_right: ClassVar[bool] = False
+    shares_levels: ClassVar[bool] = True
 
     @property
     def right(self) -> EncodedTitles:

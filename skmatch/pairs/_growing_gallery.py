@@ -25,7 +25,7 @@ from skmatch.pairs._context import (
     add_pairs,
 )
 from skmatch.pairs._features import join_rows
-from skmatch.pairs._model import PairModel
+from skmatch.pairs._model import DescribedPairs, PairModel
 from skmatch.pairs._parsed_titles import WordCounts, count_words
 from skmatch.search import inner_products
 
@@ -76,22 +76,9 @@ class GrowingGallery(NamedTuple):
             similarities=self.similarities,
             probabilities=self.probabilities,
         )
-        describer = model.describer
-        pairs = describer.describe(context, n_threads)
-        (first,), _ = model.first.score(pairs)
-        is_match = first.propagated >= _LEAST_MATCH
-        rows = np.unique(np.concatenate(pairs.indices.at(is_match)))
-        matched = rows[rows < len(self.encoded)]
-        if len(matched):
-            own = np.arange(len(self.encoded), len(context.left))
-            context = replace(context, scored=np.concatenate([matched, own]))
-            again = self._pairs_of(matched)
-            of_texts = describer.describe_texts(context, again, n_threads)
-            pairs = describer.place(
-                context,
-                pairs.indices.join(again),
-                join_rows(pairs.of_texts, of_texts, len(again.left)),
-            )
+        pairs = model.describer.describe(context, n_threads)
+        if len(self.encoded):
+            pairs = self._add_pairs_of_matches(model, pairs, context, n_threads)
         levels, _ = model.score(pairs)
         embeddings = context.left.embeddings
         scores = [inner_products(X, X, *pairs.indices) for X in embeddings]
@@ -123,6 +110,29 @@ class GrowingGallery(NamedTuple):
             probabilities=[
                 drop_low(graph, is_symmetric=True) for graph in graphs[n_embedders:]
             ],
+        )
+
+    def _add_pairs_of_matches(
+        self,
+        model: PairModel,
+        pairs: DescribedPairs,
+        context: GrowingContext,
+        n_threads: int,
+    ) -> DescribedPairs:
+        """Add to the pairs of new titles those of the titles that match these."""
+        (first,), _ = model.first.score(pairs)
+        is_match = first.propagated >= _LEAST_MATCH
+        rows = np.unique(np.concatenate(pairs.indices.at(is_match)))
+        n_known = len(self.encoded)
+        matched = rows[rows < n_known]
+        new = np.arange(n_known, len(context.left))
+        context = replace(context, scored=np.concatenate([matched, new]))
+        again = self._pairs_of(matched)
+        of_texts = model.describer.describe_texts(context, again, n_threads)
+        return model.describer.place(
+            context,
+            pairs.indices.join(again),
+            join_rows(pairs.of_texts, of_texts, len(again.left)),
         )
 
     def _pairs_of(self, rows: NDArray[np.intp]) -> PairIndices:

@@ -237,6 +237,8 @@ class StackedLevels(NamedTuple):
         levels = [*before]
 
         def add(probabilities: NDArray[np.float32], seen: NDArray[np.intp]) -> None:
+            if levels and not pairs.context.shares_levels:  # seen for the last time
+                levels[-1].of_left.forget()
             level = pairs.context.propagate(
                 len(levels), probabilities, pairs.indices, propagates, seen
             )
@@ -316,11 +318,12 @@ class PairModel(NamedTuple):
         features = pairs.features
         levels: list[Level] = []
         if self.transferred is not None:
-            levels, before_last = self.transferred.score(
+            levels, seen = self.transferred.score(
                 pairs, features, self.propagates, replaced
             )
             if self.levels is None:
-                return levels, before_last
+                return levels, seen
+            del seen  # it holds what was around a level
             features = [*features, log_odds(levels[-1].propagated)[:, None]]
         words = weigh_words(self.word_weights, pairs, pairs.list_possible(levels))
         own, features = self.last_levels.score(
