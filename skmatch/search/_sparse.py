@@ -11,7 +11,9 @@ from scipy.sparse import csr_array, csr_matrix
 from skmatch.search._similarities import Pairs
 from skmatch.search._unit_rows import Indices
 
-_WORK_PER_ROW = 10_000  # products of entries, that is rows that share a column
+# Products of entries, that is rows that share a column. With as many as there are, two
+# TF-IDF embedders find 0.1 % more of the matches of 20,560 titles, in four times as long.
+_WORK_PER_ROW = 10_000
 
 
 def sparse_neighbors(

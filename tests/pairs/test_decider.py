@@ -143,7 +143,7 @@ def test_judged_pairs(oracle):
     matcher = make_matcher(cross_encoder=oracle)
     matcher.fit(TITLES[TRAIN], pairs=pairs, is_match=is_match)
     assert matcher._model_.levels.decider.of_given is False
-    assert score(matcher) > 0.75
+    assert score(matcher) > 0.7  # without the oracle 0.6
     judged = {frozenset(TITLES[TRAIN][pair]) for pair in pairs}
     for X, y in oracle.told:
         taught = {frozenset(pair) for pair in X}

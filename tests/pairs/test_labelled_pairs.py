@@ -177,8 +177,10 @@ def test_a_pair_that_is_judged_twice_counts_once(judged_market):
 def test_judged_pairs_leave_some_of_the_shift(judged_market):
     titles, _, matcher, pairs, answers = judged_market
     other = clone(matcher).fit(titles, pairs=pairs, is_match=answers)
+    # Judged pairs are further candidates: the shift, in steps, may be one step off.
     left = 1 - other._model_.trust
-    assert other.log_odds_shift_ == pytest.approx(left * matcher.log_odds_shift_)
+    expected = pytest.approx(left * matcher.log_odds_shift_, abs=left * 0.25)
+    assert 0 < other.log_odds_shift_ == expected
 
 
 def test_no_judged_pair_is_no_label(judged_market):
