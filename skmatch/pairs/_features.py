@@ -6,6 +6,7 @@ computed when they are read. Of each part some rows are read, in rising order.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from itertools import chain
 from tempfile import TemporaryFile
@@ -38,6 +39,7 @@ class FileRows:
 
     def append(self, block: NDArray[np.float32]) -> None:
         """Write further rows."""
+        self._file.seek(0, os.SEEK_END)
         block.tofile(self._file)
 
     def __getitem__(self, rows: Rows) -> NDArray[np.float32]:

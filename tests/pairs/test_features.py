@@ -57,6 +57,7 @@ def test_further_rows_come_below(in_file):
     if in_file:
         first = FileRows(3)
         first.append(rows[:30])
+        assert_array_equal(first[:2], rows[:2])  # where was read is not where to write
     joined = join_rows(first, rows[30:], 100)
     assert_array_equal(joined[np.array([0, 29, 30, 129])], rows[[0, 29, 30, 129]])
 
