@@ -15,6 +15,7 @@ same question, and the errors of their answers cancel out.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
 
 import numpy as np
@@ -90,35 +91,58 @@ class Propagation:
     @cached_property
     def graph(self) -> csr_array:
         """The propagated probabilities of each row, computed when they are needed."""
-        scale = diags_array(self.self_weights, format="csr")
-        if self.catalogue is None:
-            graph = self._average_among(scale)
-        else:
-            means = csr_array(scale @ self.probabilities + self._reached)
-            graph = _multiply(means, self.catalogue._weights, self._rows_per_block)
-            graph.sort_indices()
-            self._add_row_to_columns(graph)
+        graph = self._average_among() if self.catalogue is None else self._average()
         graph.data = np.minimum(graph.data, 1)
         graph.sort_indices()
         return graph
 
-    def _average_among(self, scale: csr_array) -> csr_array:
+    def _average(self) -> csr_array:
+        """Propagate the probabilities of the rows against a catalogue."""
+        assert self.catalogue is not None
+        direct, reached = self.probabilities, self._reached
+        graph = self._multiply(
+            lambda rows: self._scale(direct, rows) + reached[rows],
+            self.catalogue._weights,
+            np.arange(direct.shape[0]),
+        )
+        graph.sort_indices()
+        self._add_row_to_columns(graph)
+        return graph
+
+    def _average_among(self) -> csr_array:
         """Propagate the probabilities of the rows among one another."""
-        itself, rows = self._with_itself, self._rows
-        if rows is None:
-            means = scale @ itself + self.match_weights @ itself
-        else:
-            rows = np.unique(rows)
-            means = csr_array(scale[rows] @ itself + self.match_weights[rows] @ itself)
-            means = place_rows(means, rows, itself.shape[0])
-        graph = _multiply(
-            csr_array(means), self._weights, self._rows_per_block, diagonal=False
+        itself, matches, rows = self._with_itself, self.match_weights, self._rows
+        graph = self._multiply(
+            lambda rows: self._scale(itself, rows) + matches[rows] @ itself,
+            self._weights,
+            np.arange(itself.shape[0]) if rows is None else np.unique(rows),
         )
         # Rounding may part the two sides of a pair, or drop one of them.
         mirrored = csr_array(graph.T)
         if rows is not None:
             mirrored = keep_rows(mirrored, rows)
         return csr_array(graph.maximum(mirrored))
+
+    def _scale(self, graph: csr_array, rows: NDArray[np.intp]) -> csr_array:
+        """Return some rows, each times what it weighs itself."""
+        return csr_array(diags_array(self.self_weights[rows]) @ graph[rows])
+
+    def _multiply(
+        self,
+        mean: Callable[[NDArray[np.intp]], csr_array],
+        weights: csr_array,
+        rows: NDArray[np.intp],
+    ) -> csr_array:
+        """Return ``mean(rows) weightsᵀ`` without what is low, by blocks of rows."""
+        columns, is_among, blocks = csr_array(weights.T), self.catalogue is None, []
+        for start in range(0, max(1, len(rows)), self._rows_per_block):
+            some = rows[start : start + self._rows_per_block]
+            block = csr_array(mean(some) @ columns)
+            if is_among:  # a row is no match of itself
+                block = keep_entries(block, some[row_indices(block)] != block.indices)
+            blocks.append(drop_low(block))
+        graph = csr_array(vstack(blocks, format="csr"))
+        return place_rows(graph, rows, self.probabilities.shape[0])
 
     @cached_property
     def neighbourhoods(self) -> Neighbourhoods:
@@ -235,21 +259,6 @@ def _list_columns(
     """Return the columns where some rows have such a probability or a higher one."""
     part = graph[rows]
     return np.unique(part.indices[part.data >= np.float32(least)]).astype(np.intp)
-
-
-def _multiply(
-    means: csr_array, weights: csr_array, rows_per_block: int, diagonal: bool = True
-) -> csr_array:
-    """Return ``means weightsᵀ`` without what is low, by blocks of rows."""
-    columns, blocks = csr_array(weights.T), [means[:0]]
-    filled = np.flatnonzero(np.diff(means.indptr))
-    for start in range(0, len(filled), rows_per_block):
-        rows = filled[start : start + rows_per_block]
-        block = csr_array(means[rows] @ columns)
-        if not diagonal:
-            block = keep_entries(block, rows[row_indices(block)] != block.indices)
-        blocks.append(drop_low(block))
-    return place_rows(vstack(blocks, format="csr"), filled, means.shape[0])
 
 
 def drop_low(graph: csr_array, is_symmetric: bool = False) -> csr_array:

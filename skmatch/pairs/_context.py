@@ -48,7 +48,8 @@ class PairIndices(NamedTuple):
         return PairIndices(*map(np.concatenate, zip(self, others, strict=True)))
 
 
-class EncodedTitles(NamedTuple):
+@dataclass(frozen=True)
+class EncodedTitles:
     """Titles, and what is computed of each by itself."""
 
     titles: NDArray[np.object_]  # (n_titles,)

@@ -13,7 +13,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -91,13 +91,7 @@ class DescribedPairs(NamedTuple):
 
     def add_level(self, parts: Sequence[Part], level: Level) -> Sequence[Part]:
         """Append to features what a level says, among what it says around the pairs."""
-        around = Around(
-            level.of_left.neighbourhoods,
-            level.of_right.neighbourhoods,
-            self.context.holds_left,
-            self.context.holds_right,
-        )
-        return [*parts, ScoreFeatures(level.propagated, self.indices, around)]
+        return [*parts, LevelFeatures(level, self.indices, self.context)]
 
     def repeat(self, n_times: int) -> DescribedPairs:
         """Return each pair many times."""
@@ -124,6 +118,25 @@ class ScoreFeatures:
                 self.scores[rows], *self.indices.at(rows), self.around
             )
         )
+
+
+@dataclass(frozen=True)
+class LevelFeatures:
+    """What a level says of each pair, among what it says around it."""
+
+    level: Level
+    indices: PairIndices
+    context: Context
+
+    def __getitem__(self, rows: Rows) -> NDArray[np.float32]:
+        """Return the features of some pairs: (n_rows, n_features)."""
+        around = Around(
+            self.level.of_left.neighbourhoods,
+            self.level.of_right.neighbourhoods,
+            self.context.holds_left,
+            self.context.holds_right,
+        )
+        return ScoreFeatures(self.level.propagated, self.indices, around)[rows]
 
 
 def encode_words(
@@ -323,7 +336,6 @@ class PairModel(NamedTuple):
             )
             if self.levels is None:
                 return levels, seen
-            del seen  # it holds what was around a level
             features = [*features, log_odds(levels[-1].propagated)[:, None]]
         words = weigh_words(self.word_weights, pairs, pairs.list_possible(levels))
         own, features = self.last_levels.score(
@@ -345,7 +357,11 @@ class PairModel(NamedTuple):
 
     def score_graph(self, titles: Titles, fields: Titles, n_threads: int) -> csr_array:
         """Return the match probabilities of the pairs of a gallery: (n, n)."""
-        return self._score_gallery(titles, fields, n_threads)[1][-1].of_left.graph
+        pairs = self._describe_gallery(titles, fields, n_threads)
+        # Nothing looks at the embeddings again: they go, as much as a sixth of memory.
+        rest = replace(pairs.context.left, embeddings=[])
+        pairs = pairs._replace(context=GalleryContext(rest))
+        return self.score(pairs)[0][-1].of_left.graph
 
     def score_against(
         self, catalogue: Catalogue, titles: Titles, fields: Titles, n_threads: int
@@ -374,7 +390,8 @@ class PairModel(NamedTuple):
         self, titles: Titles, fields: Titles, n_threads: int
     ) -> Catalogue:
         """Score the pairs of titles among themselves, to match others with them."""
-        pairs, levels = self._score_gallery(titles, fields, n_threads)
+        pairs = self._describe_gallery(titles, fields, n_threads)
+        levels, _ = self.score(pairs)
         return Catalogue(
             pairs.context.left,
             count_words(titles),
@@ -406,12 +423,11 @@ class PairModel(NamedTuple):
             names += self.last_levels.decider.names
         return names
 
-    def _score_gallery(
+    def _describe_gallery(
         self, titles: Titles, fields: Titles, n_threads: int
-    ) -> tuple[DescribedPairs, list[Level]]:
+    ) -> DescribedPairs:
         encoded = self.describer.encode(titles, fields)
-        pairs = self.describer.describe(GalleryContext(encoded), n_threads)
-        return pairs, self.score(pairs)[0]
+        return self.describer.describe(GalleryContext(encoded), n_threads)
 
 
 def start_probabilities(
