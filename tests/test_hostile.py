@@ -33,6 +33,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, Phase, given, reject, settings
 from hypothesis import strategies as st
@@ -789,6 +790,40 @@ def check_listing_ids(answer: Any, ids: Held) -> None:
     every = [i for own in listed.values() for i in own]
     given = [2] if ids.container == "None" else ids.values
     assert Counter(every) == Counter(["a", "3", *given])
+
+
+def in_files(function: Callable[..., int]) -> Callable[..., Any]:
+    """Call with a file of titles; return the rows that were written."""
+
+    def call(values: list[Any], params: dict[str, Any]) -> Any:
+        with TemporaryDirectory() as folder:
+            source, target = (Path(folder) / name for name in ("in", "out"))
+            try:
+                pq.write_table(pa.table({"title": pa.array(values)}), source)
+            except (ValueError, TypeError, pa.ArrowException):
+                reject()
+            given = {"columns": "title"} | params
+            n_pairs = function(fitted("titles"), source, target, **given)
+            table = pq.read_table(target)
+            assert n_pairs == len(table)
+            left, right = (table[side].to_pylist() for side in ("left", "right"))
+            return {*zip(left, right, strict=True)}
+
+    return call
+
+
+def check_pairs_of_files(answer: Any, values: list[Any], *_: Any) -> None:
+    matches = fitted("titles").predict([*map(str, values)])
+    pairs = zip(*matches.nonzero(), strict=True)
+    assert None not in values
+    assert answer == {(i, j) for i, j in pairs if i < j}
+
+
+def check_links_of_files(answer: Any, values: list[Any], *_: Any) -> None:
+    assert None not in values
+    if values:
+        found = fitted("titles").transform([*map(str, values)])
+        assert answer == {*zip(*found.nonzero(), strict=True)}
 
 
 def check_explanation(answer: Any, *_: Any) -> None:
@@ -1860,6 +1895,28 @@ CASES: dict[str, Case] = {
         ),
         check_expansion,
         names_of(skmatch.expand_queries),
+    ),
+    "match_parquet": Case(
+        "match_parquet",
+        in_files(skmatch.match_parquet),
+        (
+            title_values,
+            st.one_of(st.just({}), params_of(["columns", "ids", "batch_size"])),
+        ),
+        check_pairs_of_files,
+        names_of(skmatch.match_parquet),
+        4,
+    ),
+    "link_parquet": Case(
+        "link_parquet",
+        in_files(skmatch.link_parquet),
+        (
+            title_values,
+            st.one_of(st.just({}), params_of(["columns", "ids", "catalogue_ids"])),
+        ),
+        check_links_of_files,
+        names_of(skmatch.link_parquet),
+        4,
     ),
     "make_product_titles": Case(
         "make_product_titles",

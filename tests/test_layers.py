@@ -13,7 +13,7 @@ FOLDER = Path(skmatch.__file__).parent
 # What each package may import besides itself. A package imports those below it.
 LEVELS = [
     {"__init__"},
-    {"catalogue"},
+    {"catalogue", "tables"},
     {"matchers"},
     {"pairs"},
     {"graph", "embedders"},
@@ -29,6 +29,7 @@ STRANGERS = {
     "evaluation": {"torch", "faiss", "gensim"},
     "persistence": {"faiss", "nltk"},
     "matchers": {"torch", "gensim"},
+    "tables": {"torch", "faiss", "gensim", "pandas"},
     "embedders/_networks": {"sklearn", "numpy", "faiss"},
     "embedders/_training": {"sklearn", "faiss", "gensim"},
 }

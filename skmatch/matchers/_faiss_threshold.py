@@ -331,9 +331,28 @@ class FaissThresholdMatcher(
         ValueError
             As :meth:`score_graph`.
         """
-        return decide_matches(
-            self.score_graph(X), self.threshold, **self._refinements()
-        )
+        return self.decide(self.score_graph(X))
+
+    def decide(self, score_graph: Any) -> csr_array:
+        """Decide by a score graph which rows match: the second half of :meth:`predict`.
+
+        Parameters
+        ----------
+        score_graph : array-like or sparse array of shape (n_samples, n_samples)
+            Similarities, as of :meth:`score_graph`.
+
+        Returns
+        -------
+        matches : csr_array of shape (n_samples, n_samples), dtype bool
+            As :meth:`predict`.
+
+        Raises
+        ------
+        ValueError
+            As :func:`decide_matches`.
+        """
+        self._check_params()
+        return decide_matches(score_graph, self.threshold, **self._refinements())
 
     def fit_predict(self, X: ArrayLike, y: object = None) -> csr_array:
         """Index the rows of `X` and match them with one another.

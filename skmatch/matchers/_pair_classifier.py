@@ -556,7 +556,7 @@ class PairClassifierMatcher(
         if self.threshold == "tuned" and not np.isnan(self.gallery_size_):
             warn_if_far(graph.shape[0], self.gallery_size_, "cv")
         self._warn_if_foreign(self._read(X)[0])
-        return self._decide(graph)
+        return self.decide(graph)
 
     def score_graph(self, X: Any) -> csr_array:
         """Return the probability that two titles are the same product.
@@ -592,8 +592,27 @@ class PairClassifierMatcher(
                 stacklevel=3,
             )
 
-    def _decide(self, graph: csr_array) -> csr_array:
-        return decide_matches(graph, self._threshold(), **self._refinements())
+    def decide(self, score_graph: Any) -> csr_array:
+        """Decide by a score graph which rows match: the second half of :meth:`predict`.
+
+        Parameters
+        ----------
+        score_graph : array-like or sparse array of shape (n_samples, n_samples)
+            Probabilities, as of :meth:`score_graph`.
+
+        Returns
+        -------
+        matches : csr_array of shape (n_samples, n_samples), dtype bool
+            As :meth:`predict`, without its warnings.
+
+        Raises
+        ------
+        ValueError
+            As :func:`decide_matches`.
+        """
+        check_is_fitted(self)
+        self._check_params()
+        return decide_matches(score_graph, self._threshold(), **self._refinements())
 
     def _score_graph(self, X: Any) -> csr_array:
         """Score the rows of `X`; the warning points at the caller of the caller."""
@@ -701,7 +720,7 @@ class PairClassifierMatcher(
         adapted.columns = self.columns
         if hasattr(self, "feature_names_in_"):
             adapted.feature_names_in_ = self.feature_names_in_
-        before, after = self._decide(graph), adapted._decide(adapted._score_graph(X))
+        before, after = self.decide(graph), adapted.decide(adapted._score_graph(X))
         n_before, n_after = (
             int(matches.sum()) - len(groups) for matches in (before, after)
         )

@@ -272,6 +272,29 @@ class TunedThresholdMatcherCV(
         threshold = self.threshold_for(_n_rows(X))
         return matcher.set_params(threshold=threshold).score_graph(X)
 
+    def decide(self, score_graph: Any) -> csr_array:
+        """Decide by a score graph which rows match: the second half of :meth:`predict`.
+
+        Parameters
+        ----------
+        score_graph : array-like or sparse array of shape (n_samples, n_samples)
+            Scores, as of :meth:`score_graph`.
+
+        Returns
+        -------
+        matches : csr_array of shape (n_samples, n_samples), dtype bool
+            As :meth:`predict`, without its warning.
+
+        Raises
+        ------
+        ValueError
+            As :func:`decide_matches`.
+        """
+        check_is_fitted(self, "estimator_")
+        threshold = self.threshold_for(_n_rows(score_graph))
+        matcher = copy(_matcher(self.estimator_))
+        return matcher.set_params(threshold=threshold).decide(score_graph)
+
     def transform(self, X: Any) -> csr_array:
         """Find the rows of the catalogue that match the rows of `X`.
 

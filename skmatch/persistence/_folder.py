@@ -51,7 +51,7 @@ class FolderWriter:
 
     def add(self, suffix: str, write: Callable[[IO[bytes]], object]) -> str:
         """Write a file by a function; return its name."""
-        path = _write_beside(self._folder, write)
+        path = write_beside(self._folder, write)
         try:
             with path.open("rb") as file:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
@@ -72,7 +72,7 @@ class FolderWriter:
                 f"The settings take {len(text)} bytes; expected at most "
                 f"{LARGEST_MANIFEST}."
             )
-        path = _write_beside(self._folder, lambda file: file.write(text))
+        path = write_beside(self._folder, lambda file: file.write(text))
         sync_folder(self._folder)
         os.replace(path, self._folder / MANIFEST)
         sync_folder(self._folder)
@@ -180,7 +180,7 @@ def _delete_leftovers(folder: Path, kept: set[str]) -> None:
             path.unlink(missing_ok=True)
 
 
-def _write_beside(folder: Path, write: Callable[[IO[bytes]], object]) -> Path:
+def write_beside(folder: Path, write: Callable[[IO[bytes]], object]) -> Path:
     """Write a file that does not count yet; return where it is."""
     with NamedTemporaryFile(dir=folder, prefix=_UNFINISHED, delete=False) as file:
         try:
