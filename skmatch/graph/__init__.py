@@ -26,6 +26,7 @@ from skmatch.graph._csr import (
     replace_entries,
     row_indices,
     symmetrize,
+    widen,
 )
 from skmatch.graph._decide import (
     ROUNDED_ZERO,
@@ -42,6 +43,7 @@ from skmatch.graph._propagation import (
     LOWEST_WEIGHED,
     Propagation,
     drop_low,
+    list_needed,
     propagate_rows,
 )
 
@@ -64,6 +66,7 @@ __all__ = [
     "keep_matches",
     "keep_rows",
     "link_catalogues",
+    "list_needed",
     "measure_agreement",
     "propagate_rows",
     "ratio",
@@ -71,4 +74,5 @@ __all__ = [
     "row_indices",
     "shift_log_odds",
     "symmetrize",
+    "widen",
 ]

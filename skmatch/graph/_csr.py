@@ -91,6 +91,13 @@ def place_rows(graph: csr_array, rows: NDArray[np.intp], n_rows: int) -> csr_arr
     return csr_array(placed, shape=(n_rows, graph.shape[1]))
 
 
+def widen(graph: csr_array, n_rows: int) -> csr_array:
+    """Return a square graph with further rows and columns, which are empty."""
+    ends = np.full(n_rows - graph.shape[0], graph.indptr[-1], graph.indptr.dtype)
+    arrays = graph.data, graph.indices, np.concatenate([graph.indptr, ends])
+    return csr_array(arrays, shape=(n_rows, n_rows))
+
+
 def above_threshold(scores: Any, threshold: float, name: str) -> csr_array:
     """Return the float64 scores above 0 of a matrix that reach a threshold."""
     check_number(threshold, "threshold", min_val=0, max_val=1)

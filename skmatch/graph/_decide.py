@@ -158,10 +158,14 @@ def check_decision(threshold: Any, max_matches: Any, mutual: bool) -> None:
 
 def _is_best_of_row(graph: csr_array, n_best: int) -> NDArray[np.bool_]:
     """Mark the best entries of each row; of equal ones, the first."""
-    row = row_indices(graph)
-    falling = np.lexsort((graph.indices, -graph.data, row))
-    is_best = np.empty(graph.nnz, dtype=bool)
-    is_best[falling] = np.arange(graph.nnz) - graph.indptr[row[falling]] < n_best
+    is_best = np.ones(graph.nnz, dtype=bool)
+    rows = np.flatnonzero(np.diff(graph.indptr) > n_best)  # few, as a rule
+    many = graph[rows]
+    row = row_indices(many)
+    falling = np.lexsort((many.indices, -many.data, row))
+    is_last = np.arange(many.nnz) - many.indptr[row] >= n_best
+    entry = np.arange(many.nnz) + (graph.indptr[rows] - many.indptr[:-1])[row]
+    is_best[entry[falling[is_last]]] = False
     return is_best
 
 

@@ -29,8 +29,7 @@ class Neighbourhoods:
 
     def __init__(self, graph: csr_array) -> None:
         self.graph = graph
-        order = np.lexsort((-graph.data, row_indices(graph)))
-        self._falling = graph.data[order]  # in each row
+        self._falling = _sort_falling(graph)
         self._starts = graph.indptr.astype(np.intp)
         squares = csr_array((graph.data**2, graph.indices, graph.indptr), graph.shape)
         self._degrees, self._squares = (
@@ -82,6 +81,22 @@ class Neighbourhoods:
             low = np.where(is_open & is_above, middle + 1, low)
             high = np.where(is_open & ~is_above, middle, high)
         return low - self._starts[rows]
+
+
+def _sort_falling(graph: csr_array) -> NDArray[np.float32]:
+    """Return the scores of each row, the largest first: as one array of integers.
+
+    To sort these is three times as fast as to sort by two keys. The bits of a float
+    rise with its value, once those of a negative one are turned.
+    """
+    bits = (-graph.data.astype(np.float32, copy=False)).view(np.int32)
+    rising = np.where(bits < 0, bits ^ np.int32(0x7FFFFFFF), bits)
+    keys = row_indices(graph).astype(np.int64) << 32
+    keys += rising.astype(np.int64) + 2**31
+    keys.sort()
+    rising = ((keys & 0xFFFFFFFF) - 2**31).astype(np.int32)
+    bits = np.where(rising < 0, rising ^ np.int32(0x7FFFFFFF), rising)
+    return -bits.view(np.float32)
 
 
 def ratio(

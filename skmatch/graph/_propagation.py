@@ -15,7 +15,7 @@ same question, and the errors of their answers cancel out.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property
 
 import numpy as np
@@ -239,18 +239,26 @@ def propagate_rows(
 ) -> Propagation:
     """Propagate some rows of a symmetric graph, as all of them would be.
 
-    Only what can reach them plays a part: their matches, the columns of these, and the
-    matches of those.
+    Of the others, only those of :func:`list_needed` play a part.
     """
-    graph = drop_low(graph, is_symmetric=True)
-    if propagates:
-        matches = _list_columns(graph, rows, LOWEST_WEIGHED)
-        means = np.union1d(rows, matches)
-        columns = np.union1d(means, _list_columns(graph, means))
-        needed = np.union1d(columns, _list_columns(graph, columns, LOWEST_WEIGHED))
-    else:
-        needed = rows
-    return Propagation(keep_rows(graph, needed), propagates=propagates, rows=rows)
+    needed = list_needed([graph], rows, propagates)
+    graph = drop_low(keep_rows(graph, needed), is_symmetric=True)
+    return Propagation(graph, propagates=propagates, rows=rows)
+
+
+def list_needed(
+    graphs: Sequence[csr_array], rows: NDArray[np.intp], propagates: bool = True
+) -> NDArray[np.intp]:
+    """Return some rows and all that can reach them by propagation.
+
+    That are their matches, the columns of these, and the matches of those, in any of
+    some graphs.
+    """
+    needed = rows
+    for least in (LOWEST_WEIGHED, 0.0, LOWEST_WEIGHED) if propagates else ():
+        near = [_list_columns(graph, needed, least) for graph in graphs]
+        needed = np.unique(np.concatenate([needed, *near]))
+    return needed
 
 
 def _list_columns(
@@ -258,7 +266,9 @@ def _list_columns(
 ) -> NDArray[np.intp]:
     """Return the columns where some rows have such a probability or a higher one."""
     part = graph[rows]
-    return np.unique(part.indices[part.data >= np.float32(least)]).astype(np.intp)
+    is_column = np.zeros(graph.shape[1], bool)
+    is_column[part.indices[part.data >= np.float32(least)]] = True
+    return np.flatnonzero(is_column)
 
 
 def drop_low(graph: csr_array, is_symmetric: bool = False) -> csr_array:

@@ -17,7 +17,7 @@ from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
-from skmatch.graph import LOWEST_WEIGHED, keep_rows, shift_log_odds
+from skmatch.graph import LOWEST_WEIGHED, keep_rows, shift_log_odds, widen
 from skmatch.matchers._faiss_threshold import FaissThresholdMatcher
 from skmatch.matchers._pair_classifier import PairClassifierMatcher
 from skmatch.matchers._tuned_threshold import TunedThresholdMatcherCV
@@ -238,7 +238,8 @@ class GrowingSimilarities:
             gallery = VectorGallery(rows[:0], csr_array((0, 0), dtype=np.float32))
         rows = stack_rows(gallery.rows, rows)
         pairs = PairIndices(joined.left, joined.right)
-        graph = add_pairs(gallery.graph, joined.scores[0], pairs, rows.shape[0])
+        known = widen(gallery.graph, rows.shape[0])
+        graph = add_pairs(known, joined.scores[0], pairs)
         return VectorGallery(rows, graph)
 
     def near(self, gallery: VectorGallery, rows: NDArray[np.intp]) -> NDArray[np.intp]:

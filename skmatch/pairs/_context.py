@@ -19,8 +19,10 @@ from skmatch.graph import (
     LOWEST_KEPT,
     Neighbourhoods,
     Propagation,
+    drop_low,
     find_entries,
     keep_rows,
+    list_needed,
     propagate_rows,
     symmetrize,
 )
@@ -86,17 +88,13 @@ def stack_rows(*parts: Any) -> Any:
     return np.concatenate(parts)
 
 
-def add_pairs(
-    known: csr_array, scores: Scores, pairs: PairIndices, n_rows: int
-) -> csr_array:
-    """Return a symmetric graph with further rows, and with other scores of pairs."""
-    ends = np.full(n_rows - known.shape[0], known.indptr[-1], known.indptr.dtype)
-    arrays = known.data.copy(), known.indices, np.concatenate([known.indptr, ends])
-    wider = csr_array(arrays, shape=(n_rows, n_rows))
+def add_pairs(known: csr_array, scores: Scores, pairs: PairIndices) -> csr_array:
+    """Return a symmetric graph with further pairs, and with other scores of pairs."""
+    kept = csr_array((known.data.copy(), known.indices, known.indptr), known.shape)
     for rows, columns in (pairs, pairs[::-1]):
-        position, is_stored = find_entries(wider, rows, columns)
-        wider.data[position[is_stored]] = 0  # which the sum does not store
-    graph = csr_array(wider + symmetrize(scores, *pairs, n_rows))
+        position, is_stored = find_entries(kept, rows, columns)
+        kept.data[position[is_stored]] = 0  # which the sum does not store
+    graph = csr_array(kept + symmetrize(scores, *pairs, known.shape[0]))
     graph.sort_indices()
     return graph
 
@@ -259,7 +257,7 @@ class GrowingContext(GalleryContext):
     n_known: int = 0
     scored: NDArray[np.intp] | None = None  # a row of each pair is one; None: the new
     counts: WordCounts | None = None  # of the whole gallery
-    similarities: Sequence[csr_array] = ()  # of each embedder, known ones
+    similarities: Sequence[csr_array] = ()  # of each embedder, without the new rows
     probabilities: Sequence[csr_array] = ()  # of each stacking level, likewise
 
     def candidates(self, n_candidates: int, n_threads: int) -> PairIndices:
@@ -283,8 +281,8 @@ class GrowingContext(GalleryContext):
 
     def around(self, embedder: int, scores: Scores, pairs: PairIndices) -> Around:
         """Put the scores around their titles, with those that are known."""
-        graph = add_pairs(self.similarities[embedder], scores, pairs, len(self.left))
-        near = Neighbourhoods(keep_rows(graph, np.union1d(*pairs)))
+        known = keep_rows(self.similarities[embedder], np.union1d(*pairs))
+        near = Neighbourhoods(add_pairs(known, scores, pairs))
         return Around(near, near, self.holds_left, self.holds_right)
 
     def propagate(
@@ -299,12 +297,18 @@ class GrowingContext(GalleryContext):
 
         And of those that they are compared with by a later level.
         """
-        graph = add_pairs(
-            self.probabilities[level], probabilities, pairs, len(self.left)
-        )
         rows = np.arange(self.n_known, len(self.left))
         rows = rows if self.scored is None else self.scored
-        own = propagate_rows(graph, rows, propagates)
+        known = self.probabilities[level]
+        new = drop_low(symmetrize(probabilities, *pairs, len(self.left)), True)
+
+        def propagate(rows: NDArray[np.intp]) -> Propagation:
+            kept = keep_rows(known, list_needed([known, new], rows, propagates))
+            return propagate_rows(
+                add_pairs(kept, probabilities, pairs), rows, propagates
+            )
+
+        own = propagate(rows)
         is_left = np.isin(pairs.left, rows)
         others = np.where(is_left, pairs.right, pairs.left)
         propagated = own.at(np.where(is_left, pairs.left, pairs.right), others)
@@ -314,7 +318,7 @@ class GrowingContext(GalleryContext):
         near = np.setdiff1d(others[seen], rows)
         if not len(near):
             return said
-        among = propagate_rows(graph, np.union1d(rows, near), propagates)
+        among = propagate(np.union1d(rows, near))
         return Level(probabilities, propagated, among, among)
 
 

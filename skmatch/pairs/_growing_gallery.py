@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from skmatch.graph import LOWEST_WEIGHED, drop_low, propagate_rows
+from skmatch.graph import LOWEST_WEIGHED, drop_low, propagate_rows, widen
 from skmatch.pairs._context import (
     EncodedTitles,
     GrowingContext,
@@ -73,8 +73,8 @@ class GrowingGallery(NamedTuple):
             left=self.encoded.join(new),
             n_known=len(self.encoded),
             counts=counts,
-            similarities=self.similarities,
-            probabilities=self.probabilities,
+            similarities=self._widen(self.similarities, len(new)),
+            probabilities=self._widen(self.probabilities, len(new)),
         )
         pairs = model.describer.describe(context, n_threads)
         if len(self.encoded):
@@ -96,10 +96,12 @@ class GrowingGallery(NamedTuple):
     ) -> Self:
         """Return the gallery of all titles, with the scores of further pairs."""
         pairs = PairIndices(joined.left, joined.right)
+        known = [*self.similarities, *self.probabilities]
+        n_new = len(encoded) - len(self.encoded)
         graphs = [
-            add_pairs(graph, scores, pairs, len(encoded))
+            add_pairs(graph, scores, pairs)
             for graph, scores in zip(
-                [*self.similarities, *self.probabilities], joined.scores, strict=True
+                self._widen(known, n_new), joined.scores, strict=True
             )
         ]
         n_embedders = len(self.similarities)
@@ -111,6 +113,11 @@ class GrowingGallery(NamedTuple):
                 drop_low(graph, is_symmetric=True) for graph in graphs[n_embedders:]
             ],
         )
+
+    def _widen(self, graphs: list[csr_array], n_new: int) -> list[csr_array]:
+        """Return graphs with further rows and columns, which are empty."""
+        n_rows = len(self.encoded) + n_new
+        return [widen(graph, n_rows) for graph in graphs]
 
     def _add_pairs_of_matches(
         self,

@@ -11,6 +11,7 @@ from skmatch.graph import (
     keep_rows,
     row_indices,
     symmetrize,
+    widen,
 )
 
 
@@ -187,6 +188,13 @@ def test_entries_are_found_in_all_rows_at_once():
     assert_array_equal(graph.data[position[is_stored]], dense.ravel()[is_stored])
     nothing = find_entries(csr_array((3, 3)), np.array([0, 2]), np.array([1, 1]))
     assert not nothing[1].any()
+
+
+def test_further_rows_are_empty():
+    dense = np.arange(9.0).reshape(3, 3)
+    wider = widen(csr_array(dense), 5)
+    assert_array_equal(wider.toarray(), np.pad(dense, (0, 2)))
+    assert_array_equal(widen(wider, 5).toarray(), wider.toarray())
 
 
 def test_rows_are_kept_in_their_place():

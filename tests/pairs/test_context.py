@@ -5,7 +5,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.sparse import csr_array
 
-from skmatch.graph import Neighbourhoods, Propagation, symmetrize
+from skmatch.graph import Neighbourhoods, Propagation, symmetrize, widen
 from skmatch.pairs._context import (
     Catalogue,
     CatalogueContext,
@@ -125,7 +125,7 @@ def test_a_gallery_that_grows_propagates_what_is_looked_at(level):
     whole = csr_array(scores + scores.T)
     left, right = (side.astype(np.intp) for side in np.triu(scores).nonzero())
     pairs = PairIndices(left[right >= n_known], right[right >= n_known])
-    known = csr_array(whole[:n_known][:, :n_known])
+    known = widen(csr_array(whole[:n_known][:, :n_known]), n_rows)
     context = GrowingContext(
         encode(["tea"] * n_rows, np.zeros(n_rows)), n_known=n_known,
         probabilities=[known] * 2,
