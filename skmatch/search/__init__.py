@@ -10,6 +10,7 @@ exact and approximate search is ``_planner.py``.
 - ``_prefixes.py``: in which directions rows are shortened to be compared quickly
 - ``_neighbors.py``: the nearest neighbours of each row: candidates
 - ``_cells.py``: an inverted file whose probing rule can lose no pair
+- ``_partitions.py``: the same cells as parts that know nothing of one another
 - ``_faiss_index.py``: rows in an index that faiss makes of a factory string
 - ``_equal_rows.py``: equal rows, of which an index holds one
 - ``_sparse.py``: both searches of sparse rows
@@ -22,6 +23,14 @@ exact and approximate search is ``_planner.py``.
 from skmatch.search._estimates import lowest_threshold, refuse_too_many
 from skmatch.search._faiss_index import clone_index, flat_index, rows_of
 from skmatch.search._neighbors import most_similar, nearest_neighbors
+from skmatch.search._partitions import (
+    BlockRows,
+    Partitions,
+    assign_rows,
+    count_to_train,
+    join_block,
+    plan_partitions,
+)
 from skmatch.search._planner import check_index, plan_search, uses_factory
 from skmatch.search._radius import Plan, search_pairs
 from skmatch.search._recall import SearchReport
@@ -30,18 +39,24 @@ from skmatch.search._threads import limit_threads
 from skmatch.search._unit_rows import draw, unit_rows
 
 __all__ = [
+    "BlockRows",
     "Pairs",
+    "Partitions",
     "Plan",
     "SearchReport",
+    "assign_rows",
     "check_index",
     "clone_index",
+    "count_to_train",
     "draw",
     "flat_index",
     "inner_products",
+    "join_block",
     "limit_threads",
     "lowest_threshold",
     "most_similar",
     "nearest_neighbors",
+    "plan_partitions",
     "plan_search",
     "refuse_too_many",
     "rows_of",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import faiss
 import numpy as np
@@ -25,6 +25,20 @@ _CELLS_PER_TASK = 8
 # Rows that probe together: a few at first, then as many as memory allows.
 _ROWS_PER_BATCH, _MOST_ROWS, _PROBES_PER_BATCH = 2**14, 2**18, 2**25
 _ROUNDING = 1e-5  # more than that of a difference of two float32 inner products
+
+
+class HomeRows(Protocol):
+    """Rows, and the cell that each is at home in."""
+
+    @property
+    def rows(self) -> Embeddings:
+        """The rows, as short as those that trained the cells."""
+        ...
+
+    @property
+    def home(self) -> NDArray[np.int32]:
+        """The cell of each row."""
+        ...
 
 
 class SortedRows(NamedTuple):
@@ -94,7 +108,7 @@ class Cells:
             return similarities.argmax(axis=1).astype(np.int32)
 
         step = max(64, self._entries_per_block // len(self))
-        return np.concatenate([*run(find, range(0, len(rows), step))])
+        return np.concatenate([*run(find, range(0, max(1, len(rows)), step))])
 
     def probe(
         self, rows: Embeddings, home: NDArray[np.int32], margin: float, run: Run
@@ -117,7 +131,7 @@ class Cells:
             cells = hits - np.repeat(index * n_cells, n_probes)
             return n_probes, cells.astype(np.int32)
 
-        parts = [*run(probe_block, range(0, len(rows), step))]
+        parts = [*run(probe_block, range(0, max(1, len(rows)), step))]
         n_probes, cells = (np.concatenate(part) for part in zip(*parts, strict=True))
         ends = np.append(0, n_probes.cumsum()).astype(np.int32)
         marks = np.ones(len(cells), bool), cells, ends
@@ -192,7 +206,10 @@ class Cells:
                 for n in cells
             )
             if not one_sided:
-                keep = self._is_nearer(probing, resident, a, b, wins=probing is ours)
+                wins = (
+                    a < b if probing is resident else np.full(len(a), probing is ours)
+                )
+                keep = self.is_nearer(probing, resident, a, b, wins)
                 a, b = a[keep], b[keep]
             return restore(a, b) if probing is ours else restore(b, a)
 
@@ -214,19 +231,19 @@ class Cells:
                 n_probes = max(1, probes.nnz / probes.shape[0])  # of a row
                 n_rows = min(_MOST_ROWS, 1 + int(probes_per_batch / n_probes))
 
-    def _is_nearer(
+    def is_nearer(
         self,
-        probing: SortedRows,
-        resident: SortedRows,
+        probing: HomeRows,
+        resident: HomeRows,
         a: Indices,
         b: Indices,
-        *,
-        wins: bool,
+        wins_ties: NDArray[np.bool_],
     ) -> NDArray[np.bool_]:
         """Mark the pairs whose probing row is nearer to the bisector than the other.
 
         Of a pair in which each row probes the home of the other, exactly one is: the
-        other row is on the side of the bisector on which the sum of the two lies.
+        other row is on the side of the bisector on which the sum of the two lies. Of
+        one that is as near as the other, that which `wins_ties`.
         """
         is_nearer = np.empty(len(a), dtype=bool)
         for start in range(0, len(a), PAIRS_PER_BLOCK):
@@ -236,8 +253,7 @@ class Cells:
             normal = self.centroids[homes[0]] - self.centroids[homes[1]]
             total = probing.rows.take(one, axis=0) + resident.rows.take(other, axis=0)
             side = np.einsum("ij,ij->i", total, normal)
-            wins_ties = one < other if probing is resident else np.bool_(wins)
-            is_nearer[block] = (side < 0) | ((side == 0) & wins_ties)
+            is_nearer[block] = (side < 0) | ((side == 0) & wins_ties[block])
         return is_nearer
 
 

@@ -20,9 +20,16 @@ from skmatch.search._faiss_index import (
     tune_index,
 )
 from skmatch.search._prefixes import COMPARE, Prefix, measure_prefixes
-from skmatch.search._radius import Plan, find_pairs, shorten, sort_by_cell, threads
+from skmatch.search._radius import (
+    Plan,
+    find_pairs,
+    shorten,
+    sort_by_cell,
+    threads,
+    widest_margin,
+)
 from skmatch.search._recall import Recall, calibrate, design_effect
-from skmatch.search._similarities import PAIRS_PER_BLOCK, Pairs, join, rounding
+from skmatch.search._similarities import PAIRS_PER_BLOCK, Pairs, join
 from skmatch.search._threads import limit_threads
 from skmatch.search._unit_rows import Embeddings, Indices, draw
 
@@ -128,7 +135,7 @@ def plan_dense(
     n_cells = max(1, round(math.sqrt(1.6 * len(other))))
     if index != "cells" and (best.flop < 3 * _SMALL or len(left) < n_cells):
         return best
-    widest = _widest_margin(threshold, left.shape[1])
+    widest = widest_margin(threshold, left.shape[1])
     share, exact = 0.1, None  # share of the pairs in a common cell: a first guess
     for n_tried in (n_cells, min(2 * n_cells, len(other))):
         prefix = min(prefixes, key=lambda x: x.flop(share))
@@ -233,13 +240,6 @@ def _calibrate(
 
 def _flop(plan: Plan) -> float:
     return plan.flop
-
-
-def _widest_margin(threshold: float, n_features: int) -> float:
-    """Return the margin of cells of shortened rows that finds every pair."""
-    # What shorten adds to the squared norms, and what rounding may take.
-    slack = 4 * rounding(n_features)
-    return math.sqrt(max(0.0, 2 - 2 * threshold) + slack) / 2
 
 
 def _cost(

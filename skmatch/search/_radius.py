@@ -138,6 +138,13 @@ def shorten(rows: Embeddings, directions: Embeddings | None) -> Embeddings:
     return short
 
 
+def widest_margin(threshold: float, n_features: int) -> float:
+    """Return the margin of cells of shortened rows that finds every pair."""
+    # What shorten adds to the squared norms, and what rounding may take.
+    slack = 4 * rounding(n_features)
+    return math.sqrt(max(0.0, 2 - 2 * threshold) + slack) / 2
+
+
 def norm_of_rest(rows: Embeddings, rotated: Embeddings) -> Embeddings:
     """Return the norm of what is left of rows but for some rotated columns: (n_rows,).
 

@@ -5,8 +5,8 @@ from scipy.sparse import csr_array
 from skmatch.search import _planner as planner
 from skmatch.search import plan_search, search_pairs
 from skmatch.search._cells import Cells
-from skmatch.search._planner import _widest_margin, exact_sample
-from skmatch.search._radius import Plan, threads
+from skmatch.search._planner import exact_sample
+from skmatch.search._radius import Plan, threads, widest_margin
 
 
 def clustered(rng, n_rows, n_features=40, spread=0.05):
@@ -56,7 +56,7 @@ def test_auto_is_calibrated_only_where_exact_is_dear(rng, monkeypatch):
     monkeypatch.setattr(planner, "_AFFORDABLE", 1.0)
     made = plan(rows, 0.9, target_recall=0.95)
     assert made.cells is not None
-    assert made.margin < 0.8 * _widest_margin(0.9, 8)
+    assert made.margin < 0.8 * widest_margin(0.9, 8)
     assert 0.95 <= made.recall.low < made.recall.value < 1
 
 
@@ -86,7 +86,7 @@ def test_sample_holds_all_pairs_of_its_rows(rng, monkeypatch, with_cells):
     rows = clustered(rng, 700)
     given = None
     if with_cells:
-        margin = 2 * _widest_margin(0.8, 40)
+        margin = 2 * widest_margin(0.8, 40)
         given = Plan(0.0, None, Cells(rows, 10, seed=0), margin, one_sided=True)
     with threads(1) as run:
         sample, (mine, theirs, _) = exact_sample(rows, None, 0.8, 0.85, run, given)

@@ -6,9 +6,8 @@ from skmatch.search import search_pairs
 from skmatch.search._cells import Cells
 from skmatch.search._equal_rows import EqualRows
 from skmatch.search._faiss_index import make_index
-from skmatch.search._planner import _widest_margin
 from skmatch.search._prefixes import measure_prefixes
-from skmatch.search._radius import Plan, find_pairs, shorten, threads
+from skmatch.search._radius import Plan, find_pairs, shorten, threads, widest_margin
 from skmatch.search._similarities import join
 
 
@@ -39,7 +38,7 @@ def assert_same(found, expected):
 def test_every_way_finds_the_same(rng, threshold, n_threads):
     rows, others = clustered(rng, 600), clustered(rng, 500)
     others[:50] = rows[:50]
-    margin = _widest_margin(threshold, 40)
+    margin = widest_margin(threshold, 40)
     for right in (None, others):
         other = rows if right is None else right
         everything = find(rows, right, threshold, Plan(0))
