@@ -4,7 +4,8 @@ titles -> embeddings (``embedders``) -> score graph (``search``, ``pairs``)
        -> matches -> groups (``graph``) -> score (``evaluation``)
        -> products of listings as they come (``catalogue``)
 
-``tables`` has the same for files: titles in, pairs that match out.
+``tables`` has the same for files: titles in, pairs that match out. ``distributed`` has
+it for Spark.
 
 ``matchers`` holds the estimators that match; each of the packages says what comes in,
 what goes out and which of its files does what. ``_fitting.py`` makes every fit atomic,

@@ -13,6 +13,7 @@ FOLDER = Path(skmatch.__file__).parent
 # What each package may import besides itself. A package imports those below it.
 LEVELS = [
     {"__init__"},
+    {"distributed"},
     {"catalogue", "tables"},
     {"matchers"},
     {"pairs"},
@@ -29,6 +30,7 @@ STRANGERS = {
     "evaluation": {"torch", "faiss", "gensim"},
     "persistence": {"faiss", "nltk"},
     "matchers": {"torch", "gensim"},
+    "distributed": {"torch", "faiss", "gensim", "pandas"},
     "tables": {"torch", "faiss", "gensim", "pandas"},
     "embedders/_networks": {"sklearn", "numpy", "faiss"},
     "embedders/_training": {"sklearn", "faiss", "gensim"},
@@ -86,6 +88,7 @@ import skmatch
 after = random.getstate(), np.random.get_state()[1].tolist(), warnings.filters[:]
 assert before == after
 heavy = {"torch", "gensim", "nltk", "pytorch_metric_learning", "transformers"}
+heavy |= {"pyspark"}
 assert not heavy & set(sys.modules), heavy & set(sys.modules)
 """
     done = subprocess.run(

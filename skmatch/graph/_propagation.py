@@ -254,21 +254,14 @@ def list_needed(
     That are their matches, the columns of these, and the matches of those, in any of
     some graphs.
     """
-    needed = rows
+    is_needed = np.zeros(graphs[0].shape[0], bool)
+    is_needed[rows] = True
     for least in (LOWEST_WEIGHED, 0.0, LOWEST_WEIGHED) if propagates else ():
-        near = [_list_columns(graph, needed, least) for graph in graphs]
-        needed = np.unique(np.concatenate([needed, *near]))
-    return needed
-
-
-def _list_columns(
-    graph: csr_array, rows: NDArray[np.intp], least: float = 0.0
-) -> NDArray[np.intp]:
-    """Return the columns where some rows have such a probability or a higher one."""
-    part = graph[rows]
-    is_column = np.zeros(graph.shape[1], bool)
-    is_column[part.indices[part.data >= np.float32(least)]] = True
-    return np.flatnonzero(is_column)
+        needed = np.flatnonzero(is_needed)
+        for graph in graphs:
+            near = graph[needed]
+            is_needed[near.indices[near.data >= np.float32(least)]] = True
+    return np.flatnonzero(is_needed)
 
 
 def drop_low(graph: csr_array, is_symmetric: bool = False) -> csr_array:

@@ -5,9 +5,11 @@ match, by these ids.
 
 - ``_parquet.py``: match_parquet and link_parquet, what users call
 - ``_source.py``: files of listings, read by batches of rows
+- ``_arrow_titles.py``: columns of Arrow as titles
 - ``_pairs_file.py``: the pairs that match, written by blocks: whole, or not at all
 """
 
+from skmatch.tables._arrow_titles import as_titles, has_names
 from skmatch.tables._parquet import link_parquet, match_parquet
 
-__all__ = ["link_parquet", "match_parquet"]
+__all__ = ["as_titles", "has_names", "link_parquet", "match_parquet"]

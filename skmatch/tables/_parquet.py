@@ -14,6 +14,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import check_scalar
 
 from skmatch.graph import find_entries
+from skmatch.tables._arrow_titles import has_names
 from skmatch.tables._pairs_file import MatchingPairs, check_target, write_pairs
 from skmatch.tables._source import Listings, open_listings
 
@@ -89,7 +90,7 @@ def match_parquet(
     path = check_target(target)
     before, last = _take_apart(matcher, "score_graph")
     check_scalar(batch_size, "batch_size", Integral, min_val=1)
-    listings = open_listings(source, columns, ids, _has_names(matcher))
+    listings = open_listings(source, columns, ids, has_names(matcher))
     X = listings.read_all() if before is None else _embed(before, listings, batch_size)
     graph = last.score_graph(X)
     matches = last.decide(graph)
@@ -149,7 +150,7 @@ def link_parquet(
     parameters = last.get_params().items()
     if any(name.split("__")[-1] == "mutual" and value for name, value in parameters):
         raise ValueError("matcher has mutual=True; expected False to link by batches.")
-    listings = open_listings(source, columns, ids, _has_names(matcher))
+    listings = open_listings(source, columns, ids, has_names(matcher))
     known = None if catalogue_ids is None else _as_ids(catalogue_ids)
 
     def find() -> Iterator[MatchingPairs]:
@@ -198,11 +199,6 @@ def _as_ids(catalogue_ids: Any) -> Any:
             "expected str or int."
         )
     return column
-
-
-def _has_names(matcher: Any) -> bool:
-    """Tell whether a matcher was fitted on columns with names."""
-    return getattr(matcher, "feature_names_in_", None) is not None
 
 
 def _embed(embedder: Any, listings: Listings, batch_size: int) -> Any:

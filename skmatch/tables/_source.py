@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-import numpy as np
+from skmatch.tables._arrow_titles import as_titles, plain_values
 
 
 class Listings(NamedTuple):
@@ -14,7 +14,7 @@ class Listings(NamedTuple):
     dataset: Any  # pyarrow.dataset.Dataset
     names: list[str]  # the columns of the title, or of the fields of each row
     is_1d: bool  # whether it is the title alone
-    has_names: bool  # whether a matcher wants the names of the columns
+    keeps_names: bool  # whether a matcher wants the names of the columns
     n_rows: int
     ids: Any  # pyarrow.ChunkedArray (n_rows,); None: rows have their numbers
 
@@ -34,23 +34,12 @@ class Listings(NamedTuple):
         return self._as_titles(self.dataset.to_table(columns=self.names))
 
     def _as_titles(self, rows: Any) -> Any:
-        import pyarrow as pa
-
-        columns = {
-            name: _plain(column)
-            for name, column in zip(rows.schema.names, rows.columns, strict=True)
-        }
-        if self.has_names:
-            return pa.table(columns)
-        fields = [
-            np.asarray(column.to_numpy(zero_copy_only=False), dtype=object)
-            for column in columns.values()
-        ]
-        return fields[0] if self.is_1d else np.column_stack(fields)
+        columns = dict(zip(rows.schema.names, rows.columns, strict=True))
+        return as_titles(columns, is_1d=self.is_1d, keeps_names=self.keeps_names)
 
 
 def open_listings(
-    source: Any, columns: str | list[str], ids: str | None, has_names: bool
+    source: Any, columns: str | list[str], ids: str | None, keeps_names: bool
 ) -> Listings:
     """Open Parquet files; raise if a column is not there, or an id is not unique."""
     try:
@@ -80,18 +69,10 @@ def open_listings(
             )
     column = None
     if ids is not None:
-        column = _plain(dataset.to_table(columns=[ids])[ids])
+        column = plain_values(dataset.to_table(columns=[ids])[ids])
         _check_ids(column, ids)
     is_1d = isinstance(columns, str)
-    return Listings(dataset, names, is_1d, has_names, n_rows, column)
-
-
-def _plain(column: Any) -> Any:
-    """Return a column of plain values: of a dictionary, what it stands for."""
-    import pyarrow as pa
-
-    is_coded = pa.types.is_dictionary(column.type)
-    return column.cast(column.type.value_type) if is_coded else column
+    return Listings(dataset, names, is_1d, keeps_names, n_rows, column)
 
 
 def _check_ids(column: Any, name: str) -> None:

@@ -1,0 +1,143 @@
+"""What a worker does with batches of rows, each by itself: Arrow in, Arrow out.
+
+Nothing here knows of an engine: what maps batches and sorts rows by a key can run it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+from scipy.sparse import issparse
+
+from skmatch.search import (
+    BlockRows,
+    Partitions,
+    assign_rows,
+    join_block,
+    limit_threads,
+    unit_rows,
+)
+
+_PAIRS_PER_BATCH = 2**16
+Read = Callable[[Any], Any]  # columns of a batch -> X, as an estimator takes it
+
+
+def embed_batch(batch: pa.RecordBatch, embedder: Any, read: Read) -> pa.RecordBatch:
+    """Return the unit embedding of each row: id, order, vector."""
+    vectors = embedder.transform(read(batch))
+    if issparse(vectors):
+        raise ValueError(
+            f"{embedder!r:.100} makes sparse embeddings; expected dense ones, as of a "
+            "LSTMTitleEmbedder, or of TruncatedSVD after TF-IDF."
+        )
+    columns = [batch.column("id"), batch.column("order"), _pack(unit_rows(vectors))]
+    return pa.RecordBatch.from_arrays(columns, names=["id", "order", "vector"])
+
+
+def assign_batch(batch: pa.RecordBatch, partitions: Partitions) -> pa.RecordBatch:
+    """Return the rows once for each block that they go to."""
+    order = batch.column("order").to_numpy()
+    rows = unpack(batch.column("vector"))
+    with limit_threads(1):
+        row, cell, block, lives, home = assign_rows(rows, order, partitions)
+    copied = batch.take(pa.array(row))
+    columns = [*copied.columns, *map(pa.array, (cell, block, lives, home))]
+    names = [*batch.schema.names, "cell", "block", "lives", "home"]
+    return pa.RecordBatch.from_arrays(columns, names=names)
+
+
+def join_batches(
+    batches: Iterable[pa.RecordBatch], partitions: Partitions
+) -> Iterator[pa.RecordBatch]:
+    """Yield the pairs of all blocks of rows that are sorted by cell and block."""
+    for rows in _by_block(batches):
+        yield from _join(rows, partitions)
+
+
+def link_batch(
+    batch: pa.RecordBatch, matcher: Any, read: Read, catalogue_ids: pa.Array | None
+) -> pa.RecordBatch:
+    """Return the titles of the catalogue that match each row: left, right, score."""
+    graph = matcher.transform(read(batch)).tocoo()
+    left, right = (pa.array(side.astype(np.int64)) for side in graph.coords)
+    columns = [
+        batch.column("id").take(left),
+        right if catalogue_ids is None else catalogue_ids.take(right),
+        pa.array(graph.data, pa.float32()),
+    ]
+    return pa.RecordBatch.from_arrays(columns, names=["left", "right", "score"])
+
+
+def _join(rows: pa.Table, partitions: Partitions) -> Iterator[pa.RecordBatch]:
+    """Yield the pairs of a block."""
+    lives = rows.column("lives").to_numpy()
+    sides = [rows.filter(pa.array(of_side)) for of_side in (lives, ~lives)]
+    with limit_threads(1):
+        living, probing = map(_read_block, sides)
+        found = join_block(living, probing, partitions)
+    ids = sides[0].column("id")
+    for side, (a, b, cosines) in zip(sides, found, strict=True):
+        for start in range(0, len(a), _PAIRS_PER_BATCH):
+            some = slice(start, start + _PAIRS_PER_BATCH)
+            columns = [
+                side.column("id").take(pa.array(a[some])).combine_chunks(),
+                ids.take(pa.array(b[some])).combine_chunks(),
+                pa.array(cosines[some]),
+            ]
+            table = pa.table(columns, names=["left", "right", "score"])
+            yield from table.to_batches()
+
+
+def _by_block(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
+    """Yield the rows of each block, which come one after the other."""
+    kept: list[pa.RecordBatch] = []
+    before: tuple[int, int] | None = None
+    for batch in batches:
+        keys = [batch.column(name).to_numpy() for name in ("cell", "block")]
+        is_other = np.any([np.diff(key) != 0 for key in keys], axis=0)
+        starts = [0, *(np.flatnonzero(is_other) + 1).tolist()]
+        for start, stop in zip(starts, [*starts[1:], len(batch)], strict=True):
+            if start == stop:
+                continue
+            key = int(keys[0][start]), int(keys[1][start])
+            if kept and key != before:
+                yield pa.Table.from_batches(kept)
+                kept = []
+            kept.append(batch.slice(start, stop - start))
+            before = key
+    if kept:
+        yield pa.Table.from_batches(kept)
+
+
+def _read_block(rows: pa.Table) -> BlockRows:
+    return BlockRows(
+        unpack(rows.column("vector").combine_chunks()),
+        rows.column("home").to_numpy(),
+        rows.column("order").to_numpy(),
+    )
+
+
+def _pack(vectors: NDArray[np.float32]) -> pa.Array:
+    """Return vectors as bytes, which cost less to move than lists of numbers."""
+    n_bytes = 4 * vectors.shape[1]
+    fixed = pa.FixedSizeBinaryArray.from_buffers(
+        pa.binary(n_bytes), len(vectors), [None, pa.py_buffer(vectors.tobytes())]
+    )
+    return fixed.cast(pa.binary())
+
+
+def unpack(vectors: pa.Array) -> NDArray[np.float32]:
+    """Return the vectors of :func:`_pack`: (n_rows, n_features)."""
+    if isinstance(vectors, pa.ChunkedArray):
+        vectors = vectors.combine_chunks()
+    if not len(vectors):
+        return np.empty((0, 1), np.float32)
+    vectors = vectors.cast(pa.binary())
+    offsets = np.frombuffer(vectors.buffers()[1], np.int32)
+    first, last = offsets[vectors.offset], offsets[vectors.offset + len(vectors)]
+    values = np.frombuffer(vectors.buffers()[2], np.uint8)[first:last]
+    return values.view(np.float32).reshape(len(vectors), -1)

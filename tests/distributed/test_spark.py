@@ -1,0 +1,251 @@
+"""Spark finds the pairs of one machine, whatever the partitions and the faults."""
+
+import os
+import shutil
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+from scipy.sparse import csr_array
+from sklearn.decomposition import TruncatedSVD
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.pipeline import make_pipeline
+
+from skmatch import (
+    FaissThresholdMatcher,
+    PairClassifierMatcher,
+    TunedThresholdMatcherCV,
+    group_matches,
+    make_product_titles,
+)
+from skmatch.search import plan_partitions, unit_rows
+
+pa = pytest.importorskip("pyarrow")
+pytest.importorskip("pyspark", minversion="4.0")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(shutil.which("java") is None, reason="Spark needs Java"),
+    pytest.mark.filterwarnings("ignore:PySpark does not yet fully support pandas"),
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.xdist_group("spark"),
+]
+TITLES, PRODUCT_IDS = make_product_titles(150, random_state=0)
+IDS = [f"sku {row}" for row in range(len(TITLES))]
+
+
+@pytest.fixture(scope="module")
+def spark():
+    from pyspark.sql import SparkSession
+
+    folder = str(Path(__file__).parent)
+    os.environ["PYSPARK_PYTHON"] = sys.executable
+    os.environ["PYTHONPATH"] = os.pathsep.join(
+        [folder, *filter(None, [os.environ.get("PYTHONPATH")])]
+    )
+    session = (
+        SparkSession.builder.master("local[2,4]")
+        .config("spark.ui.enabled", "false")
+        .config("spark.ui.showConsoleProgress", "false")
+        .config("spark.driver.host", "127.0.0.1")
+        .config("spark.driver.bindAddress", "127.0.0.1")
+        .config("spark.sql.shuffle.partitions", "3")
+        .config("spark.log.level", "OFF")
+        .getOrCreate()
+    )
+    yield session
+    session.stop()
+
+
+@pytest.fixture
+def watched(monkeypatch):
+    """An embedder that workers can import as well."""
+    monkeypatch.syspath_prepend(str(Path(__file__).parent))
+    return import_module("spark_embedders").Watched
+
+
+@pytest.fixture(scope="module")
+def pipe():
+    embedder = make_pipeline(
+        TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 4)),
+        TruncatedSVD(32, random_state=0),
+    ).fit(TITLES)
+    matcher = FaissThresholdMatcher(0.8, index="exact")
+    return make_pipeline(embedder, matcher.fit(embedder.transform(TITLES)))
+
+
+def frame(spark, ids=IDS, titles=TITLES, n_partitions=3):
+    rows = pa.table({"sku": ids, "title": pa.array(list(titles), pa.string())})
+    return spark.createDataFrame(rows).repartition(n_partitions)
+
+
+def expected_pairs(pipe, ids=IDS):
+    """Return the score of each pair that one machine finds, by ids in order."""
+    graph = pipe[-1].score_graph(pipe[:-1].transform(TITLES)).tocoo()
+    row, column = graph.coords
+    return {
+        tuple(sorted((ids[i], ids[j]))): score
+        for i, j, score in zip(row, column, graph.data, strict=True)
+        if i < j
+    }
+
+
+def pairs_of(answer):
+    table = answer.toArrow()
+    assert table.column_names == ["left", "right", "score"]
+    columns = [column.to_pylist() for column in table.columns]
+    found = {(a, b): score for a, b, score in zip(*columns, strict=True)}
+    assert len(found) == len(table), "a pair is there twice"
+    return found
+
+
+def assert_same(found, expected):
+    assert len(expected) > 500
+    assert found.keys() == expected.keys()
+    assert_allclose([found[p] for p in expected], [*expected.values()], atol=1e-6)
+
+
+@pytest.mark.parametrize(("kind", "n_partitions"), [("str", 1), ("int", 5)])
+def test_match_finds_the_pairs_of_one_machine(spark, pipe, kind, n_partitions):
+    from skmatch.distributed import match
+
+    ids = IDS if kind == "str" else [7 * row - 300 for row in range(len(TITLES))]
+    df = frame(spark, ids, n_partitions=n_partitions)
+    found = pairs_of(match(pipe, df, title_col="title", id_col="sku"))
+    assert_same(found, expected_pairs(pipe, ids))
+
+
+def test_a_worker_that_is_killed_changes_nothing(spark, pipe, watched, tmp_path):
+    from skmatch.distributed import match
+
+    embedder = watched(pipe[:-1], str(tmp_path), dies=True)
+    found = pairs_of(
+        match(
+            make_pipeline(embedder, pipe[-1]),
+            frame(spark),
+            title_col="title",
+            id_col="sku",
+        )
+    )
+    assert_same(found, expected_pairs(pipe))
+
+
+def test_embeddings_of_a_folder_are_not_made_again(spark, pipe, watched, tmp_path):
+    from skmatch.distributed import match
+
+    calls, folder = tmp_path / "calls", str(tmp_path / "kept")
+    calls.mkdir()
+    fitted = make_pipeline(watched(pipe[:-1], str(calls)), pipe[-1])
+    wanted = {"title_col": "title", "id_col": "sku", "folder": folder}
+    once = pairs_of(match(fitted, frame(spark), **wanted))
+    n_calls = len(os.listdir(calls))
+    again = pairs_of(match(fitted, frame(spark, n_partitions=2), **wanted))
+    assert n_calls > 0
+    assert len(os.listdir(calls)) == n_calls
+    assert again == once
+    assert_same(once, expected_pairs(pipe))
+    others = frame(spark, titles=[*TITLES[:-1], "tea"])
+    with pytest.raises(ValueError, match="holds other embeddings"):
+        match(fitted, others, **wanted)
+
+
+def test_a_tuned_threshold_is_used(spark, pipe):
+    from skmatch.distributed import match
+
+    tuned = TunedThresholdMatcherCV(pipe, cv="prefit").fit(TITLES, PRODUCT_IDS)
+    found = pairs_of(match(tuned, frame(spark), title_col="title", id_col="sku"))
+    other = make_pipeline(pipe[:-1], tuned.estimator_[-1])
+    assert_same(found, expected_pairs(other))
+
+
+@pytest.mark.parametrize("kind", ["vectors", "pairs"])
+def test_link_finds_the_entries_of_transform(spark, pipe, kind):
+    from skmatch.distributed import link
+
+    fitted = pipe
+    if kind == "pairs":
+        fitted = PairClassifierMatcher(random_state=0, threshold=0.5)
+        fitted.fit(TITLES, PRODUCT_IDS)
+    feed = slice(0, 90)
+    df = frame(spark, IDS[feed], TITLES[feed])
+    names = None if kind == "pairs" else IDS
+    found = link(fitted, df, title_col="title", id_col="sku", catalogue_ids=names)
+    graph = fitted.transform(TITLES[feed]).tocoo()
+    left, right = graph.coords
+    expected = {
+        (IDS[i], IDS[j] if names else j): score
+        for i, j, score in zip(left, right.tolist(), graph.data, strict=True)
+    }
+    found = pairs_of(found)
+    assert len(expected) > 90
+    assert found.keys() == expected.keys()
+    assert_allclose([found[p] for p in expected], [*expected.values()], atol=1e-6)
+
+
+def test_groups_are_those_of_group_matches(spark, pipe):
+    from skmatch.distributed import groups, match
+
+    df = frame(spark)
+    pairs = match(pipe, df, title_col="title", id_col="sku")
+    found = groups(pairs, df, id_col="sku", threshold=0.85).toArrow().to_pydict()
+    graph = pipe[-1].score_graph(pipe[:-1].transform(TITLES))
+    order = np.argsort(IDS)
+    expected = group_matches(csr_array(graph[order][:, order]), threshold=0.85)
+    assert found["id"] == sorted(IDS)
+    assert found["group"] == expected.tolist()
+    with pytest.raises(ValueError, match="ids that are not in df"):
+        groups(pairs, df.filter("sku > 'sku 2'"), id_col="sku")
+
+
+def test_what_is_missing_or_twice_is_counted(spark, pipe):
+    from skmatch.distributed import link, match
+
+    def refused(message, ids=IDS, titles=TITLES, fitted=pipe, **params):
+        wanted = {"title_col": "title", "id_col": "sku"} | params
+        for function in (match, link):
+            with pytest.raises(ValueError, match=message):
+                function(fitted, frame(spark, ids, titles), **wanted)
+
+    refused(r"'sku' is null in 2 of \d+ rows", [None, None, *IDS[2:]])
+    refused("'sku 5' more than once", ["sku 5", *IDS[1:]])
+    refused("is null in 1 of .* 'sku 3'", titles=[*TITLES[:3], None, *TITLES[4:]])
+    refused("title_col names 'name'", title_col="name")
+    mutual = FaissThresholdMatcher(0.8, max_matches=1, mutual=True)
+    vectors = pipe[:-1].transform(TITLES)
+    refused(
+        "max_matches=1|mutual=True",
+        fitted=make_pipeline(pipe[:-1], mutual.fit(vectors)),
+    )
+    with pytest.raises(ValueError, match="ends in a FaissThresholdMatcher"):
+        match(pipe[:-1], frame(spark), title_col="title", id_col="sku")
+
+
+def test_no_rows(spark, pipe):
+    from skmatch.distributed import match
+
+    df = frame(spark).filter("sku = ''")
+    assert pairs_of(match(pipe, df, title_col="title", id_col="sku")) == {}
+
+
+@pytest.mark.parametrize("rows_per_batch", [3, 50, 10_000])
+def test_blocks_may_end_in_any_batch(rows_per_batch):
+    from skmatch.distributed._steps import _pack, assign_batch, join_batches
+
+    rng = np.random.default_rng(0)
+    rows = unit_rows(rng.standard_normal((300, 6)))
+    vectors = _pack(rows)
+    batch = pa.RecordBatch.from_arrays(
+        [pa.array(range(300)), pa.array(rng.permutation(300)), vectors],
+        names=["id", "order", "vector"],
+    )
+    partitions = plan_partitions(rows, 300, 0.9, rows_per_block=5)
+    assigned = pa.table(assign_batch(batch, partitions))
+    assigned = assigned.sort_by([("cell", "ascending"), ("block", "ascending")])
+    batches = assigned.combine_chunks().to_batches(max_chunksize=rows_per_batch)
+    pairs = pa.Table.from_batches(join_batches(batches, partitions)).to_pydict()
+    found = {tuple(sorted(p)) for p in zip(pairs["left"], pairs["right"], strict=True)}
+    similar = np.triu(rows @ rows.T >= 0.9, k=1)
+    assert found == {*map(tuple, np.argwhere(similar).tolist())}
+    assert len(pairs["left"]) == len(found) > 50
