@@ -55,12 +55,12 @@ def test_adapted_matcher_is_saved(adapted, foreign, tmp_path):
 
 
 def test_disagreement_is_told(matcher, foreign, monkeypatch):
-    decide = PairClassifierMatcher._decide
+    decide = PairClassifierMatcher.decide
 
     def forget(self, graph):  # what the adapted matcher would say
         return decide(self, graph if self is matcher else graph * np.float32(0))
 
-    monkeypatch.setattr(PairClassifierMatcher, "_decide", forget)
+    monkeypatch.setattr(PairClassifierMatcher, "decide", forget)
     with pytest.warns(UserWarning, match=r"matches of X, the adapted matcher keeps 0%"):
         matcher.adapt(foreign)
 
