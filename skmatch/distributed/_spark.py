@@ -25,7 +25,7 @@ from skmatch.distributed._titles import Titles, check_rows, read_titles
 from skmatch.graph import group_matches
 from skmatch.matchers import FaissThresholdMatcher, TunedThresholdMatcherCV
 from skmatch.search import count_to_train, plan_partitions
-from skmatch.tables import has_names
+from skmatch.tables import as_ids, has_names, refuse_mutual
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -94,9 +94,9 @@ def match(
     df, title_col, id_col
         As in :func:`embed`.
     folder : str or None, default=None
-        Where the embeddings are kept, as Parquet: a later call with the same titles and
-        embedder goes on from there. With None they stay in the storage of the cluster
-        as long as Spark keeps them.
+        Where the embeddings are kept, as Parquet, in a subfolder "skmatch-embeddings":
+        a later call with the same titles and embedder goes on from there. With None
+        they stay in the storage of the cluster as long as Spark keeps them.
 
     Returns
     -------
@@ -177,12 +177,8 @@ def link(
         those of all.
     """
     titles = check_rows(df, title_col, id_col)
-    parameters = fitted.get_params().items()
-    if any(name.split("__")[-1] == "mutual" and value for name, value in parameters):
-        raise ValueError("fitted has mutual=True; expected False to link by batches.")
-    ids = (
-        None if catalogue_ids is None else pa.array(np.asarray(catalogue_ids).tolist())
-    )
+    refuse_mutual(fitted)
+    ids = None if catalogue_ids is None else as_ids(catalogue_ids)
     right = "bigint" if ids is None or pa.types.is_integer(ids.type) else "string"
     shared = {"matcher": _share(df, fitted), "catalogue_ids": _share(df, ids)}
     read = _reader(fitted, titles, title_col)
@@ -268,16 +264,16 @@ def _keep(embedded: DataFrame, folder: str, embedder: Any, titles: Titles) -> Da
     from pyspark.sql import functions as F
 
     spark = embedded.sparkSession
+    own = folder.rstrip("/") + "/skmatch-embeddings"  # nothing else is written over
     digest = f"{joblib.hash(embedder)}-{titles.n_rows}-{titles.digest}"
     try:
-        kept = spark.read.parquet(folder)
+        kept = spark.read.parquet(own)
     except AnalysisException:  # nothing is there, or no whole file
-        embedded.withColumn("digest", F.lit(digest)).write.mode("overwrite").parquet(
-            folder
-        )
-        kept = spark.read.parquet(folder)
-    named = kept.agg(F.min("digest"), F.max("digest"), F.count("*")).first()
-    if titles.n_rows and [*named] != [digest, digest, titles.n_rows]:
+        named = embedded.withColumn("digest", F.lit(digest))
+        named.write.mode("overwrite").parquet(own)
+        kept = spark.read.parquet(own)
+    found = kept.agg(F.min("digest"), F.max("digest"), F.count("*")).first()
+    if titles.n_rows and [*found] != [digest, digest, titles.n_rows]:
         raise ValueError(
             f"folder={folder!r} holds other embeddings, or not all; expected those of "
             "these titles by this embedder. Give another folder, or delete it."

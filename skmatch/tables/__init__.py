@@ -9,7 +9,19 @@ match, by these ids.
 - ``_pairs_file.py``: the pairs that match, written by blocks: whole, or not at all
 """
 
-from skmatch.tables._arrow_titles import as_titles, has_names
+from skmatch.tables._arrow_titles import (
+    as_ids,
+    as_titles,
+    has_names,
+    refuse_mutual,
+)
 from skmatch.tables._parquet import link_parquet, match_parquet
 
-__all__ = ["as_titles", "has_names", "link_parquet", "match_parquet"]
+__all__ = [
+    "as_ids",
+    "as_titles",
+    "has_names",
+    "link_parquet",
+    "match_parquet",
+    "refuse_mutual",
+]

@@ -14,7 +14,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import check_scalar
 
 from skmatch.graph import find_entries
-from skmatch.tables._arrow_titles import has_names
+from skmatch.tables._arrow_titles import as_ids, has_names, refuse_mutual
 from skmatch.tables._pairs_file import MatchingPairs, check_target, write_pairs
 from skmatch.tables._source import Listings, open_listings
 
@@ -147,11 +147,9 @@ def link_parquet(
     path = check_target(target)
     _, last = _take_apart(matcher, "transform")
     check_scalar(batch_size, "batch_size", Integral, min_val=1)
-    parameters = last.get_params().items()
-    if any(name.split("__")[-1] == "mutual" and value for name, value in parameters):
-        raise ValueError("matcher has mutual=True; expected False to link by batches.")
+    refuse_mutual(last)
     listings = open_listings(source, columns, ids, has_names(matcher))
-    known = None if catalogue_ids is None else _as_ids(catalogue_ids)
+    known = None if catalogue_ids is None else as_ids(catalogue_ids)
 
     def find() -> Iterator[MatchingPairs]:
         for start, graph in _by_batches(matcher.transform, listings, batch_size):
@@ -181,24 +179,6 @@ def _take_apart(matcher: Any, method: str) -> tuple[Any, Any]:
             "PairClassifierMatcher or a Pipeline that ends in a FaissThresholdMatcher."
         )
     return before, last
-
-
-def _as_ids(catalogue_ids: Any) -> Any:
-    """Return the ids of a catalogue as a column; raise if they cannot be one."""
-    import pyarrow as pa
-
-    try:
-        values = np.asarray(catalogue_ids)
-        column = pa.chunked_array([pa.array(values.tolist())])
-    except (ValueError, TypeError, OverflowError, pa.ArrowException) as error:
-        raise ValueError(f"catalogue_ids cannot be read as ids: {error}") from error
-    is_id = pa.types.is_integer(column.type) or pa.types.is_string(column.type)
-    if not is_id or column.null_count:
-        raise ValueError(
-            f"catalogue_ids holds {column.type} with {column.null_count} missing; "
-            "expected str or int."
-        )
-    return column
 
 
 def _embed(embedder: Any, listings: Listings, batch_size: int) -> Any:

@@ -137,12 +137,16 @@ def test_embeddings_of_a_folder_are_not_made_again(spark, pipe, watched, tmp_pat
 
     calls, folder = tmp_path / "calls", str(tmp_path / "kept")
     calls.mkdir()
+    other = tmp_path / "kept" / "of another" / "listings.csv"
+    other.parent.mkdir(parents=True)
+    other.write_text("title")
     fitted = make_pipeline(watched(pipe[:-1], str(calls)), pipe[-1])
     wanted = {"title_col": "title", "id_col": "sku", "folder": folder}
     once = pairs_of(match(fitted, frame(spark), **wanted))
     n_calls = len(os.listdir(calls))
     again = pairs_of(match(fitted, frame(spark, n_partitions=2), **wanted))
     assert n_calls > 0
+    assert other.read_text() == "title"
     assert len(os.listdir(calls)) == n_calls
     assert again == once
     assert_same(once, expected_pairs(pipe))
