@@ -5,7 +5,12 @@ from scipy.sparse import csr_array, hstack, random_array
 
 from skmatch.search import unit_rows
 from skmatch.search._similarities import join
-from skmatch.search._sparse import _keep_rarest, sparse_neighbors, sparse_pairs
+from skmatch.search._sparse import (
+    keep_rarest,
+    most_similar_sparse,
+    sparse_neighbors,
+    sparse_pairs,
+)
 
 
 @pytest.mark.parametrize("n_threads", [1, 2])
@@ -17,6 +22,22 @@ def test_neighbors_are_those_of_all_pairs(rng, n_threads):
     expected = np.argsort(-(rows @ rows.T), axis=1)[:, :5]
     for index in range(len(rows)):
         assert set(column[row == index]) == set(expected[index])
+
+
+@pytest.mark.parametrize("n_neighbors", [1, 3, 20])
+def test_of_equally_similar_rows_the_first_are_near(rng, n_neighbors):
+    words = csr_array((rng.random((200, 12)) < 0.2).astype(np.float32))
+    row, column, similarity = most_similar_sparse(words, words, n_neighbors, 1, 64)
+    products = (words @ words.T).toarray()
+    has_few = 0
+    for index, own in enumerate(products):
+        near = np.lexsort((np.arange(len(own)), -own))[
+            : min(n_neighbors, (own > 0).sum())
+        ]
+        assert column[row == index].tolist() == near.tolist()
+        assert_array_equal(similarity[row == index], own[near])
+        has_few += len(near) < n_neighbors
+    assert n_neighbors < 20 or has_few
 
 
 def test_rows_that_share_no_column_are_no_neighbors():
@@ -37,7 +58,7 @@ def test_no_rows_have_no_neighbors():
 def test_rarest_columns_are_kept_as_far_as_the_work_allows(work, n_columns):
     # Row i has the columns up to i: column j is in 6 - j rows.
     rows = csr_array(np.tri(6, dtype=np.float32))
-    kept = _keep_rarest(rows, np.arange(6, 0, -1), work)
+    kept = keep_rarest(rows, np.arange(6, 0, -1), work)
     assert_array_equal(kept.toarray()[5], [0] * (6 - n_columns) + [1] * n_columns)
     assert (np.diff(kept.indptr) > 0).all()
     assert_array_equal(rows.toarray(), np.tri(6))
