@@ -40,6 +40,7 @@ from _common import (
     save_result,
     say,
 )
+from _vectors import make_vectors
 from sklearn.decomposition import TruncatedSVD
 from sklearn.neighbors import NearestNeighbors
 from sklearn.preprocessing import normalize
@@ -76,18 +77,6 @@ RECALL_COLUMNS = {
 
 
 # Rows
-
-
-def make_vectors(kind: str, n_rows: int) -> np.ndarray:
-    """Draw clustered unit vectors of 100 dimensions."""
-    rng = np.random.default_rng(0)
-    n_directions = {"struct": 20, "iso": 100}[kind]
-    spread = rng.normal(size=(n_directions, 100)).astype(np.float32)
-    centres = rng.normal(size=(n_rows // 3, n_directions)).astype(np.float32) @ spread
-    normalize(centres, copy=False)
-    rows = centres[rng.integers(len(centres), size=n_rows)]
-    rows += np.float32(0.02) * rng.standard_normal(rows.shape, dtype=np.float32)
-    return normalize(rows, copy=False)
 
 
 def repeat(X: np.ndarray, n_rows: int) -> np.ndarray:

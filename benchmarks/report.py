@@ -47,6 +47,7 @@ SCRIPTS = (
     "scale",
     "feed",
     "matching",
+    "spark",
     "encoding",
     "word_vectors",
     "robustness",

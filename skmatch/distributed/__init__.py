@@ -3,11 +3,15 @@
 In: a fitted matcher and a DataFrame of titles with ids. Out: a DataFrame of the pairs
 that match, by these ids. The algorithms are those of one machine.
 
-- ``_spark.py``: embed, match, link and groups, what users call
+- ``_spark.py``: embed, match and link, what users call
+- ``_groups.py``: groups, too
+- ``_gallery.py``: the pairs of a PairClassifierMatcher
 - ``_titles.py``: a DataFrame of titles: its rows checked, and read as a matcher does
-- ``_steps.py``: what a worker does with a batch: Arrow in, Arrow out
+- ``_engine.py``: what Spark does for every step: share values, map, keep
+- ``_steps.py``, ``_gallery_steps.py``: what a worker does: Arrow in, Arrow out
 """
 
-from skmatch.distributed._spark import embed, groups, link, match
+from skmatch.distributed._groups import groups
+from skmatch.distributed._spark import embed, link, match
 
 __all__ = ["embed", "groups", "link", "match"]

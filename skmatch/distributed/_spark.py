@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import joblib
-import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import ArrayLike
-from scipy.sparse import csr_array
 from sklearn.pipeline import Pipeline
 
+from skmatch.distributed._engine import keep, map_batches, reader, share, type_of
+from skmatch.distributed._gallery import Gallery, match_gallery
 from skmatch.distributed._steps import (
     assign_batch,
     embed_batch,
@@ -21,16 +20,18 @@ from skmatch.distributed._steps import (
     link_batch,
     unpack,
 )
-from skmatch.distributed._titles import Titles, check_rows, read_titles
-from skmatch.graph import group_matches
-from skmatch.matchers import FaissThresholdMatcher, TunedThresholdMatcherCV
+from skmatch.distributed._titles import Titles, check_rows
+from skmatch.matchers import (
+    FaissThresholdMatcher,
+    GalleryParts,
+    PairClassifierMatcher,
+    TunedThresholdMatcherCV,
+)
 from skmatch.search import count_to_train, plan_partitions
-from skmatch.tables import as_ids, has_names, refuse_mutual
+from skmatch.tables import as_ids, refuse_mutual
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
-
-_MOST_GROUPED = 30_000_000  # rows that are grouped on the driver: 1.3 GB
 
 
 def embed(
@@ -114,22 +115,31 @@ def match(
     from pyspark.sql import functions as F
 
     titles = check_rows(df, title_col, id_col)
+    id_type = type_of(titles.rows, "id")
+    schema = f"left {id_type}, right {id_type}, score float"
+    if isinstance(fitted, PairClassifierMatcher):
+        digest = f"{joblib.hash(fitted)}-{titles.n_rows}-{titles.digest}"
+        gallery = Gallery(
+            GalleryParts(fitted),
+            reader(fitted, titles, title_col),
+            titles.n_rows,
+            lambda df, name: keep(df, folder, name, digest),
+        )
+        if titles.n_rows:
+            return match_gallery(gallery, titles.rows)
+        return df.sparkSession.createDataFrame([], schema)
     embedder, threshold = _embedder_of(fitted), _threshold_of(fitted, titles.n_rows)
     embedded = _embed(embedder, fitted, titles, title_col)
-    if folder is None:
-        embedded = embedded.persist()
-    else:
-        embedded = _keep(embedded, folder, embedder, titles)
-    id_type = _type_of(embedded, "id")
-    schema = f"left {id_type}, right {id_type}, score float"
     if not titles.n_rows:
         return df.sparkSession.createDataFrame([], schema)
+    digest = f"{joblib.hash(embedder)}-{titles.n_rows}-{titles.digest}"
+    embedded = keep(embedded, folder, "embeddings", digest)
     n_sample = count_to_train(titles.n_rows)[1]
     sample = embedded.orderBy("order", "id").limit(n_sample).select("vector").toArrow()
     vectors = unpack(sample.column("vector"))
-    partitions = _share(df, plan_partitions(vectors, titles.n_rows, threshold))
+    partitions = share(df, plan_partitions(vectors, titles.n_rows, threshold))
     assigned = embedded.mapInArrow(
-        partial(_map_batches, assign_batch, {"partitions": partitions}),
+        partial(map_batches, assign_batch, {"partitions": partitions}),
         f"id {id_type}, order bigint, vector binary, cell int, block int, "
         "lives boolean, home int",
     )
@@ -180,105 +190,21 @@ def link(
     refuse_mutual(fitted)
     ids = None if catalogue_ids is None else as_ids(catalogue_ids)
     right = "bigint" if ids is None or pa.types.is_integer(ids.type) else "string"
-    shared = {"matcher": _share(df, fitted), "catalogue_ids": _share(df, ids)}
-    read = _reader(fitted, titles, title_col)
+    shared = {"matcher": share(df, fitted), "catalogue_ids": share(df, ids)}
+    read = reader(fitted, titles, title_col)
     return titles.rows.mapInArrow(
-        partial(_map_batches, partial(link_batch, read=read), shared),
-        f"left {_type_of(titles.rows, 'id')}, right {right}, score float",
+        partial(map_batches, partial(link_batch, read=read), shared),
+        f"left {type_of(titles.rows, 'id')}, right {right}, score float",
     )
-
-
-def groups(
-    pairs: DataFrame, df: DataFrame, *, id_col: str, **options: Any
-) -> DataFrame:
-    """Make one group for each row of the pairs of :func:`match`, on the driver.
-
-    Parameters
-    ----------
-    pairs : pyspark.sql.DataFrame
-        ``left``, ``right`` and ``score``.
-    df : pyspark.sql.DataFrame
-        All rows, at most 30 million.
-    id_col : str
-        Name of the column of ids.
-    **options
-        Parameters of :func:`group_matches`.
-
-    Returns
-    -------
-    groups : pyspark.sql.DataFrame
-        ``id`` and ``group``, int.
-
-    Raises
-    ------
-    ValueError
-        If there are more rows, or a pair has an id that no row has.
-    """
-    n_rows = df.count()
-    if n_rows > _MOST_GROUPED:
-        raise ValueError(
-            f"df has {n_rows} rows; expected at most {_MOST_GROUPED} to group them on "
-            "the driver."
-        )
-    ids = df.select(id_col).orderBy(id_col).toArrow().column(0).combine_chunks()
-    edges = pairs.select("left", "right", "score").toArrow()
-    ends = [
-        pc.index_in(edges.column(side), value_set=ids) for side in ("left", "right")
-    ]
-    if any(side.null_count for side in ends):
-        raise ValueError(
-            "pairs has ids that are not in df; expected those of its rows."
-        )
-    left, right = (side.to_numpy().astype(np.intp) for side in ends)
-    scores = edges.column("score").to_numpy()
-    entries = np.concatenate([scores, scores])
-    ends_of = np.concatenate([left, right]), np.concatenate([right, left])
-    graph = csr_array((entries, ends_of), shape=(n_rows, n_rows))
-    found = group_matches(graph, **options)
-    table = pa.table({"id": ids, "group": pa.array(found, pa.int64())})
-    return df.sparkSession.createDataFrame(table)
 
 
 def _embed(embedder: Any, fitted: Any, titles: Titles, title_col: Any) -> DataFrame:
-    shared = {"embedder": _share(titles.rows, embedder)}
-    read = _reader(fitted, titles, title_col)
+    shared = {"embedder": share(titles.rows, embedder)}
+    read = reader(fitted, titles, title_col)
     return titles.rows.mapInArrow(
-        partial(_map_batches, partial(embed_batch, read=read), shared),
-        f"id {_type_of(titles.rows, 'id')}, order bigint, vector binary",
+        partial(map_batches, partial(embed_batch, read=read), shared),
+        f"id {type_of(titles.rows, 'id')}, order bigint, vector binary",
     )
-
-
-def _reader(fitted: Any, titles: Titles, title_col: Any) -> Callable[[Any], Any]:
-    """Return what reads a batch as a matcher takes it."""
-    return partial(
-        read_titles,
-        names=titles.names,
-        is_1d=isinstance(title_col, str),
-        keeps_names=has_names(fitted),
-    )
-
-
-def _keep(embedded: DataFrame, folder: str, embedder: Any, titles: Titles) -> DataFrame:
-    """Write embeddings to a folder, or read those that are there."""
-    from pyspark.errors import AnalysisException
-    from pyspark.sql import functions as F
-
-    spark = embedded.sparkSession
-    own = folder.rstrip("/") + "/skmatch-embeddings"  # nothing else is written over
-    digest = f"{joblib.hash(embedder)}-{titles.n_rows}-{titles.digest}"
-    try:
-        kept = spark.read.parquet(own)
-    except AnalysisException:  # nothing is there, or no whole file
-        named = embedded.withColumn("digest", F.lit(digest))
-        named.write.mode("overwrite").parquet(own)
-        kept = spark.read.parquet(own)
-    found = kept.agg(F.min("digest"), F.max("digest"), F.count("*")).first()
-    if titles.n_rows and [*found] != [digest, digest, titles.n_rows]:
-        raise ValueError(
-            f"folder={folder!r} holds other embeddings, or not all; expected those of "
-            "these titles by this embedder. Give another folder, or delete it."
-        )
-    return kept.drop("digest")
 
 
 def _embedder_of(fitted: Any) -> Any:
@@ -316,28 +242,6 @@ def _threshold_of(fitted: Any, n_rows: int) -> float:
                 "threshold alone."
             )
     return float(last.threshold if threshold is None else threshold)
-
-
-def _type_of(df: DataFrame, column: str) -> str:
-    """Return the type of a column as a schema names it."""
-    return str(df.schema[column].dataType.simpleString())
-
-
-def _share(df: DataFrame, value: Any) -> Any:
-    """Send a value to each executor, once."""
-    return df.sparkSession.sparkContext.broadcast(value)
-
-
-def _map_batches(
-    step: Callable[..., pa.RecordBatch],
-    shared: dict[str, Any],
-    batches: Iterator[pa.RecordBatch],
-) -> Iterator[pa.RecordBatch]:
-    """Apply a step to each batch, with what was shared."""
-    values = {name: variable.value for name, variable in shared.items()}
-    for batch in batches:
-        if len(batch):
-            yield step(batch, **values)
 
 
 def _join(

@@ -34,7 +34,7 @@ def embed_batch(batch: pa.RecordBatch, embedder: Any, read: Read) -> pa.RecordBa
             f"{embedder!r:.100} makes sparse embeddings; expected dense ones, as of a "
             "LSTMTitleEmbedder, or of TruncatedSVD after TF-IDF."
         )
-    columns = [batch.column("id"), batch.column("order"), _pack(unit_rows(vectors))]
+    columns = [batch.column("id"), batch.column("order"), pack(unit_rows(vectors))]
     return pa.RecordBatch.from_arrays(columns, names=["id", "order", "vector"])
 
 
@@ -54,7 +54,7 @@ def join_batches(
     batches: Iterable[pa.RecordBatch], partitions: Partitions
 ) -> Iterator[pa.RecordBatch]:
     """Yield the pairs of all blocks of rows that are sorted by cell and block."""
-    for rows in _by_block(batches):
+    for rows in list_blocks(batches, ("cell", "block")):
         yield from _join(rows, partitions)
 
 
@@ -92,12 +92,14 @@ def _join(rows: pa.Table, partitions: Partitions) -> Iterator[pa.RecordBatch]:
             yield from table.to_batches()
 
 
-def _by_block(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
-    """Yield the rows of each block, which come one after the other."""
+def list_blocks(
+    batches: Iterable[pa.RecordBatch], names: tuple[str, str]
+) -> Iterator[pa.Table]:
+    """Yield the rows of each block, which come one after the other; columns name it."""
     kept: list[pa.RecordBatch] = []
     before: tuple[int, int] | None = None
     for batch in batches:
-        keys = [batch.column(name).to_numpy() for name in ("cell", "block")]
+        keys = [batch.column(name).to_numpy() for name in names]
         is_other = np.any([np.diff(key) != 0 for key in keys], axis=0)
         starts = [0, *(np.flatnonzero(is_other) + 1).tolist()]
         for start, stop in zip(starts, [*starts[1:], len(batch)], strict=True):
@@ -121,7 +123,7 @@ def _read_block(rows: pa.Table) -> BlockRows:
     )
 
 
-def _pack(vectors: NDArray[np.float32]) -> pa.Array:
+def pack(vectors: NDArray[np.float32]) -> pa.Array:
     """Return vectors as bytes, which cost less to move than lists of numbers."""
     n_bytes = 4 * vectors.shape[1]
     fixed = pa.FixedSizeBinaryArray.from_buffers(
@@ -131,7 +133,7 @@ def _pack(vectors: NDArray[np.float32]) -> pa.Array:
 
 
 def unpack(vectors: pa.Array) -> NDArray[np.float32]:
-    """Return the vectors of :func:`_pack`: (n_rows, n_features)."""
+    """Return the vectors of :func:`pack`: (n_rows, n_features)."""
     if isinstance(vectors, pa.ChunkedArray):
         vectors = vectors.combine_chunks()
     if not len(vectors):

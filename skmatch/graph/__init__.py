@@ -41,6 +41,7 @@ from skmatch.graph._neighbourhoods import Neighbourhoods, Standing, ratio
 from skmatch.graph._propagation import (
     LOWEST_KEPT,
     LOWEST_WEIGHED,
+    KnownPropagation,
     Propagation,
     drop_low,
     list_needed,
@@ -51,6 +52,7 @@ __all__ = [
     "LOWEST_KEPT",
     "LOWEST_WEIGHED",
     "ROUNDED_ZERO",
+    "KnownPropagation",
     "Neighbourhoods",
     "Propagation",
     "Standing",

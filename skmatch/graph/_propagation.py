@@ -234,6 +234,13 @@ class Propagation:
         graph.data[position] = known / (total + weight)
 
 
+class KnownPropagation(Propagation):
+    """What was propagated somewhere else, of some rows: (n_rows, n_columns)."""
+
+    def __init__(self, graph: csr_array) -> None:
+        self.graph = graph
+
+
 def propagate_rows(
     graph: csr_array, rows: NDArray[np.intp], propagates: bool = True
 ) -> Propagation:

@@ -11,6 +11,7 @@ or a pair beside a catalogue.
 - ``_defaults.py``: parameters: their checks, the embedders and classifier they name
 - ``_lazy_catalogue.py``: a catalogue, matched among itself when it is needed
 - ``_growing_gallery.py``: titles that join and leave, scored as they come
+- ``_part_of_gallery.py``: some of its pairs, where the rest is on other machines
 - ``_copies.py``: which rows of a title that is there very often are scored
 - ``_text_features.py``: words, quantities, codes, characters, lengths; add yours here
 - ``_near_words.py``: words that one title has alone, beside those of the other
@@ -66,7 +67,14 @@ from skmatch.pairs._labelled_pairs import (
 )
 from skmatch.pairs._lazy_catalogue import LazyCatalogue
 from skmatch.pairs._model import DescribedPairs, PairModel, encode_words
-from skmatch.pairs._parsed_titles import count_words, share_unseen
+from skmatch.pairs._parsed_titles import (
+    WordCounts,
+    count_words,
+    find_words,
+    share_unseen,
+    sort_words,
+)
+from skmatch.pairs._part_of_gallery import describe_part, score_part
 from skmatch.pairs._probabilities import match_probability
 from skmatch.pairs._stacking import (
     Fold,
@@ -106,6 +114,7 @@ __all__ = [
     "TitlePairClassifier",
     "TrainingTitles",
     "Trust",
+    "WordCounts",
     "add_pairs",
     "check_columns",
     "check_pair_params",
@@ -114,11 +123,13 @@ __all__ = [
     "deal_products",
     "describe_folds",
     "describe_labelled",
+    "describe_part",
     "draw_uncertain",
     "drop_contradictions",
     "encode_words",
     "explain_pair",
     "find_copies",
+    "find_words",
     "fit_describer",
     "fit_pair_model",
     "fit_transferred",
@@ -131,7 +142,9 @@ __all__ = [
     "make_embedders",
     "match_probability",
     "read_all",
+    "score_part",
     "share_unseen",
+    "sort_words",
     "stack_rows",
     "start_gallery",
 ]

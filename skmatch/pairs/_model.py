@@ -156,8 +156,11 @@ class PairDescriber(NamedTuple):
 
     def encode(self, titles: Titles, fields: Titles) -> EncodedTitles:
         """Compute what is known of each title by itself."""
-        embeddings = [unit_rows(e.transform(titles)) for e in self.embedders]
-        return encode_words(titles, fields, embeddings)
+        return encode_words(titles, fields, self.embed(titles))
+
+    def embed(self, titles: Titles) -> list[Any]:
+        """Return the unit rows of titles, by each embedder."""
+        return [unit_rows(embedder.transform(titles)) for embedder in self.embedders]
 
     def describe(self, context: Context, n_threads: int) -> DescribedPairs:
         """Find the candidate pairs of a context, and describe them."""
@@ -203,6 +206,13 @@ class PairDescriber(NamedTuple):
         return names
 
 
+class Said(NamedTuple):
+    """What a level says of all pairs, before propagation, and which it looked at."""
+
+    probabilities: NDArray[np.float32]  # (n_pairs,)
+    seen: NDArray[np.intp]
+
+
 class Replaced(NamedTuple):
     """Other values for one feature, as in an explanation."""
 
@@ -244,44 +254,64 @@ class StackedLevels(NamedTuple):
     ) -> tuple[list[Level], Sequence[Part]]:
         """Return what each level says, and the features that the last one sees.
 
-        It follows the levels `before`. A pair that a level does not look at has the
-        probability that the one before gave it.
+        It follows the levels `before`.
         """
-        levels = [*before]
-
-        def add(probabilities: NDArray[np.float32], seen: NDArray[np.intp]) -> None:
+        levels, features = [*before], described
+        for number in range(self.n_levels):
+            said, features = self.say(number, pairs, described, levels, replaced)
             if levels and not pairs.context.shares_levels:  # seen for the last time
                 levels[-1].of_left.forget()
-            level = pairs.context.propagate(
-                len(levels), probabilities, pairs.indices, propagates, seen
+            levels.append(
+                pairs.context.propagate(
+                    len(levels),
+                    said.probabilities,
+                    pairs.indices,
+                    propagates,
+                    said.seen,
+                )
             )
-            levels.append(level)
+        return levels[len(before) :], features
 
-        def see(parts: Sequence[Part], rows: NDArray[np.intp]) -> NDArray[np.float32]:
-            features = read(parts, rows)
-            return features if replaced is None else replaced.apply(features, rows)
+    def say(
+        self,
+        number: int,
+        pairs: DescribedPairs,
+        described: Sequence[Part],
+        levels: Sequence[Level],
+        replaced: Replaced | None = None,
+    ) -> tuple[Said, Sequence[Part]]:
+        """Return what a level says after all that came before it, and what it sees.
 
+        `number` counts from 0. A pair that it does not look at has the probability that
+        the level before gave it.
+        """
+        n_seen = min(number, len(self.classifiers) - 1)  # by the last classifier
         features = described
-        for number, classifier in enumerate(self.classifiers):
-            if number:
-                features = pairs.add_level(described, levels[-1])
-            columns = slice(None) if self.columns is None else self.columns[number]
-            possible = pairs.list_possible(levels)
-            said = start_probabilities(pairs, levels)
-            for block in list_blocks(len(possible)):
-                rows = possible[block]
-                seen = see(features, rows)[:, columns]
-                said[rows] = match_probability(classifier, seen)
-            add(said, possible)
-        if self.decider is not None:
+        if n_seen:
+            features = pairs.add_level(described, levels[n_seen - number - 1])
+
+        def see(rows: NDArray[np.intp]) -> NDArray[np.float32]:
+            seen = read(features, rows)
+            return seen if replaced is None else replaced.apply(seen, rows)
+
+        if number == len(self.classifiers):
+            assert self.decider is not None
             rows = self.decider.find(pairs, levels[-1])
             evidence = self.decider.gather(pairs, levels[-1], rows)
             features = [*features, evidence]
             if replaced is not None:
-                n_columns = evidence.shape[1]
-                evidence[rows] = see(features, rows)[:, -n_columns:]
-            add(self.decider.decide(levels[-1], rows, evidence), rows)
-        return levels[len(before) :], features
+                evidence[rows] = see(rows)[:, -evidence.shape[1] :]
+            decided = self.decider.decide(levels[-1], rows, evidence)
+            return Said(decided, rows), features
+        columns = slice(None) if self.columns is None else self.columns[number]
+        possible = pairs.list_possible(levels)
+        probabilities = start_probabilities(pairs, levels)
+        for block in list_blocks(len(possible)):
+            rows = possible[block]
+            probabilities[rows] = match_probability(
+                self.classifiers[number], see(rows)[:, columns]
+            )
+        return Said(probabilities, possible), features
 
 
 @savable
@@ -328,32 +358,57 @@ class PairModel(NamedTuple):
 
         The levels of the transferred part come first; both parts, mixed, come last.
         """
-        features = pairs.features
         levels: list[Level] = []
         if self.transferred is not None:
-            levels, seen = self.transferred.score(
-                pairs, features, self.propagates, replaced
+            levels, features = self.transferred.score(
+                pairs, pairs.features, self.propagates, replaced
             )
             if self.levels is None:
-                return levels, seen
-            features = [*features, log_odds(levels[-1].propagated)[:, None]]
-        words = weigh_words(self.word_weights, pairs, pairs.list_possible(levels))
+                return levels, features
+        described = self._describe_labelled(pairs, levels)
         own, features = self.last_levels.score(
-            pairs, [*features, words[:, None]], self.propagates, replaced, levels
+            pairs, described, self.propagates, replaced, levels
         )
-        if self.trust == 1:
-            return [*levels, *own], features
-        odds = [log_odds(part[-1].probabilities) for part in (own, levels)]
-        p = expit(self.trust * odds[0] + (1 - self.trust) * odds[1])
-        levels += own
-        last = pairs.context.propagate(
-            len(levels),
-            p,
-            pairs.indices,
-            self.propagates,
-            pairs.list_possible(levels),
-        )
-        return [*levels, last], features
+        levels = [*levels, *own]
+        if self.trust != 1:
+            said = self._mix(pairs, levels)
+            levels.append(
+                pairs.context.propagate(
+                    len(levels),
+                    said.probabilities,
+                    pairs.indices,
+                    self.propagates,
+                    said.seen,
+                )
+            )
+        return levels, features
+
+    def say(self, pairs: DescribedPairs, levels: Sequence[Level]) -> Said:
+        """Return what the next level says, after those that have spoken."""
+        number = len(levels)
+        first = 0 if self.transferred is None else self.transferred.n_levels
+        if self.transferred is not None and number < first:
+            return self.transferred.say(number, pairs, pairs.features, levels)[0]
+        if number - first == self.last_levels.n_levels:
+            return self._mix(pairs, levels)
+        described = self._describe_labelled(pairs, levels[:first])
+        return self.last_levels.say(number - first, pairs, described, levels)[0]
+
+    def _describe_labelled(
+        self, pairs: DescribedPairs, transferred: Sequence[Level]
+    ) -> Sequence[Part]:
+        """Return the features of the levels that learned from labels, but graphs."""
+        odds = [log_odds(level.propagated)[:, None] for level in transferred[-1:]]
+        words = weigh_words(self.word_weights, pairs, pairs.list_possible(transferred))
+        return [*pairs.features, *odds, words[:, None]]
+
+    def _mix(self, pairs: DescribedPairs, levels: Sequence[Level]) -> Said:
+        """Return the mean log-odds of both parts, weighted by trust."""
+        assert self.transferred is not None
+        both = (levels[-1], levels[self.transferred.n_levels - 1])
+        own, others = (log_odds(level.probabilities) for level in both)
+        p = expit(self.trust * own + (1 - self.trust) * others)
+        return Said(p, pairs.list_possible(levels))
 
     def score_graph(self, titles: Titles, fields: Titles, n_threads: int) -> csr_array:
         """Return the match probabilities of the pairs of a gallery: (n, n)."""

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from skmatch.persistence import savable
-from skmatch.titles import UNITS, find_quantities
+from skmatch.titles import UNITS, find_quantities, plain_text
 
 Titles = Sequence[str] | NDArray[np.object_]
 _WORD = re.compile(r"\w+")
@@ -47,7 +47,7 @@ class WordCounts(NamedTuple):
 
 def count_words(titles: Titles) -> WordCounts:
     """Count the words of titles, and the titles of the same words."""
-    return _count([_words(title) for title in titles])
+    return _count([find_words(title) for title in titles])
 
 
 def share_unseen(titles: Titles, known: WordCounts) -> float:
@@ -79,9 +79,9 @@ class ParsedTitles:
         known: WordCounts,
         around: WordCounts | None = None,
     ) -> None:
-        self.texts = [" ".join(title.lower().split()) for title in titles]
+        self.texts = [plain_text(title) for title in titles]
         self.fields = fields
-        words = [_words(text) for text in self.texts]
+        words = [find_words(text) for text in self.texts]
         around = around or _count(words)
         self.words, names = _indicator(words)
         self.names = np.array([name[:_COMPARED] for name in names], dtype=object)
@@ -97,7 +97,7 @@ class ParsedTitles:
         number = {name: index for index, name in enumerate(names)}
         self.first = np.array([number[w[0]] if w else -1 for w in words], np.intp)
         self.last = np.array([number[w[-1]] if w else -1 for w in words], np.intp)
-        self.sorted = [_sort(w) for w in words]
+        self.sorted = [sort_words(w) for w in words]
         self.compact = ["".join(w) for w in words]
         self.n_same_words = np.array(
             [max(1, around.same_words[text]) for text in self.sorted]
@@ -119,14 +119,16 @@ class ParsedTitles:
 def _count(words: list[list[str]]) -> WordCounts:
     """Count the words of titles that are split already."""
     each = Counter(chain.from_iterable(map(set, words)))
-    return WordCounts(len(words), each, Counter(map(_sort, words)))
+    return WordCounts(len(words), each, Counter(map(sort_words, words)))
 
 
-def _words(text: str) -> list[str]:
+def find_words(text: str) -> list[str]:
+    """Return the words of a title, in lower case."""
     return _WORD.findall(text.lower())
 
 
-def _sort(words: list[str]) -> str:
+def sort_words(words: list[str]) -> str:
+    """Return the text that titles of the same words have in common."""
     return " ".join(sorted(words))
 
 

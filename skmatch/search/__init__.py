@@ -22,7 +22,11 @@ exact and approximate search is ``_planner.py``.
 
 from skmatch.search._estimates import lowest_threshold, refuse_too_many
 from skmatch.search._faiss_index import clone_index, flat_index, rows_of
-from skmatch.search._neighbors import most_similar, nearest_neighbors
+from skmatch.search._neighbors import (
+    most_similar,
+    nearest_neighbors,
+    neighbors_in_part,
+)
 from skmatch.search._partitions import (
     BlockRows,
     Partitions,
@@ -35,6 +39,7 @@ from skmatch.search._planner import check_index, plan_search, uses_factory
 from skmatch.search._radius import Plan, search_pairs
 from skmatch.search._recall import SearchReport
 from skmatch.search._similarities import Pairs, inner_products, similar_pairs
+from skmatch.search._sparse import count_rows_with, keep_rarest
 from skmatch.search._threads import limit_threads
 from skmatch.search._unit_rows import draw, unit_rows
 
@@ -47,15 +52,18 @@ __all__ = [
     "assign_rows",
     "check_index",
     "clone_index",
+    "count_rows_with",
     "count_to_train",
     "draw",
     "flat_index",
     "inner_products",
     "join_block",
+    "keep_rarest",
     "limit_threads",
     "lowest_threshold",
     "most_similar",
     "nearest_neighbors",
+    "neighbors_in_part",
     "plan_partitions",
     "plan_search",
     "refuse_too_many",

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from scipy.sparse import issparse
 
 from skmatch.search._faiss_index import flat_index
-from skmatch.search._similarities import cosines, rounding
-from skmatch.search._sparse import sparse_neighbors
+from skmatch.search._similarities import Pairs, cosines, rounding
+from skmatch.search._sparse import most_similar_sparse, sparse_neighbors
 from skmatch.search._threads import limit_threads
 from skmatch.search._unit_rows import Embeddings, Indices, draw
 
@@ -60,6 +60,20 @@ def nearest_neighbors(
         column = index.search(rows, n_neighbors)[1].ravel()
     row = np.repeat(np.arange(len(rows)), n_neighbors)
     return row[column >= 0], column[column >= 0]
+
+
+def neighbors_in_part(rows: Any, others: Any, n_neighbors: int) -> Pairs:
+    """Return the most similar of some `others` of each unit row: all are compared.
+
+    The most similar of all are among those of the parts of them.
+    """
+    if issparse(rows):
+        return most_similar_sparse(rows, others, n_neighbors, 1)
+    n_neighbors = min(n_neighbors, len(others))
+    with limit_threads(1):
+        similarity, column = flat_index(others).search(rows, n_neighbors)
+    row = np.repeat(np.arange(len(rows)), n_neighbors)
+    return row, column.ravel().astype(np.intp), similarity.ravel()
 
 
 def _inverted_file(

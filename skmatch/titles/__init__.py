@@ -14,7 +14,7 @@ from these texts, tokens, word vectors, quantities and model codes.
 
 from skmatch.titles._escapes import decode_escapes
 from skmatch.titles._quantities import UNITS, find_quantities
-from skmatch.titles._tokens import distinct, tokenize
+from skmatch.titles._tokens import distinct, plain_text, tokenize
 from skmatch.titles._validation import check_titles, find_columns
 from skmatch.titles._vocabulary import TOKEN_DROPOUT, TitleTokens, Vocabulary
 from skmatch.titles._word_vectors import (
@@ -35,6 +35,7 @@ __all__ = [
     "find_columns",
     "find_quantities",
     "open_word_vectors",
+    "plain_text",
     "tokenize",
     "train_word_vectors",
 ]

@@ -1,5 +1,6 @@
 """Spark finds the pairs of one machine, whatever the partitions and the faults."""
 
+import copy
 import os
 import shutil
 import sys
@@ -7,6 +8,7 @@ from importlib import import_module
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from numpy.testing import assert_allclose
 from scipy.sparse import csr_array
@@ -21,7 +23,13 @@ from skmatch import (
     group_matches,
     make_product_titles,
 )
-from skmatch.search import plan_partitions, unit_rows
+from skmatch.matchers import GalleryParts
+from skmatch.search import (
+    count_rows_with,
+    nearest_neighbors,
+    plan_partitions,
+    unit_rows,
+)
 
 pa = pytest.importorskip("pyarrow")
 pytest.importorskip("pyspark", minversion="4.0")
@@ -188,19 +196,44 @@ def test_link_finds_the_entries_of_transform(spark, pipe, kind):
     assert_allclose([found[p] for p in expected], [*expected.values()], atol=1e-6)
 
 
-def test_groups_are_those_of_group_matches(spark, pipe):
-    from skmatch.distributed import groups, match
+@pytest.mark.parametrize("method", ["average", "complete", "components"])
+@pytest.mark.parametrize("most_on_driver", [10**6, 10])
+def test_groups_are_those_of_group_matches(
+    spark, pipe, monkeypatch, method, most_on_driver
+):
+    from skmatch.distributed import _groups, groups
+
+    monkeypatch.setattr(_groups, "_MOST_ON_DRIVER", most_on_driver)
+    df = frame(spark)
+    graph = pipe[-1].score_graph(pipe[:-1].transform(TITLES))
+    left, right = graph.nonzero()
+    is_once = left < right
+    names = np.array(IDS)
+    table = {"left": names[left[is_once]], "right": names[right[is_once]]}
+    score = graph.data[is_once]
+    pairs = spark.createDataFrame(pa.table(table | {"score": score}))
+    found = groups(pairs, df, id_col="sku", method=method, threshold=0.85).toArrow()
+    order = np.argsort(names)
+    expected = group_matches(
+        csr_array(graph[order][:, order]), method=method, threshold=0.85
+    )
+    firsts = np.unique(expected, return_index=True)[1]
+    expected = dict(zip(names[order], names[order][firsts[expected]], strict=True))
+    found = dict(zip(*found.to_pydict().values(), strict=True))
+    assert found == expected
+    assert 100 < len({*found.values()}) < len(IDS)
+
+
+def test_groups_refuse_what_is_wrong(spark):
+    from skmatch.distributed import groups
 
     df = frame(spark)
-    pairs = match(pipe, df, title_col="title", id_col="sku")
-    found = groups(pairs, df, id_col="sku", threshold=0.85).toArrow().to_pydict()
-    graph = pipe[-1].score_graph(pipe[:-1].transform(TITLES))
-    order = np.argsort(IDS)
-    expected = group_matches(csr_array(graph[order][:, order]), threshold=0.85)
-    assert found["id"] == sorted(IDS)
-    assert found["group"] == expected.tolist()
+    rows = {"left": ["sku 1"], "right": ["sku x"], "score": [0.9]}
+    pairs = spark.createDataFrame(pa.table(rows))
     with pytest.raises(ValueError, match="ids that are not in df"):
-        groups(pairs, df.filter("sku > 'sku 2'"), id_col="sku")
+        groups(pairs, df, id_col="sku")
+    with pytest.raises(ValueError, match="method='chain'"):
+        groups(pairs, df, id_col="sku", method="chain")
 
 
 def test_what_is_missing_or_twice_is_counted(spark, pipe):
@@ -233,13 +266,106 @@ def test_no_rows(spark, pipe):
     assert pairs_of(match(pipe, df, title_col="title", id_col="sku")) == {}
 
 
+@pytest.fixture(scope="module")
+def of_pairs():
+    return PairClassifierMatcher(random_state=0).fit(TITLES, PRODUCT_IDS)
+
+
+def expected_matches(matcher, X, ids):
+    """Return the probability of each pair that `predict` says matches."""
+    graph = matcher.score_graph(X)
+    row, column = matcher.predict(X).nonzero()
+    return {
+        (ids[i], ids[j]): graph[i, j]
+        for i, j in zip(row.tolist(), column.tolist(), strict=True)
+        if i < j
+    }
+
+
+def test_match_finds_the_pairs_of_predict(spark, of_pairs):
+    from skmatch.distributed import match
+
+    titles, _ = make_product_titles(120, random_state=1)
+    # Two titles are there more often than they are scored, one in other letters, too.
+    often = [titles[0]] * 19 + [titles[0].upper()] * 2 + [titles[7]] * 18
+    titles = np.concatenate([titles[::2], often, titles[1::2]])
+    ids = [3 * row - 100 for row in range(len(titles))]
+    df = frame(spark, ids, titles)
+    found = pairs_of(match(of_pairs, df, title_col="title", id_col="sku"))
+    assert_same(found, expected_matches(of_pairs, titles, ids))
+
+
+def test_match_of_pairs_without_labels_from_columns(spark, tmp_path):
+    from skmatch.distributed import match
+
+    X = pd.DataFrame({"title": TITLES, "brand": [t.split()[0] for t in TITLES]})
+    matcher = PairClassifierMatcher(threshold=0.5, random_state=0).fit(X)
+    assert matcher.log_odds_shift_ != 0
+    ids = [f"sku {row:04}" for row in range(len(X))]
+    df = spark.createDataFrame(pa.table({"sku": ids} | {c: list(X[c]) for c in X}))
+    wanted = {"title_col": [*X], "id_col": "sku", "folder": str(tmp_path)}
+    found = pairs_of(match(matcher, df.repartition(4), **wanted))
+    assert_same(found, expected_matches(matcher, X, ids))
+    kept = {path.name for path in tmp_path.iterdir()}
+    assert {"skmatch-encoded", "skmatch-described-done"} <= kept
+    shutil.rmtree(tmp_path / f"skmatch-propagated{matcher._model_.n_levels - 1}-done")
+    assert pairs_of(match(matcher, df, **wanted)) == found
+    with pytest.raises(ValueError, match="holds other rows"):
+        match(matcher, df.limit(100), **wanted)
+
+
+def test_what_a_gallery_of_pairs_cannot_decide_is_refused(of_pairs):
+    def refused(message, **params):
+        matcher = copy.copy(of_pairs).set_params(**params)
+        with pytest.raises(ValueError, match=message):
+            GalleryParts(matcher)
+
+    GalleryParts(of_pairs)
+    refused("'expected_f1', row by row", threshold="expected_f1")
+    refused("uses max_matches", max_matches=2)
+    refused("uses match_singletons", match_singletons=True)
+
+
+@pytest.mark.parametrize("n_parts", [1, 3])
+@pytest.mark.parametrize("kind", ["sparse", "dense"])
+def test_neighbors_of_blocks_are_those_of_all(of_pairs, kind, n_parts):
+    from skmatch.distributed._gallery_steps import _pack_rows, neighbors_batches
+
+    rng = np.random.default_rng(0)
+    X = unit_rows(rng.standard_normal((90, 8)))
+    if kind == "sparse":  # many are equally similar
+        X = unit_rows(csr_array((rng.random((90, 12)) < 0.3).astype(np.float32)))
+    width = X.shape[1] if kind == "sparse" else None
+    counts = count_rows_with(X) if kind == "sparse" else np.zeros(0, np.int64)
+    block = np.arange(90) // (90 // n_parts)
+    tables = []
+    for first in range(n_parts):
+        for second in range(first, n_parts):
+            row = rng.permutation(np.flatnonzero((block == first) | (block == second)))
+            columns = {"row": row, "block": block[row], "e0": _pack_rows(X[row])}
+            ends = {"first": [first] * len(row), "second": [second] * len(row)}
+            tables.append(pa.table(columns | ends))
+    batches = pa.concat_tables(tables).combine_chunks().to_batches(max_chunksize=7)
+    parts = GalleryParts(of_pairs)
+    found = pa.Table.from_batches(neighbors_batches(batches, parts, [width], [counts]))
+    row, other = (found.column(name).to_numpy() for name in ("row", "other"))
+    similarity = found.column("similarity").to_numpy()
+    order = np.lexsort((other, -similarity, row))
+    rank = np.arange(len(row)) - np.searchsorted(row[order], row[order])
+    best = order[rank <= of_pairs.n_candidates]
+    expected = nearest_neighbors(X, X, of_pairs.n_candidates + 1, 1)
+    pairs = {*zip(row[best].tolist(), other[best].tolist(), strict=True)}
+    assert pairs == {*zip(*(side.tolist() for side in expected), strict=True)}
+    assert len(best) > 1000
+
+
 @pytest.mark.parametrize("rows_per_batch", [3, 50, 10_000])
 def test_blocks_may_end_in_any_batch(rows_per_batch):
-    from skmatch.distributed._steps import _pack, assign_batch, join_batches
+    from skmatch.distributed._steps import assign_batch, join_batches, pack
 
     rng = np.random.default_rng(0)
     rows = unit_rows(rng.standard_normal((300, 6)))
-    vectors = _pack(rows)
+    vectors = pack(rows)
     batch = pa.RecordBatch.from_arrays(
         [pa.array(range(300)), pa.array(rng.permutation(300)), vectors],
         names=["id", "order", "vector"],
