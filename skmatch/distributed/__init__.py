@@ -13,5 +13,24 @@ that match, by these ids. The algorithms are those of one machine.
 
 from skmatch.distributed._groups import groups
 from skmatch.distributed._spark import embed, link, match
+from skmatch.distributed._steps import (
+    assign_batch,
+    embed_batch,
+    join_batches,
+    link_batch,
+    unpack,
+)
+from skmatch.search import plan_partitions
 
-__all__ = ["embed", "groups", "link", "match"]
+__all__ = [
+    "assign_batch",
+    "embed",
+    "embed_batch",
+    "groups",
+    "join_batches",
+    "link",
+    "link_batch",
+    "match",
+    "plan_partitions",
+    "unpack",
+]
