@@ -47,15 +47,25 @@ def map_batches(
             yield step(batch, **values)
 
 
+def cut(df: DataFrame) -> DataFrame:
+    """Compute a DataFrame now, and forget how: plans of many steps grow too large.
+
+    It is kept in the checkpoint folder of the session, if there is one, else on the
+    executors, whose data are lost with them.
+    """
+    has_folder = df.sparkSession.sparkContext.getCheckpointDir() is not None
+    return df.checkpoint() if has_folder else df.localCheckpoint()
+
+
 def keep(df: DataFrame, folder: str | None, name: str, digest: str) -> DataFrame:
-    """Write a DataFrame to a folder, or read what is there; with None, Spark keeps it.
+    """Write a DataFrame to a folder, or read what is there; with None, :func:`cut` it.
 
     Raises ValueError if what is there is of another digest, or is not whole.
     """
     from pyspark.errors import AnalysisException
 
     if folder is None:
-        return df.persist()
+        return cut(df)
     spark = df.sparkSession
     own = f"{folder.rstrip('/')}/skmatch-{name}"  # nothing else is written over
     try:

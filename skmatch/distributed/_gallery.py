@@ -20,7 +20,7 @@ import numpy as np
 import pyarrow as pa
 from scipy.sparse import issparse
 
-from skmatch.distributed._engine import map_batches, share
+from skmatch.distributed._engine import cut, map_batches, share
 from skmatch.distributed._gallery_steps import (
     count_batches,
     describe_pairs,
@@ -108,10 +108,7 @@ def match_gallery(gallery: Gallery, rows: DataFrame) -> DataFrame:
     )
     spread: Any = None
     for number in range(gallery.parts.model.n_levels):
-
-        def score(pairs: pa.Table, rows: pa.Table, number: int = number) -> pa.Table:
-            return score_pairs(pairs, rows, parts.value, read, number)
-
+        score = _score_by(number, parts, gallery.read)
         known, new = around, f"p{number} float"
         if spread is not None:
             known = around.join(_list_around(spread, "spread"), "row", "left")
@@ -130,6 +127,17 @@ def match_gallery(gallery: Gallery, rows: DataFrame) -> DataFrame:
     return _spread_copies(matches, rows)
 
 
+def _score_by(
+    number: int, parts: Any, read: Callable[[Any], Any]
+) -> Callable[[pa.Table, pa.Table], pa.Table]:
+    """Return what scores the pairs of a part by a level; Spark counts its arguments."""
+
+    def score(pairs: pa.Table, rows: pa.Table) -> pa.Table:
+        return score_pairs(pairs, rows, parts.value, read, number)
+
+    return score
+
+
 def _add(df: DataFrame, step: Callable[..., Any], parts: Any, new: str) -> DataFrame:
     """Map batches by a step that adds columns."""
     return df.mapInArrow(partial(map_batches, step, {"parts": parts}), _wider(df, new))
@@ -146,6 +154,7 @@ def _cogroup(
     pairs: DataFrame, rows: DataFrame, step: Callable[..., Any], new: str
 ) -> DataFrame:
     """Apply a step to the pairs and the rows of each part; it adds columns to pairs."""
+    rows = rows.toDF(*rows.columns)  # else Spark confuses columns of both
     both = pairs.groupBy("part").cogroup(rows.groupBy("part"))
     return both.applyInArrow(step, _wider(pairs, new))
 
@@ -251,7 +260,7 @@ def _propagate(
     least = F.least(highest, F.lit(float(np.float32(LOWEST_KEPT))))
     kept = edges.withColumn("least", least).filter("score >= least and score != 0")
     kept = kept.drop("least")
-    kept = kept.union(_turn(kept)).distinct().persist()
+    kept = cut(kept.union(_turn(kept)).distinct())
     strong = kept.filter(F.col("score") >= LOWEST_WEIGHED)
     own_part = F.expr(f"row div {rows_per_part}").alias("part")
     needed = kept.select(own_part, "row").distinct()

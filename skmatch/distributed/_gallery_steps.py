@@ -154,7 +154,9 @@ def score_pairs(
     if number:
         columns, (graph,) = _graphs(rows.column("spread"), ["score"])
         around = KnownPropagation(graph)
-        column = np.searchsorted(columns, pairs.column("right").to_numpy())
+        right = pairs.column("right").to_numpy()
+        column = np.searchsorted(columns, right)
+        column[~np.isin(right, columns)] = -1  # around no row
         propagated = around.at(indices.left, column)
         last = _values(pairs, f"p{number - 1}")
         levels.append(Level(last, propagated, around, around))
@@ -188,7 +190,8 @@ def spread_rows(
     own = np.searchsorted(names, row[row // rows_per_part == part])
     spread = parts.propagate(graph, own, is_last).tocoo()
     left, right = (names[side] for side in spread.coords)
-    return pa.table({"row": left, "other": right, "score": spread.data})
+    score = pa.array(spread.data, pa.float32())
+    return pa.table({"row": left, "other": right, "score": score})
 
 
 def _counter(names: list[str], counts: list[int]) -> Counter[str]:

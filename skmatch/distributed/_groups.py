@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from scipy.sparse import csr_array
 
+from skmatch.distributed._engine import cut
 from skmatch.graph import group_matches
 
 if TYPE_CHECKING:
@@ -130,7 +131,7 @@ def find_components(edges: DataFrame) -> DataFrame:
     while True:
         for step in (_hang_larger, _hang_smaller):
             edges = step(edges)
-        edges = edges.persist()
+        edges = cut(edges)
         state = edges.agg(
             F.count("*"), F.sum(F.xxhash64("id", "group").cast("decimal(38,0)"))
         ).first()
