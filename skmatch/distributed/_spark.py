@@ -18,6 +18,7 @@ from skmatch.distributed._steps import (
     embed_batch,
     join_batches,
     link_batch,
+    probe_batch,
     unpack,
 )
 from skmatch.distributed._titles import Titles, check_rows
@@ -27,11 +28,20 @@ from skmatch.matchers import (
     PairClassifierMatcher,
     TunedThresholdMatcherCV,
 )
-from skmatch.search import count_to_train, plan_partitions
+from skmatch.search import (
+    EXACT,
+    Partitions,
+    Recall,
+    calibrate_partitions,
+    count_to_train,
+    plan_partitions,
+)
 from skmatch.tables import as_ids, refuse_mutual
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
+
+_ROWS_TO_CALIBRATE = 4000  # whose pairs with all others are found
 
 
 def embed(
@@ -79,32 +89,44 @@ def match(
 ) -> DataFrame:
     """Match the titles of a DataFrame with one another.
 
-    All pairs at or above the threshold are found, whatever the partitions are: those of
-    a :class:`FaissThresholdMatcher` with ``index="exact"``.
+    With a threshold on embeddings:
 
     1. Embed the titles.
     2. Train cells on a sample, on the driver.
     3. Send each row to its cell, and to those whose border is near.
     4. Compare the rows of each cell.
 
+    With ``index="exact"`` all pairs above the threshold are found, whatever the
+    partitions are. Else rows go to fewer cells: how near a border has to be is chosen
+    by all pairs of 4,000 rows, so that the share of pairs that is found reaches
+    `target_recall`.
+
+    A :class:`PairClassifierMatcher` finds the pairs of its ``predict``, on rows in the
+    order of their ids; dense embedders propose the true nearest titles. It has to
+    decide by a number alone: not by the expected F1, `max_matches`, `match_singletons`,
+    a cross-encoder or judged pairs.
+
     Parameters
     ----------
-    fitted : Pipeline or TunedThresholdMatcherCV of one
-        Fitted: an embedder of dense rows, and a :class:`FaissThresholdMatcher` that
-        decides by its threshold alone.
+    fitted : Pipeline, TunedThresholdMatcherCV of one, or PairClassifierMatcher
+        Fitted. The Pipeline has an embedder of dense rows, and a
+        :class:`FaissThresholdMatcher` that decides by its threshold alone.
     df, title_col, id_col
         As in :func:`embed`.
     folder : str or None, default=None
-        Where the embeddings are kept, as Parquet, in a subfolder "skmatch-embeddings":
-        a later call with the same titles and embedder goes on from there. With None
-        they stay in the storage of the cluster as long as Spark keeps them.
+        Where the embeddings are kept, as Parquet, in a subfolder "skmatch-embeddings",
+        and the steps of a PairClassifierMatcher in others: a later call with the same
+        titles and estimator goes on from there. With None they are checkpoints of the
+        session.
 
     Returns
     -------
     pairs : pyspark.sql.DataFrame
         ``left`` and ``right``, the ids of two rows that match, the smaller one first;
-        ``score``, float32, their cosine similarity. Each pair is there once. It is
-        computed when it is read.
+        ``score``, float32, their cosine similarity or probability. Each pair is there
+        once. The metadata of the column of cosine similarities have "value", the
+        recall, and "low" and "high", its 95 % interval. Pairs are computed when they
+        are read; embeddings, and all but the last step of a PairClassifierMatcher, now.
 
     Raises
     ------
@@ -134,10 +156,8 @@ def match(
         return df.sparkSession.createDataFrame([], schema)
     digest = f"{joblib.hash(embedder)}-{titles.n_rows}-{titles.digest}"
     embedded = keep(embedded, folder, "embeddings", digest)
-    n_sample = count_to_train(titles.n_rows)[1]
-    sample = embedded.orderBy("order", "id").limit(n_sample).select("vector").toArrow()
-    vectors = unpack(sample.column("vector"))
-    partitions = share(df, plan_partitions(vectors, titles.n_rows, threshold))
+    plan, recall = _plan(embedded, titles.n_rows, threshold, _last(fitted))
+    partitions = share(df, plan)
     assigned = embedded.mapInArrow(
         partial(map_batches, assign_batch, {"partitions": partitions}),
         f"id {id_type}, order bigint, vector binary, cell int, block int, "
@@ -150,7 +170,7 @@ def match(
     return pairs.select(
         F.least("left", "right").alias("left"),
         F.greatest("left", "right").alias("right"),
-        "score",
+        F.col("score").alias("score", metadata=recall._asdict()),
     )
 
 
@@ -207,6 +227,33 @@ def _embed(embedder: Any, fitted: Any, titles: Titles, title_col: Any) -> DataFr
     )
 
 
+def _plan(
+    embedded: DataFrame, n_rows: int, threshold: float, matcher: FaissThresholdMatcher
+) -> tuple[Partitions, Recall]:
+    """Plan cells, whose margin is calibrated unless the matcher searches exactly."""
+    from pyspark.sql import functions as F
+
+    is_exact = matcher.index == "exact"
+    sample = embedded.orderBy("order", "id").limit(count_to_train(n_rows)[1])
+    vectors = unpack(sample.select("vector").toArrow().column("vector"))
+    partitions = plan_partitions(vectors, n_rows, threshold, is_exact=is_exact)
+    if is_exact:
+        return partitions, EXACT
+    # Other rows than trained the cells: those lie closer to their centroids.
+    drawn = embedded.orderBy(F.desc("order"), "id").limit(_ROWS_TO_CALIBRATE)
+    rows = drawn.select("vector", "order").toArrow()
+    others = unpack(rows.column("vector")), rows.column("order").to_numpy()
+    shared = {
+        "partitions": share(embedded, partitions),
+        "sample": share(embedded, others),
+    }
+    needed = embedded.mapInArrow(
+        partial(map_batches, probe_batch, shared), "sampled bigint, margin float"
+    ).toArrow()
+    mine, margins = (needed.column(n).to_numpy() for n in ("sampled", "margin"))
+    return calibrate_partitions(partitions, mine, margins, matcher.target_recall)
+
+
 def _embedder_of(fitted: Any) -> Any:
     """Return what embeds titles, without the matcher that follows it."""
     if isinstance(fitted, TunedThresholdMatcherCV):
@@ -216,19 +263,24 @@ def _embedder_of(fitted: Any) -> Any:
     return fitted
 
 
+def _last(fitted: Any) -> Any:
+    """Return the matcher itself."""
+    while isinstance(fitted, (Pipeline, TunedThresholdMatcherCV)):
+        is_pipeline = isinstance(fitted, Pipeline)
+        fitted = fitted[-1] if is_pipeline else fitted.estimator_
+    return fitted
+
+
 def _is_matcher(step: Any) -> bool:
     return isinstance(step, (FaissThresholdMatcher, TunedThresholdMatcherCV))
 
 
 def _threshold_of(fitted: Any, n_rows: int) -> float:
     """Return the threshold of a matcher; raise if it decides by more than that."""
-    last, threshold = fitted, None
-    while isinstance(last, (Pipeline, TunedThresholdMatcherCV)):
-        if isinstance(last, Pipeline):
-            last = last[-1]
-        else:
-            threshold = last.threshold_for(n_rows)
-            last = last.estimator_
+    last, threshold = _last(fitted), None
+    tuned = fitted[-1] if isinstance(fitted, Pipeline) else fitted
+    if isinstance(tuned, TunedThresholdMatcherCV):
+        threshold = tuned.threshold_for(n_rows)
     if not isinstance(last, FaissThresholdMatcher) or last is fitted:
         raise ValueError(
             f"fitted={fitted!r:.100}; expected a fitted Pipeline that ends in a "

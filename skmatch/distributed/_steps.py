@@ -19,6 +19,7 @@ from skmatch.search import (
     assign_rows,
     join_block,
     limit_threads,
+    probe_sample,
     unit_rows,
 )
 
@@ -50,12 +51,28 @@ def assign_batch(batch: pa.RecordBatch, partitions: Partitions) -> pa.RecordBatc
     return pa.RecordBatch.from_arrays(columns, names=names)
 
 
+def probe_batch(
+    batch: pa.RecordBatch,
+    partitions: Partitions,
+    sample: tuple[NDArray[np.float32], NDArray[np.int64]],
+) -> pa.RecordBatch:
+    """Return the margins that pairs with sampled rows need: sampled, margin."""
+    order = batch.column("order").to_numpy()
+    with limit_threads(1):
+        mine, needed = probe_sample(
+            unpack(batch.column("vector")), order, *sample, partitions
+        )
+    columns = [pa.array(mine.astype(np.int64)), pa.array(needed, pa.float32())]
+    return pa.RecordBatch.from_arrays(columns, names=["sampled", "margin"])
+
+
 def join_batches(
     batches: Iterable[pa.RecordBatch], partitions: Partitions
 ) -> Iterator[pa.RecordBatch]:
     """Yield the pairs of all blocks of rows that are sorted by cell and block."""
-    for rows in list_blocks(batches, ("cell", "block")):
-        yield from _join(rows, partitions)
+    with limit_threads(1):
+        for rows in list_blocks(batches, ("cell", "block")):
+            yield from _join(rows, partitions)
 
 
 def link_batch(
@@ -76,9 +93,8 @@ def _join(rows: pa.Table, partitions: Partitions) -> Iterator[pa.RecordBatch]:
     """Yield the pairs of a block."""
     lives = rows.column("lives").to_numpy()
     sides = [rows.filter(pa.array(of_side)) for of_side in (lives, ~lives)]
-    with limit_threads(1):
-        living, probing = map(_read_block, sides)
-        found = join_block(living, probing, partitions)
+    living, probing = map(_read_block, sides)
+    found = join_block(living, probing, partitions)
     ids = sides[0].column("id")
     for side, (a, b, cosines) in zip(sides, found, strict=True):
         for start in range(0, len(a), _PAIRS_PER_BATCH):

@@ -31,25 +31,30 @@ from skmatch.search._partitions import (
     BlockRows,
     Partitions,
     assign_rows,
+    calibrate_partitions,
     count_to_train,
     join_block,
     plan_partitions,
+    probe_sample,
 )
 from skmatch.search._planner import check_index, plan_search, uses_factory
 from skmatch.search._radius import Plan, search_pairs
-from skmatch.search._recall import SearchReport
+from skmatch.search._recall import EXACT, Recall, SearchReport
 from skmatch.search._similarities import Pairs, inner_products, similar_pairs
 from skmatch.search._sparse import count_rows_with, keep_rarest
 from skmatch.search._threads import limit_threads
 from skmatch.search._unit_rows import draw, unit_rows
 
 __all__ = [
+    "EXACT",
     "BlockRows",
     "Pairs",
     "Partitions",
     "Plan",
+    "Recall",
     "SearchReport",
     "assign_rows",
+    "calibrate_partitions",
     "check_index",
     "clone_index",
     "count_rows_with",
@@ -66,6 +71,7 @@ __all__ = [
     "neighbors_in_part",
     "plan_partitions",
     "plan_search",
+    "probe_sample",
     "refuse_too_many",
     "rows_of",
     "search_pairs",

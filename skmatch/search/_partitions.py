@@ -9,7 +9,9 @@ can look for the pairs of each cell by itself:
    in one of them, and probes others.
 3. :func:`join_block` finds the pairs of a block. No pair is found twice.
 
-The pairs, and their similarities, are those of one machine that searches exactly.
+The pairs, and their similarities, are those of one machine that searches exactly. With
+a narrower margin, which :func:`calibrate_partitions` chooses by all pairs of a sample,
+few are lost, and each row goes to fewer cells.
 """
 
 from __future__ import annotations
@@ -23,11 +25,15 @@ from numpy.typing import NDArray
 from skmatch.search._cells import Cells
 from skmatch.search._prefixes import measure_prefixes
 from skmatch.search._radius import shorten, widest_margin
+from skmatch.search._recall import EXACT, Recall, calibrate
 from skmatch.search._similarities import Pairs, pairs_above, rerank, rounding
 from skmatch.search._unit_rows import Embeddings, Indices
 
 _BUDGET = 2e9  # flop to measure prefixes of the sample
 _ROWS_PER_BLOCK = 20_000  # that live in a block
+# With the widest margin a row probes so many cells that to copy it costs more than to
+# compare it with more rows in fewer cells.
+_FEWER = 4
 
 
 class Partitions(NamedTuple):
@@ -64,17 +70,58 @@ def count_to_train(n_rows: int) -> tuple[int, int]:
     return n_cells, min(n_rows, 16 * n_cells)
 
 
+def probe_sample(
+    rows: Embeddings,
+    order: NDArray[np.int64],
+    sample: Embeddings,
+    sample_order: NDArray[np.int64],
+    partitions: Partitions,
+) -> tuple[Indices, NDArray[np.float32]]:
+    """Return the margins that the pairs of rows and sampled rows need.
+
+    That is the sampled row of each pair, and the least margin that finds the pair.
+    """
+    threshold, directions = partitions.threshold, partitions.directions
+    of_rows, of_sample = (shorten(x, directions) for x in (rows, sample))
+    bound = threshold - rounding(rows.shape[1])
+    mine, theirs, _ = pairs_above(of_sample, of_rows, bound)
+    is_other = sample_order[mine] != order[theirs]
+    mine, theirs, _ = rerank(sample, rows, mine[is_other], theirs[is_other], threshold)
+    return mine, partitions.cells.margins(of_sample[mine], of_rows[theirs])
+
+
+def calibrate_partitions(
+    partitions: Partitions,
+    mine: Indices,
+    needed: NDArray[np.float32],
+    target_recall: float,
+) -> tuple[Partitions, Recall]:
+    """Return partitions of a narrower margin, and their recall.
+
+    `mine` and `needed` are all of :func:`probe_sample`. Without enough pairs the margin
+    stays.
+    """
+    margin, recall = calibrate(needed, np.bincount(mine), target_recall)
+    if margin >= partitions.margin:
+        return partitions, EXACT
+    return partitions._replace(margin=margin), recall
+
+
 def plan_partitions(
     sample: Embeddings,
     n_rows: int,
     threshold: float,
     rows_per_block: int = _ROWS_PER_BLOCK,
+    *,
+    is_exact: bool = True,
 ) -> Partitions:
-    """Plan the exact search of `n_rows` unit rows by a sample of them.
+    """Plan the search of `n_rows` unit rows by a sample of them.
 
-    Without a loss whatever the sample is; a sample unlike the rows takes more time.
+    It loses no pair, whatever the sample is; a sample unlike the rows takes more time.
+    Where a narrower margin is to follow, it `is_exact` no longer.
     """
-    n_cells = min(count_to_train(n_rows)[0], len(sample))
+    n_cells = count_to_train(n_rows)[0] // (_FEWER if is_exact else 1)
+    n_cells = max(1, min(n_cells, len(sample)))
     n_pairs = 0.5 * n_rows**2
     prefixes = measure_prefixes(sample, sample, threshold, n_pairs, _BUDGET)
     directions = min(prefixes, key=lambda x: x.flop(4 / n_cells)).directions
