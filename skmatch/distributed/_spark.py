@@ -7,8 +7,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import joblib
+import numpy as np
 import pyarrow as pa
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from sklearn.pipeline import Pipeline
 
 from skmatch.distributed._engine import keep, map_batches, reader, share, type_of
@@ -30,18 +31,18 @@ from skmatch.matchers import (
 )
 from skmatch.search import (
     EXACT,
+    ROWS_TO_CALIBRATE,
     Partitions,
     Recall,
     calibrate_partitions,
     count_to_train,
+    enough_rows,
     plan_partitions,
 )
 from skmatch.tables import as_ids, refuse_mutual
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
-
-_ROWS_TO_CALIBRATE = 4000  # whose pairs with all others are found
 
 
 def embed(
@@ -98,7 +99,7 @@ def match(
 
     With ``index="exact"`` all pairs above the threshold are found, whatever the
     partitions are. Else rows go to fewer cells: how near a border has to be is chosen
-    by all pairs of 4,000 rows, so that the share of pairs that is found reaches
+    by all pairs of 2,000 rows or more, so that the share of pairs that is found reaches
     `target_recall`.
 
     A :class:`PairClassifierMatcher` finds the pairs of its ``predict``, on rows in the
@@ -231,27 +232,37 @@ def _plan(
     embedded: DataFrame, n_rows: int, threshold: float, matcher: FaissThresholdMatcher
 ) -> tuple[Partitions, Recall]:
     """Plan cells, whose margin is calibrated unless the matcher searches exactly."""
-    from pyspark.sql import functions as F
-
     is_exact = matcher.index == "exact"
     sample = embedded.orderBy("order", "id").limit(count_to_train(n_rows)[1])
     vectors = unpack(sample.select("vector").toArrow().column("vector"))
     partitions = plan_partitions(vectors, n_rows, threshold, is_exact=is_exact)
     if is_exact:
         return partitions, EXACT
+    n_drawn = ROWS_TO_CALIBRATE
+    while True:
+        mine, needed = _probe(embedded, partitions, n_drawn)
+        n_before, n_drawn = n_drawn, enough_rows(mine, n_drawn, matcher.target_recall)
+        if min(n_drawn, n_rows) <= n_before:
+            break
+    return calibrate_partitions(partitions, mine, needed, matcher.target_recall)
+
+
+def _probe(
+    embedded: DataFrame, partitions: Partitions, n_drawn: int
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Return the margins that all pairs of some rows need, and the row of each pair."""
+    from pyspark.sql import functions as F
+
     # Other rows than trained the cells: those lie closer to their centroids.
-    drawn = embedded.orderBy(F.desc("order"), "id").limit(_ROWS_TO_CALIBRATE)
+    drawn = embedded.orderBy(F.desc("order"), "id").limit(n_drawn)
     rows = drawn.select("vector", "order").toArrow()
-    others = unpack(rows.column("vector")), rows.column("order").to_numpy()
-    shared = {
-        "partitions": share(embedded, partitions),
-        "sample": share(embedded, others),
-    }
-    needed = embedded.mapInArrow(
+    sample = unpack(rows.column("vector")), rows.column("order").to_numpy()
+    shared = {"partitions": partitions, "sample": sample}
+    shared = {name: share(embedded, value) for name, value in shared.items()}
+    found = embedded.mapInArrow(
         partial(map_batches, probe_batch, shared), "sampled bigint, margin float"
     ).toArrow()
-    mine, margins = (needed.column(n).to_numpy() for n in ("sampled", "margin"))
-    return calibrate_partitions(partitions, mine, margins, matcher.target_recall)
+    return found.column("sampled").to_numpy(), found.column("margin").to_numpy()
 
 
 def _embedder_of(fitted: Any) -> Any:

@@ -37,7 +37,13 @@ from skmatch.search._partitions import (
     plan_partitions,
     probe_sample,
 )
-from skmatch.search._planner import check_index, plan_search, uses_factory
+from skmatch.search._planner import (
+    ROWS_TO_CALIBRATE,
+    check_index,
+    enough_rows,
+    plan_search,
+    uses_factory,
+)
 from skmatch.search._radius import Plan, search_pairs
 from skmatch.search._recall import EXACT, Recall, SearchReport
 from skmatch.search._similarities import Pairs, inner_products, similar_pairs
@@ -47,6 +53,7 @@ from skmatch.search._unit_rows import draw, unit_rows
 
 __all__ = [
     "EXACT",
+    "ROWS_TO_CALIBRATE",
     "BlockRows",
     "Pairs",
     "Partitions",
@@ -60,6 +67,7 @@ __all__ = [
     "count_rows_with",
     "count_to_train",
     "draw",
+    "enough_rows",
     "flat_index",
     "inner_products",
     "join_block",

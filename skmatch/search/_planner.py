@@ -34,7 +34,7 @@ from skmatch.search._threads import limit_threads
 from skmatch.search._unit_rows import Embeddings, Indices, draw
 
 _OWN = ("auto", "exact", "cells")  # any other index is a faiss factory string
-_ROWS_TO_CALIBRATE = 2000  # they are searched exactly; more where they match little
+ROWS_TO_CALIBRATE = 2000  # they are searched exactly; more where they match little
 _SMALL = 1e10  # flop of a comparison of all pairs that needs no plan
 _AFFORDABLE = 5e12  # flop of an exact search: about a minute of one core
 _SHARE = 0.2  # of the cost of a plain search that a plan may cost
@@ -188,13 +188,13 @@ def exact_sample(
     # centroids.
     order = draw(len(left), len(left), seed=1)
     if plan is None:
-        flop = 2.0 * min(len(left), _ROWS_TO_CALIBRATE) * other.size
+        flop = 2.0 * min(len(left), ROWS_TO_CALIBRATE) * other.size
         budget = _SHARE * max(_SMALL, flop)
         prefixes = measure_prefixes(left, other, threshold, 1.0, budget)
         plan = Plan(directions=min(prefixes, key=lambda x: x.flop(1.0)).directions)
     found: list[Pairs] = []
-    most = len(left) if most is None else max(most, _ROWS_TO_CALIBRATE)
-    start, end = 0, min(len(left), _ROWS_TO_CALIBRATE)
+    most = len(left) if most is None else max(most, ROWS_TO_CALIBRATE)
+    start, end = 0, min(len(left), ROWS_TO_CALIBRATE)
     while start < end:
         rows = order[start:end]
         mine, theirs, similarities = join(
@@ -202,17 +202,18 @@ def exact_sample(
         )
         keep = rows[mine] != theirs if right is None else slice(None)
         found.append((mine[keep] + start, theirs[keep], similarities[keep]))
-        sizes = np.bincount(join(found)[0], minlength=end)
-        start, end = end, min(len(left), most, _enough_rows(sizes, target_recall))
+        n_enough = enough_rows(join(found)[0], end, target_recall)
+        start, end = end, min(len(left), most, n_enough)
     return left[order[:start]], join(found)
 
 
-def _enough_rows(sizes: Indices, target_recall: float) -> int:
+def enough_rows(row: Indices, n_rows: int, target_recall: float) -> int:
     """Return how many rows have the pairs that show a recall, at most ten times more.
 
     Of n pairs without a miss, the recall is with 97.5 % confidence at least about
-    1 - 3.7 / n. `sizes` is the number of pairs of each row.
+    1 - 3.7 / n. `row` is the row of each pair of those that were drawn.
     """
+    sizes = np.bincount(row, minlength=n_rows)
     wanted = 6 / max(1 - target_recall, 1e-4)
     n_pairs = sizes.sum() / max(1.0, design_effect(sizes))
     return math.ceil(len(sizes) * min(10.0, wanted / max(1.0, n_pairs)))

@@ -82,7 +82,7 @@ def test_few_rows_in_cells(rng, n_rows, threshold):
 
 @pytest.mark.parametrize("with_cells", [False, True])
 def test_sample_holds_all_pairs_of_its_rows(rng, monkeypatch, with_cells):
-    monkeypatch.setattr(planner, "_ROWS_TO_CALIBRATE", 50)
+    monkeypatch.setattr(planner, "ROWS_TO_CALIBRATE", 50)
     rows = clustered(rng, 700)
     given = None
     if with_cells:
