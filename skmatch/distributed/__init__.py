@@ -11,6 +11,13 @@ that match, by these ids. The algorithms are those of one machine.
 - ``_steps.py``, ``_gallery_steps.py``: what a worker does: Arrow in, Arrow out
 """
 
+try:
+    import pyarrow as _  # noqa: F401
+except ImportError as error:
+    raise ImportError(
+        "skmatch.distributed needs pyarrow and pyspark: pip install 'skmatch[spark]'."
+    ) from error
+
 from skmatch.distributed._groups import groups
 from skmatch.distributed._spark import embed, link, match
 from skmatch.distributed._steps import (

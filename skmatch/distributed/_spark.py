@@ -204,12 +204,19 @@ def link(
     Raises
     ------
     ValueError
-        As :func:`embed`, and if the matcher is mutual: the best rows of a batch are not
-        those of all.
+        As :func:`embed`; if `catalogue_ids` are not as many as the catalogue has
+        titles; and if the matcher is mutual: the best rows of a batch are not those of
+        all.
     """
     titles = check_rows(df, title_col, id_col)
     refuse_mutual(fitted)
     ids = None if catalogue_ids is None else as_ids(catalogue_ids)
+    n_catalogue = _last(fitted).n_samples_fit_
+    if ids is not None and len(ids) != n_catalogue:
+        raise ValueError(
+            f"catalogue_ids has {len(ids)} ids; expected one for each of the "
+            f"{n_catalogue} titles of the catalogue."
+        )
     right = "bigint" if ids is None or pa.types.is_integer(ids.type) else "string"
     shared = {"matcher": share(df, fitted), "catalogue_ids": share(df, ids)}
     read = reader(fitted, titles, title_col)

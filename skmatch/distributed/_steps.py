@@ -28,7 +28,27 @@ Read = Callable[[Any], Any]  # columns of a batch -> X, as an estimator takes it
 
 
 def embed_batch(batch: pa.RecordBatch, embedder: Any, read: Read) -> pa.RecordBatch:
-    """Return the unit embedding of each row: id, order, vector."""
+    """Embed the titles of a batch.
+
+    Parameters
+    ----------
+    batch : pyarrow.RecordBatch
+        ``id``; ``order``, an int64 of each row, all different; and what `read` reads.
+    embedder : transformer
+        Fitted, of dense rows.
+    read : callable
+        Returns the titles of a batch as `embedder` takes them.
+
+    Returns
+    -------
+    embedded : pyarrow.RecordBatch
+        ``id``, ``order`` and ``vector``, the unit embedding as the bytes of float32.
+
+    Raises
+    ------
+    ValueError
+        If the embeddings are sparse.
+    """
     vectors = embedder.transform(read(batch))
     if issparse(vectors):
         raise ValueError(
@@ -40,7 +60,21 @@ def embed_batch(batch: pa.RecordBatch, embedder: Any, read: Read) -> pa.RecordBa
 
 
 def assign_batch(batch: pa.RecordBatch, partitions: Partitions) -> pa.RecordBatch:
-    """Return the rows once for each block that they go to."""
+    """Return the rows once for each block that they go to.
+
+    Parameters
+    ----------
+    batch : pyarrow.RecordBatch
+        ``id``, ``order`` and ``vector``, as of :func:`embed_batch`.
+    partitions : Partitions
+        As of :func:`plan_partitions`.
+
+    Returns
+    -------
+    assigned : pyarrow.RecordBatch
+        The same columns; ``cell`` and ``block``, int32, which name the block; ``lives``
+        and ``home``, what :func:`join_batches` has to know of the row.
+    """
     order = batch.column("order").to_numpy()
     rows = unpack(batch.column("vector"))
     with limit_threads(1):
@@ -69,7 +103,21 @@ def probe_batch(
 def join_batches(
     batches: Iterable[pa.RecordBatch], partitions: Partitions
 ) -> Iterator[pa.RecordBatch]:
-    """Yield the pairs of all blocks of rows that are sorted by cell and block."""
+    """Yield the pairs of blocks of rows.
+
+    Parameters
+    ----------
+    batches : iterable of pyarrow.RecordBatch
+        Rows of :func:`assign_batch`, all those of a block one after the other.
+    partitions : Partitions
+        Those that the rows were assigned by.
+
+    Yields
+    ------
+    pairs : pyarrow.RecordBatch
+        ``left``, ``right``, ids in any order, and ``score``, float32, their cosine
+        similarity. No pair comes twice, in whatever batches and on whatever machine.
+    """
     with limit_threads(1):
         for rows in list_blocks(batches, ("cell", "block")):
             yield from _join(rows, partitions)
@@ -78,7 +126,25 @@ def join_batches(
 def link_batch(
     batch: pa.RecordBatch, matcher: Any, read: Read, catalogue_ids: pa.Array | None
 ) -> pa.RecordBatch:
-    """Return the titles of the catalogue that match each row: left, right, score."""
+    """Match the titles of a batch with the catalogue of a matcher.
+
+    Parameters
+    ----------
+    batch : pyarrow.RecordBatch
+        ``id``, and what `read` reads.
+    matcher : estimator
+        Fitted, with ``transform``.
+    read : callable
+        Returns the titles of a batch as `matcher` takes them.
+    catalogue_ids : pyarrow.Array or None
+        The ids of the titles of the catalogue; None numbers them from 0.
+
+    Returns
+    -------
+    links : pyarrow.RecordBatch
+        ``left``, the id of a row; ``right``, that of a title that matches; ``score``,
+        float32.
+    """
     graph = matcher.transform(read(batch)).tocoo()
     left, right = (pa.array(side.astype(np.int64)) for side in graph.coords)
     columns = [
@@ -149,7 +215,18 @@ def pack(vectors: NDArray[np.float32]) -> pa.Array:
 
 
 def unpack(vectors: pa.Array) -> NDArray[np.float32]:
-    """Return the vectors of :func:`pack`: (n_rows, n_features)."""
+    """Return the vectors that a column holds as bytes.
+
+    Parameters
+    ----------
+    vectors : pyarrow.Array or pyarrow.ChunkedArray
+        ``vector`` of :func:`embed_batch`.
+
+    Returns
+    -------
+    rows : ndarray of shape (n_rows, n_features), dtype float32
+        Unit rows.
+    """
     if isinstance(vectors, pa.ChunkedArray):
         vectors = vectors.combine_chunks()
     if not len(vectors):

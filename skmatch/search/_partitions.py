@@ -118,7 +118,24 @@ def plan_partitions(
     """Plan the search of `n_rows` unit rows by a sample of them.
 
     It loses no pair, whatever the sample is; a sample unlike the rows takes more time.
-    Where a narrower margin is to follow, it `is_exact` no longer.
+
+    Parameters
+    ----------
+    sample : ndarray of shape (n_sampled, n_features), dtype float32
+        Unit rows, at best 16 times the square root of 1.6 times `n_rows`.
+    n_rows : int
+        Number of all rows.
+    threshold : float
+        Smallest cosine similarity of a pair.
+    rows_per_block : int, default=20000
+        Number of rows that live in a block, at most.
+    is_exact : bool, default=True
+        Whether no narrower margin is to follow, with which more cells are faster.
+
+    Returns
+    -------
+    partitions : Partitions
+        What :func:`assign_rows` and :func:`join_block` need.
     """
     n_cells = count_to_train(n_rows)[0] // (_FEWER if is_exact else 1)
     n_cells = max(1, min(n_cells, len(sample)))

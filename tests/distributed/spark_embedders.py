@@ -1,9 +1,10 @@
-"""Embedders that Python workers of Spark import by name."""
+"""What Python workers of Spark import by name."""
 
 import os
 import signal
 from pathlib import Path
 
+import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 
 
@@ -27,3 +28,17 @@ class Watched(TransformerMixin, BaseEstimator):
 
     def __sklearn_is_fitted__(self):
         return True
+
+
+class Deadly:
+    """A feature of pairs, constant; once there is a file, the next call is the last."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __call__(self, left, right):
+        try:
+            os.remove(self.path)
+        except FileNotFoundError:
+            return np.zeros(len(left))
+        os.kill(os.getpid(), signal.SIGKILL)

@@ -68,10 +68,15 @@ def spark():
 
 
 @pytest.fixture
-def watched(monkeypatch):
-    """An embedder that workers can import as well."""
+def importable(monkeypatch):
+    """What workers can import as well."""
     monkeypatch.syspath_prepend(str(Path(__file__).parent))
-    return import_module("spark_embedders").Watched
+    return import_module("spark_embedders")
+
+
+@pytest.fixture
+def watched(importable):
+    return importable.Watched
 
 
 @pytest.fixture(scope="module")
@@ -224,6 +229,33 @@ def test_groups_are_those_of_group_matches(
     assert 20 < len({*found.values()}) < len(IDS)
 
 
+def test_link_counts_the_ids_of_the_catalogue(spark, pipe):
+    from skmatch.distributed import link
+
+    wanted = {"title_col": "title", "id_col": "sku", "catalogue_ids": IDS[:-1]}
+    with pytest.raises(ValueError, match=rf"{len(IDS) - 1} ids; .* {len(IDS)} "):
+        link(pipe, frame(spark), **wanted)
+
+
+def test_fewer_pairs_are_found_as_the_recall_tells(spark, pipe):
+    from skmatch.distributed import match
+
+    matcher = FaissThresholdMatcher(0.6, index="cells", target_recall=0.9)
+    narrow = make_pipeline(pipe[:-1], matcher.fit(pipe[:-1].transform(TITLES)))
+    pairs = match(narrow, frame(spark), title_col="title", id_col="sku")
+    told = pairs.schema["score"].metadata
+    exact = expected_pairs(
+        make_pipeline(
+            pipe[:-1],
+            FaissThresholdMatcher(0.6, index="exact").fit(pipe[:-1].transform(TITLES)),
+        )
+    )
+    found = pairs_of(pairs)
+    assert found.keys() <= exact.keys()
+    assert 0.9 <= told["low"] <= len(found) / len(exact) <= told["high"]
+    assert len(found) < len(exact)
+
+
 def test_groups_refuse_what_is_wrong(spark):
     from skmatch.distributed import groups
 
@@ -266,11 +298,6 @@ def test_no_rows(spark, pipe):
     assert pairs_of(match(pipe, df, title_col="title", id_col="sku")) == {}
 
 
-@pytest.fixture(scope="module")
-def of_pairs():
-    return PairClassifierMatcher(random_state=0).fit(TITLES, PRODUCT_IDS)
-
-
 def expected_matches(matcher, X, ids):
     """Return the probability of each pair that `predict` says matches."""
     graph = matcher.score_graph(X)
@@ -282,17 +309,24 @@ def expected_matches(matcher, X, ids):
     }
 
 
-def test_match_finds_the_pairs_of_predict(spark, of_pairs):
+def test_match_finds_the_pairs_of_predict(spark, importable, tmp_path):
+    """Though a worker is killed in the middle of it."""
     from skmatch.distributed import match
 
+    path = tmp_path / "next call is the last"
+    matcher = PairClassifierMatcher(
+        random_state=0, pair_features=[importable.Deadly(str(path))]
+    ).fit(TITLES, PRODUCT_IDS)
     titles, _ = make_product_titles(120, random_state=1)
     # Two titles are there more often than they are scored, one in other letters, too.
     often = [titles[0]] * 19 + [titles[0].upper()] * 2 + [titles[7]] * 18
     titles = np.concatenate([titles[::2], often, titles[1::2]])
     ids = [3 * row - 100 for row in range(len(titles))]
     df = frame(spark, ids, titles)
-    found = pairs_of(match(of_pairs, df, title_col="title", id_col="sku"))
-    assert_same(found, expected_matches(of_pairs, titles, ids))
+    path.touch()
+    found = pairs_of(match(matcher, df, title_col="title", id_col="sku"))
+    assert not path.exists()
+    assert_same(found, expected_matches(matcher, titles, ids))
 
 
 def test_match_of_pairs_without_labels_from_columns(spark, tmp_path):
@@ -312,6 +346,11 @@ def test_match_of_pairs_without_labels_from_columns(spark, tmp_path):
     assert pairs_of(match(matcher, df, **wanted)) == found
     with pytest.raises(ValueError, match="holds other rows"):
         match(matcher, df.limit(100), **wanted)
+
+
+@pytest.fixture(scope="module")
+def of_pairs():
+    return PairClassifierMatcher(random_state=0).fit(TITLES[:200], PRODUCT_IDS[:200])
 
 
 def test_what_a_gallery_of_pairs_cannot_decide_is_refused(of_pairs):
