@@ -2,6 +2,7 @@
 
 import os
 import signal
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -37,8 +38,7 @@ class Deadly:
         self.path = path
 
     def __call__(self, left, right):
-        try:
+        with suppress(FileNotFoundError):
             os.remove(self.path)
-        except FileNotFoundError:
-            return np.zeros(len(left))
-        os.kill(os.getpid(), signal.SIGKILL)
+            os.kill(os.getpid(), signal.SIGKILL)
+        return np.zeros(len(left))
