@@ -31,7 +31,7 @@ from skmatch.distributed._gallery_steps import (
     spread_rows,
 )
 from skmatch.graph import LOWEST_KEPT, LOWEST_WEIGHED
-from skmatch.matchers import GalleryParts
+from skmatch.matchers import GalleryParts, PairClassifierMatcher
 from skmatch.pairs import MOST_SCORED, MOST_STORED
 
 if TYPE_CHECKING:
@@ -42,89 +42,125 @@ _MOST_ROWS_PER_PART = 2**14  # whose pairs are described and scored together
 
 
 class Gallery(NamedTuple):
-    """A gallery and what each of its steps needs."""
+    """What each step needs of the gallery and its matcher."""
 
     parts: GalleryParts
+    shared: Any  # the same, on the workers
     read: Callable[[Any], Any]
-    n_rows: int
     keep: Callable[[Any, str], Any]  # a DataFrame, and its name in a folder
+    n_rows: int
+    n_slots: int  # how many tasks run at a time
+    widths: list[int | None]  # number of columns of each embedding; None: dense
+
+    @property
+    def rows_per_part(self) -> int:
+        """Number of rows whose pairs are described and scored together."""
+        return min(_MOST_ROWS_PER_PART, math.ceil(self.n_rows / (2 * self.n_slots)))
+
+
+def make_gallery(
+    matcher: PairClassifierMatcher,
+    rows: DataFrame,
+    n_rows: int,
+    read: Callable[[Any], Any],
+    keep: Callable[[Any, str], Any],
+) -> Gallery:
+    """Return what each step needs; raise ValueError if the matcher cannot come here."""
+    parts = GalleryParts(matcher)
+    embedded = parts.model.describer.embed(np.array(["x"], object))
+    widths = [X.shape[1] if issparse(X) else None for X in embedded]
+    n_slots = rows.sparkSession.sparkContext.defaultParallelism
+    return Gallery(parts, share(rows, parts), read, keep, n_rows, n_slots, widths)
 
 
 def match_gallery(gallery: Gallery, rows: DataFrame) -> DataFrame:
     """Return the pairs that match: ``left`` and ``right``, ids, and ``score``."""
+    from pyspark.sql import functions as F
+
+    rows = gallery.keep(_number(gallery, rows), "rows")
+    scored = rows.filter(F.col("rank") < MOST_SCORED)
+    encoded = gallery.keep(_encode(gallery, scored), "encoded")
+    pairs = gallery.keep(_find_candidates(gallery, encoded), "candidates")
+    ends = F.explode(F.array("left", "right")).alias("row")
+    needed = pairs.select("part", ends).distinct()
+    counted = needed.join(_count_words(encoded), "row")
+    described = gallery.keep(
+        _describe(gallery, pairs, counted, scored.count()), "described"
+    )
+    near = _list_around(_both_ways(described, *_name_scores(gallery)), "near")
+    around = encoded.drop(*_name_embeddings(gallery), "words", "same").join(near, "row")
+    around = gallery.keep(around, "neighbourhoods")
+    spread = _score(gallery, described, needed, around)
+    is_match = F.col("score") >= float(gallery.parts.threshold)
+    matches = spread.filter("row < other").filter(is_match)
+    return _spread_copies(matches.toDF("left", "right", "score"), rows)
+
+
+def _name_scores(gallery: Gallery) -> list[str]:
+    return [f"s{number}" for number in range(len(gallery.widths))]
+
+
+def _name_embeddings(gallery: Gallery) -> list[str]:
+    return [f"e{number}" for number in range(len(gallery.widths))]
+
+
+def _number(gallery: Gallery, rows: DataFrame) -> DataFrame:
+    """Add ``row``, a number by the ids, and the ``rank`` among rows of its title.
+
+    ``first`` is the row of that title whose rank is 0.
+    """
     from pyspark.sql import Window
     from pyspark.sql import functions as F
 
-    parts = share(rows, gallery.parts)
-    embedded = gallery.parts.model.describer.embed(np.array(["x"], object))
-    widths = [X.shape[1] if issparse(X) else None for X in embedded]
-    n_slots = rows.sparkSession.sparkContext.defaultParallelism
-    rows_per_part = min(_MOST_ROWS_PER_PART, math.ceil(gallery.n_rows / (2 * n_slots)))
     number = F.row_number().over(Window.orderBy("id")).cast("bigint") - 1
     rows = rows.drop("order").withColumn("row", number)
-    named = _add(rows, partial(name_batch, read=gallery.read), parts, "key string")
+    named = _add(gallery, rows, name_batch, "key string")
     of_title = Window.partitionBy("key")
-    rows = named.withColumns(
-        {
-            "rank": F.row_number().over(of_title.orderBy("row")) - 1,
-            "first": F.min("row").over(of_title),
-        }
-    ).drop("key")
-    rows = gallery.keep(rows, "rows")
-    is_scored = F.col("rank") < MOST_SCORED
-    n_titles = rows.filter(is_scored).count()
-    fields = [name for name in rows.columns if name.startswith("field ")]
-    of_embeddings = ", ".join(f"e{number} binary" for number in range(len(widths)))
-    encoded = _add(
-        rows.filter(is_scored).select("row", *fields),
-        partial(encode_batch, read=gallery.read),
-        parts,
-        f"{of_embeddings}, words array<string>, same string",
-    )
-    encoded = gallery.keep(encoded, "encoded")
-    pairs = _find_candidates(encoded, gallery, parts, widths, n_slots)
-    pairs = gallery.keep(
-        pairs.withColumn("part", F.expr(f"left div {rows_per_part}")), "candidates"
-    )
-    ends = F.explode(F.array("left", "right")).alias("row")
-    needed = pairs.select("part", ends).distinct()
-    read, n_embedders = gallery.read, len(widths)
+    rank = F.row_number().over(of_title.orderBy("row")) - 1
+    first = F.min("row").over(of_title)
+    return named.withColumns({"rank": rank, "first": first}).drop("key")
+
+
+def _encode(gallery: Gallery, rows: DataFrame) -> DataFrame:
+    """Add the embeddings and the words of each row."""
+    new = ", ".join(f"{name} binary" for name in _name_embeddings(gallery))
+    rows = rows.drop("id", "rank", "first")
+    return _add(gallery, rows, encode_batch, f"{new}, words array<string>, same string")
+
+
+def _describe(
+    gallery: Gallery, pairs: DataFrame, counted: DataFrame, n_titles: int
+) -> DataFrame:
+    """Add the features of the texts of pairs, and their similarities."""
+    shared, read, widths = gallery.shared, gallery.read, gallery.widths
 
     def describe(pairs: pa.Table, rows: pa.Table) -> pa.Table:
-        return describe_pairs(pairs, rows, parts.value, read, n_titles, widths)
+        return describe_pairs(pairs, rows, shared.value, read, n_titles, widths)
 
-    scores = [f"s{number}" for number in range(n_embedders)]
-    of_scores = ", ".join(f"{name} float" for name in scores)
-    described = _cogroup(
-        pairs,
-        needed.join(_count_words(encoded), "row"),
-        describe,
-        f"features binary, {of_scores}",
-    )
-    said = gallery.keep(described, "described")
-    near = _list_around(_both_ways(said, *scores), "near")
-    around = gallery.keep(
-        encoded.select("row", *fields).join(near, "row"), "neighbourhoods"
-    )
+    of_scores = ", ".join(f"{name} float" for name in _name_scores(gallery))
+    return _cogroup(pairs, counted, describe, f"features binary, {of_scores}")
+
+
+def _score(
+    gallery: Gallery, pairs: DataFrame, needed: DataFrame, around: DataFrame
+) -> DataFrame:
+    """Return what the last level says around each row: row, other, score."""
+    from pyspark.sql import functions as F
+
     spread: Any = None
     for number in range(gallery.parts.model.n_levels):
-        score = _score_by(number, parts, gallery.read)
         known, new = around, f"p{number} float"
         if spread is not None:
             known = around.join(_list_around(spread, "spread"), "row", "left")
             new = f"q{number - 1} float, {new}"
-        said = _cogroup(said, needed.join(known, "row"), score, new)
-        said = gallery.keep(said, f"level{number}")
-        edges = _both_ways(said, F.col(f"p{number}").alias("score"))
+        score = _score_by(number, gallery.shared, gallery.read)
+        pairs = _cogroup(pairs, needed.join(known, "row"), score, new)
+        pairs = gallery.keep(pairs, f"level{number}")
+        edges = _both_ways(pairs, F.col(f"p{number}").alias("score"))
         is_last = number == gallery.parts.model.n_levels - 1
-        spread = _propagate(edges, gallery, parts, rows_per_part, is_last)
+        spread = _propagate(gallery, edges, is_last)
         spread = gallery.keep(spread, f"propagated{number}")
-    matches = (
-        spread.filter("row < other")
-        .select(F.col("row").alias("left"), F.col("other").alias("right"), "score")
-        .filter(F.col("score") >= float(gallery.parts.threshold))
-    )
-    return _spread_copies(matches, rows)
+    return spread
 
 
 def _score_by(
@@ -138,9 +174,13 @@ def _score_by(
     return score
 
 
-def _add(df: DataFrame, step: Callable[..., Any], parts: Any, new: str) -> DataFrame:
+def _add(
+    gallery: Gallery, rows: DataFrame, step: Callable[..., Any], new: str
+) -> DataFrame:
     """Map batches by a step that adds columns."""
-    return df.mapInArrow(partial(map_batches, step, {"parts": parts}), _wider(df, new))
+    step = partial(step, read=gallery.read)
+    mapped = partial(map_batches, step, {"parts": gallery.shared})
+    return rows.mapInArrow(mapped, _wider(rows, new))
 
 
 def _wider(df: DataFrame, new: str) -> Any:
@@ -190,28 +230,27 @@ def _count_words(encoded: DataFrame) -> DataFrame:
     return rows.join(n_same, "same")
 
 
-def _find_candidates(
-    encoded: DataFrame,
-    gallery: Gallery,
-    parts: Any,
-    widths: list[int | None],
-    n_slots: int,
-) -> DataFrame:
-    """Return the pairs of rows one of which is among the nearest of the other."""
+def _find_candidates(gallery: Gallery, encoded: DataFrame) -> DataFrame:
+    """Return the pairs of rows one of which is among the nearest of the other.
+
+    ``part`` is that of the left row.
+    """
     from pyspark.sql import Window
     from pyspark.sql import functions as F
 
-    embeddings = encoded.select("row", *(f"e{n}" for n in range(len(widths))))
+    names, widths, shared = _name_embeddings(gallery), gallery.widths, gallery.shared
+    embeddings = encoded.select("row", *names)
     counted = embeddings.mapInArrow(
         partial(count_batches, widths=widths),
-        ", ".join(f"e{n} binary" for n in range(len(widths))),
+        ", ".join(f"{name} binary" for name in names),
     ).collect()
     counts = [
         sum(np.frombuffer(row[n], np.int64) for row in counted)
         for n in range(len(widths))
     ]
     n_blocks = max(
-        math.ceil(gallery.n_rows / _MOST_ROWS_PER_BLOCK), math.isqrt(2 * n_slots)
+        math.ceil(gallery.n_rows / _MOST_ROWS_PER_BLOCK),
+        math.isqrt(2 * gallery.n_slots),
     )
     rows_per_block = math.ceil(gallery.n_rows / n_blocks)
     every = F.sequence(F.lit(0), F.lit(n_blocks - 1)).cast("array<bigint>")
@@ -227,10 +266,10 @@ def _find_candidates(
     )
     compared = ["first", "second"]
     sorted_rows = blocks.repartition(*compared).sortWithinPartitions(*compared)
-    shared = share(encoded, counts)
+    n_with = share(encoded, counts)
 
     def compare(batches: Any) -> Any:
-        return neighbors_batches(batches, parts.value, widths, shared.value)
+        return neighbors_batches(batches, shared.value, widths, n_with.value)
 
     near = sorted_rows.mapInArrow(
         compare, "embedder int, row bigint, other bigint, similarity float"
@@ -239,19 +278,14 @@ def _find_candidates(
     rank = F.row_number().over(of_row.orderBy(F.desc("similarity"), "other"))
     n_nearest = gallery.parts.model.describer.n_candidates + 1  # with the row itself
     nearest = near.withColumn("rank", rank).filter(F.col("rank") <= n_nearest)
-    return (
-        nearest.filter("row != other")
-        .select(
-            F.least("row", "other").alias("left"),
-            F.greatest("row", "other").alias("right"),
-        )
-        .distinct()
+    pairs = nearest.filter("row != other").select(
+        F.least("row", "other").alias("left"), F.greatest("row", "other").alias("right")
     )
+    part = F.expr(f"left div {gallery.rows_per_part}")
+    return pairs.distinct().withColumn("part", part)
 
 
-def _propagate(
-    edges: DataFrame, gallery: Gallery, parts: Any, rows_per_part: int, is_last: bool
-) -> DataFrame:
+def _propagate(gallery: Gallery, edges: DataFrame, is_last: bool) -> DataFrame:
     """Return the scores around each row, propagated: row, other, score."""
     from pyspark.sql import Window
     from pyspark.sql import functions as F
@@ -262,6 +296,7 @@ def _propagate(
     kept = kept.drop("least")
     kept = cut(kept.union(_turn(kept)).distinct())
     strong = kept.filter(F.col("score") >= LOWEST_WEIGHED)
+    shared, rows_per_part = gallery.shared, gallery.rows_per_part
     own_part = F.expr(f"row div {rows_per_part}").alias("part")
     needed = kept.select(own_part, "row").distinct()
     for graph in (strong, kept, strong) if gallery.parts.model.propagates else ():
@@ -269,7 +304,7 @@ def _propagate(
         needed = needed.union(reached).distinct()
 
     def spread(rows: pa.Table) -> pa.Table:
-        return spread_rows(rows, parts.value, rows_per_part, is_last)
+        return spread_rows(rows, shared.value, rows_per_part, is_last)
 
     around = needed.join(_list_around(kept, "kept"), "row")
     propagated = around.groupBy("part").applyInArrow(

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.pipeline import Pipeline
 
 from skmatch.distributed._engine import keep, map_batches, reader, share, type_of
-from skmatch.distributed._gallery import Gallery, match_gallery
+from skmatch.distributed._gallery import make_gallery, match_gallery
 from skmatch.distributed._steps import (
     assign_batch,
     embed_batch,
@@ -25,7 +25,6 @@ from skmatch.distributed._steps import (
 from skmatch.distributed._titles import Titles, check_rows
 from skmatch.matchers import (
     FaissThresholdMatcher,
-    GalleryParts,
     PairClassifierMatcher,
     TunedThresholdMatcherCV,
 )
@@ -142,10 +141,11 @@ def match(
     schema = f"left {id_type}, right {id_type}, score float"
     if isinstance(fitted, PairClassifierMatcher):
         digest = f"{joblib.hash(fitted)}-{titles.n_rows}-{titles.digest}"
-        gallery = Gallery(
-            GalleryParts(fitted),
-            reader(fitted, titles, title_col),
+        gallery = make_gallery(
+            fitted,
+            titles.rows,
             titles.n_rows,
+            reader(fitted, titles, title_col),
             lambda df, name: keep(df, folder, name, digest),
         )
         if titles.n_rows:
