@@ -10,7 +10,8 @@ time to its first answer from a Python worker, "cold" the first match, from read
 vectors on, and "warm" the match of the same rows whose embeddings are in the folder.
 "efficiency" is the time of one process over that of all cores of a warm Spark, "recall"
 the share of the exact pairs of one process, and "told" the recall that Spark reports.
-The exact match runs on all cores alone, once, and up to a million rows.
+The exact match runs on all cores alone, once, and up to a million rows; of more, all
+cores alone run the other one.
 "same pairs" tells whether pairs within 1e-6 of the threshold alone differ.
 
 With DATA.csv (columns title, label_group): a Pipeline of TF-IDF with 100 components and
@@ -172,7 +173,8 @@ def compare_sizes(n_rows: int, cores: list[int]) -> list[dict[str, Any]]:
         np.save(path, X)
         exact, alone = None, {}
         runs = [("exact", 0), ("exact", max(cores))] if n_rows <= MOST_EXACT else []
-        for index, n_cores in [*runs, *(("cells", n) for n in (0, *cores))]:
+        of_cells = (0, *cores) if n_rows <= MOST_EXACT else (0, max(cores))
+        for index, n_cores in [*runs, *(("cells", n) for n in of_cells)]:
             found = f"{folder}/found.npy"
             command = [sys.executable, __file__, "--one", str(n_cores)]
             command += [index, path, found]

@@ -239,31 +239,37 @@ def _plan(
     embedded: DataFrame, n_rows: int, threshold: float, matcher: FaissThresholdMatcher
 ) -> tuple[Partitions, Recall]:
     """Plan cells, whose margin is calibrated unless the matcher searches exactly."""
-    is_exact = matcher.index == "exact"
-    sample = embedded.orderBy("order", "id").limit(count_to_train(n_rows)[1])
-    vectors = unpack(sample.select("vector").toArrow().column("vector"))
-    partitions = plan_partitions(vectors, n_rows, threshold, is_exact=is_exact)
-    if is_exact:
+    vectors, _ = _draw(embedded, count_to_train(n_rows)[1] / n_rows, is_first=True)
+    partitions = plan_partitions(vectors, n_rows, threshold)
+    if matcher.index == "exact":
         return partitions, EXACT
     n_drawn = ROWS_TO_CALIBRATE
-    while True:
-        mine, needed = _probe(embedded, partitions, n_drawn)
-        n_before, n_drawn = n_drawn, enough_rows(mine, n_drawn, matcher.target_recall)
-        if min(n_drawn, n_rows) <= n_before:
-            break
+    mine, needed = _probe(embedded, partitions, n_drawn / n_rows)
+    n_enough = enough_rows(mine, n_drawn, matcher.target_recall)
+    if n_enough > n_drawn:
+        mine, needed = _probe(embedded, partitions, n_enough / n_rows)
     return calibrate_partitions(partitions, mine, needed, matcher.target_recall)
 
 
-def _probe(
-    embedded: DataFrame, partitions: Partitions, n_drawn: int
-) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Return the margins that all pairs of some rows need, and the row of each pair."""
+def _draw(
+    embedded: DataFrame, share: float, *, is_first: bool
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Return a share of the rows, and their order: those that come first, or last."""
     from pyspark.sql import functions as F
 
+    bound = min(2**63 - 1, int((2 * min(share, 1.0) - 1) * 2**63))  # of a hash
+    order = F.col("order")
+    rows = embedded.filter(order <= bound if is_first else order >= -bound)
+    drawn = rows.select("vector", "order").toArrow().sort_by("order")
+    return unpack(drawn.column("vector")), drawn.column("order").to_numpy()
+
+
+def _probe(
+    embedded: DataFrame, partitions: Partitions, share_drawn: float
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Return the margins that all pairs of some rows need, and the row of each pair."""
     # Other rows than trained the cells: those lie closer to their centroids.
-    drawn = embedded.orderBy(F.desc("order"), "id").limit(n_drawn)
-    rows = drawn.select("vector", "order").toArrow()
-    sample = unpack(rows.column("vector")), rows.column("order").to_numpy()
+    sample = _draw(embedded, share_drawn, is_first=False)
     shared = {"partitions": partitions, "sample": sample}
     shared = {name: share(embedded, value) for name, value in shared.items()}
     found = embedded.mapInArrow(

@@ -31,9 +31,7 @@ from skmatch.search._unit_rows import Embeddings, Indices
 
 _BUDGET = 2e9  # flop to measure prefixes of the sample
 _ROWS_PER_BLOCK = 20_000  # that live in a block
-# With the widest margin a row probes so many cells that to copy it costs more than to
-# compare it with more rows in fewer cells.
-_FEWER = 4
+_ROWS_PER_CELL = 64  # that train its centroid
 
 
 class Partitions(NamedTuple):
@@ -65,9 +63,13 @@ class BlockRows(NamedTuple):
 
 
 def count_to_train(n_rows: int) -> tuple[int, int]:
-    """Return how many cells rows have, and how many rows are to train them."""
-    n_cells = max(1, round(math.sqrt(1.6 * n_rows)))
-    return n_cells, min(n_rows, 16 * n_cells)
+    """Return how many cells rows have, and how many rows are to train them.
+
+    A quarter of the cells of one machine: each row is copied to the cells that it
+    probes, and that costs more than to compare it with more rows in fewer of them.
+    """
+    n_cells = max(1, round(0.25 * math.sqrt(1.6 * n_rows)))
+    return n_cells, min(n_rows, _ROWS_PER_CELL * n_cells)
 
 
 def probe_sample(
@@ -112,8 +114,6 @@ def plan_partitions(
     n_rows: int,
     threshold: float,
     rows_per_block: int = _ROWS_PER_BLOCK,
-    *,
-    is_exact: bool = True,
 ) -> Partitions:
     """Plan the search of `n_rows` unit rows by a sample of them.
 
@@ -122,23 +122,20 @@ def plan_partitions(
     Parameters
     ----------
     sample : ndarray of shape (n_sampled, n_features), dtype float32
-        Unit rows, at best 16 times the square root of 1.6 times `n_rows`.
+        Unit rows, at best 20 times the square root of `n_rows`.
     n_rows : int
         Number of all rows.
     threshold : float
         Smallest cosine similarity of a pair.
     rows_per_block : int, default=20000
         Number of rows that live in a block, at most.
-    is_exact : bool, default=True
-        Whether no narrower margin is to follow, with which more cells are faster.
 
     Returns
     -------
     partitions : Partitions
         What :func:`assign_rows` and :func:`join_block` need.
     """
-    n_cells = count_to_train(n_rows)[0] // (_FEWER if is_exact else 1)
-    n_cells = max(1, min(n_cells, len(sample)))
+    n_cells = min(count_to_train(n_rows)[0], len(sample))
     n_pairs = 0.5 * n_rows**2
     prefixes = measure_prefixes(sample, sample, threshold, n_pairs, _BUDGET)
     directions = min(prefixes, key=lambda x: x.flop(4 / n_cells)).directions
