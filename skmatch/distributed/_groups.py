@@ -62,24 +62,20 @@ def groups(
 
     options: dict[str, Any] = {"method": method, "threshold": threshold}
     group_matches(csr_array((1, 1)), **options)  # raises before Spark starts
-    pairs = pairs.select("left", "right", "score")
+    pairs = pairs.select("left", "right", "score").persist()  # read more than once
     rows = df.select(F.col(id_col).alias("id"))
     ends = pairs.select(F.explode(F.array("left", "right")).alias("id"))
     if not ends.join(rows, "id", "left_anti").isEmpty():
         raise ValueError(
             "pairs has ids that are not in df; expected those of its rows."
         )
-    named = _group(pairs.toArrow(), options) if _fits(rows) else None
-    if named is not None:
-        found = df.sparkSession.createDataFrame(named)
+    if rows.count() <= _MOST_ON_DRIVER:
+        found = df.sparkSession.createDataFrame(_group(pairs.toArrow(), options))
+        pairs.unpersist()
     else:
         found = _group_components(pairs, options)
     group = F.coalesce("group", "id").alias("group")  # a row without a pair is alone
     return rows.join(found, "id", "left").select("id", group)
-
-
-def _fits(rows: DataFrame) -> bool:
-    return rows.count() <= _MOST_ON_DRIVER
 
 
 def _group(pairs: pa.Table, options: dict[str, Any]) -> pa.Table:

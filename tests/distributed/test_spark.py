@@ -291,11 +291,16 @@ def test_what_is_missing_or_twice_is_counted(spark, pipe):
         match(pipe[:-1], frame(spark), title_col="title", id_col="sku")
 
 
-def test_no_rows(spark, pipe):
-    from skmatch.distributed import match
+def test_no_rows(spark, pipe, of_pairs):
+    from skmatch.distributed import groups, match
 
     df = frame(spark).filter("sku = ''")
-    assert pairs_of(match(pipe, df, title_col="title", id_col="sku")) == {}
+    for fitted in (pipe, of_pairs):
+        pairs = match(fitted, df, title_col="title", id_col="sku")
+        assert pairs_of(pairs) == {}
+    assert groups(pairs, df, id_col="sku").count() == 0
+    alone = groups(pairs, frame(spark), id_col="sku").toArrow().to_pydict()
+    assert alone["id"] == alone["group"]
 
 
 def expected_matches(matcher, X, ids):
