@@ -36,11 +36,11 @@ from _common import (
     make_parser,
     make_table,
     make_tfidf,
+    make_vectors,
     read_split,
     save_result,
     say,
 )
-from _vectors import make_vectors
 from sklearn.decomposition import TruncatedSVD
 from sklearn.neighbors import NearestNeighbors
 from sklearn.preprocessing import normalize

@@ -35,17 +35,18 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from _common import (
+    VectorsOfFile,
     add_split_options,
     describe_split,
     make_parser,
     make_table,
     make_tfidf,
+    make_vectors,
     read_split,
     save_result,
     say,
     timed,
 )
-from _vectors import VectorsOfFile, make_vectors
 from scipy.sparse import triu
 from sklearn.decomposition import TruncatedSVD
 from sklearn.pipeline import make_pipeline

@@ -60,7 +60,7 @@ def test_all_pairs_are_found_once(threshold, rows_per_block, n_parts):
     partitions = plan_partitions(rows[:200], len(rows), threshold, rows_per_block)
     assert (partitions.n_blocks.max() > 1) == (rows_per_block < 1000)
     found, n_blocks = search(rows, order, partitions, n_parts)
-    assert n_blocks > 20
+    assert n_blocks > 5
     i, j = np.triu_indices(len(rows), k=1)
     similarities = cosines(rows[i], rows[j])
     is_pair = similarities >= np.float32(threshold)
@@ -84,4 +84,4 @@ def test_one_row_and_none():
 
 def test_cells_grow_as_the_root_of_the_rows():
     assert count_to_train(1) == (1, 1)
-    assert count_to_train(1_000_000) == (1265, 20_240)
+    assert count_to_train(1_000_000) == (316, 20_224)
