@@ -173,12 +173,13 @@ def draw_uncertain(
 ) -> NDArray[np.intp]:
     """Draw pairs of a graph of probabilities, more often where these are uncertain.
 
-    Titles are drawn at most once, until there are no others.
+    Titles are drawn at most once, until there are no others. A pair with a probability
+    of 1, as one that was judged has, is not drawn.
     """
     _, copy_of = distinct(titles)
     left, right = row_indices(graph), graph.indices
     p = np.clip(graph.data.astype(np.float64), 0.001, 0.999)
-    is_one = (left < right) & (copy_of[left] != copy_of[right])
+    is_one = (left < right) & (copy_of[left] != copy_of[right]) & (graph.data < 1)
     left, right, p = left[is_one], right[is_one], p[is_one]
     rng = np.random.default_rng(seed)
     # The largest keys are a sample whose weights are sqrt(p (1 - p)).
