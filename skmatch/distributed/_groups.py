@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from scipy.sparse import csr_array
 
 from skmatch.distributed._engine import cut
-from skmatch.graph import group_matches
+from skmatch.graph import group_matches, least_score
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -96,10 +96,7 @@ def _group_components(pairs: DataFrame, options: dict[str, Any]) -> DataFrame:
     from pyspark.sql import functions as F
 
     id_type = pairs.schema["left"].dataType.simpleString()
-    threshold = options["threshold"]
-    if threshold is None:
-        threshold = 0.5 if options["method"] in ("average", "complete") else 0.0
-    least = F.lit(float(np.float32(threshold)))
+    least = F.lit(float(np.float32(least_score(**options))))
     kept = pairs.filter((F.col("score") >= least) & (F.col("score") > 0)).persist()
     component = find_components(kept.select("left", "right"))
     named = component.select(F.col("id").alias("left"), F.col("group").alias("of"))

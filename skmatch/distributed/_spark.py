@@ -246,7 +246,7 @@ def _plan(
     n_drawn = ROWS_TO_CALIBRATE
     mine, needed = _probe(embedded, partitions, n_drawn / n_rows)
     n_enough = enough_rows(mine, n_drawn, matcher.target_recall)
-    if n_enough > n_drawn:
+    if n_drawn < min(n_enough, n_rows):
         mine, needed = _probe(embedded, partitions, n_enough / n_rows)
     return calibrate_partitions(partitions, mine, needed, matcher.target_recall)
 

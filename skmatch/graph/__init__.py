@@ -35,7 +35,7 @@ from skmatch.graph._decide import (
     keep_matches,
 )
 from skmatch.graph._expansion import expand_queries
-from skmatch.graph._grouping import group_matches, group_with_answers
+from skmatch.graph._grouping import group_matches, group_with_answers, least_score
 from skmatch.graph._linking import link_catalogues
 from skmatch.graph._neighbourhoods import Neighbourhoods, Standing, ratio
 from skmatch.graph._propagation import (
@@ -67,6 +67,7 @@ __all__ = [
     "keep_entries",
     "keep_matches",
     "keep_rows",
+    "least_score",
     "link_catalogues",
     "list_needed",
     "measure_agreement",

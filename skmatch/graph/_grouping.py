@@ -17,6 +17,13 @@ _METHODS = ("components", "average", "complete", "louvain")
 _NEVER = 1e12  # a distance that its mean over the pairs of two groups is large, too
 
 
+def least_score(method: str, threshold: float | None) -> float:
+    """Return the score below which a method leaves matches out: its own, if None."""
+    if threshold is not None:
+        return threshold
+    return 0.5 if method in ("average", "complete") else 0.0
+
+
 def group_matches(
     matches: Any, *, method: str = "average", threshold: float | None = None
 ) -> NDArray[np.int64]:
@@ -76,8 +83,7 @@ def group_matches(
     """
     if not isinstance(method, str) or method not in _METHODS:
         raise ValueError(f"method={method!r}; expected one of {_METHODS}.")
-    if threshold is None:
-        threshold = 0.5 if method in ("average", "complete") else 0.0
+    threshold = least_score(method, threshold)
     graph = above_threshold(matches, threshold, "matches")
     if graph.shape[0] != graph.shape[1]:
         raise ValueError(f"matches has shape {graph.shape}; expected a square matrix.")
