@@ -289,4 +289,4 @@ def _start_projection(project: nn.Linear, pooled: NDArray[Any], seed: int) -> No
         weight, bias = project.weight, project.bias
         weight[:n_components] = torch.from_numpy(scale * pca.components_)
         weight[n_components:] *= 0.1
-        bias.copy_(-weight @ torch.from_numpy(pca.mean_).float())
+        bias.copy_(-weight @ torch.from_numpy(pca.mean_).to(weight))

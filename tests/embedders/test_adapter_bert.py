@@ -137,6 +137,26 @@ def test_starts_from_what_the_language_model_knows(make, listings):
     )
 
 
+def test_projection_starts_on_any_device():
+    pooled = np.random.default_rng(0).normal(size=(20, 6)).astype(np.float32)
+    project = torch.nn.Linear(6, 4, device="meta")  # refuses to compute with the CPU's
+    _adapter_bert._start_projection(project, pooled, seed=0)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
+def test_gpu_gives_nearly_the_same(make, listings, tmp_path):
+    embedder = make(device="cuda").fit(*listings)
+    assert {weight.device.type for weight in embedder.module_.parameters()} == {"cpu"}
+    on_gpu = embedder.transform(listings[0])
+    save(embedder, tmp_path / "saved")
+    on_cpu = load(tmp_path / "saved").set_params(device="cpu").transform(listings[0])
+    assert_allclose(on_gpu, on_cpu, atol=1e-4)
+    again = make(device="cuda", cache_gradients=False).fit(*listings)
+    assert_allclose(again.transform(listings[0]), on_gpu, atol=1e-2)
+    half = embedder.set_params(precision="auto").transform(listings[0])  # bfloat16
+    assert (half * on_cpu).sum(axis=1).min() > 0.99
+
+
 def test_equal_seeds_give_equal_results(make, listings):
     state = torch.random.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002
     one, same, other = (

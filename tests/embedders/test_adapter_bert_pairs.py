@@ -360,3 +360,13 @@ def test_real_weights(judged):
         str(folder), n_epochs=3, validation_fraction=0.0, random_state=0
     ).fit(X, y)
     assert f1_score(y, made.predict(X)) > 0.9
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
+def test_gpu_gives_nearly_the_same(make, judged):
+    classifier = make(device="cuda").fit(*judged)
+    on_gpu = classifier.predict_proba(judged[0])
+    on_cpu = classifier.set_params(device="cpu").predict_proba(judged[0])
+    assert_allclose(on_gpu, on_cpu, atol=1e-3)
+    half = classifier.set_params(device="cuda", precision="auto")
+    assert_allclose(half.predict_proba(judged[0]), on_cpu, atol=0.05)
