@@ -14,8 +14,7 @@ from numpy.typing import ArrayLike
 from scipy.sparse import csr_array, issparse, vstack
 from sklearn.base import (
     BaseEstimator,
-    ClassNamePrefixFeaturesOutMixin,
-    TransformerMixin,
+    clone,
 )
 from sklearn.utils import Tags, check_scalar
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -32,6 +31,7 @@ from skmatch.graph import (
     keep_matches,
     symmetrize,
 )
+from skmatch.matchers._mixin import MatcherMixin
 from skmatch.persistence import savable
 from skmatch.search import (
     Pairs,
@@ -51,9 +51,7 @@ from skmatch.search import (
 
 
 @savable
-class FaissThresholdMatcher(
-    ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
-):
+class FaissThresholdMatcher(MatcherMixin, BaseEstimator):
     """Match rows whose cosine similarity reaches a threshold.
 
     Every pair at or above the threshold is found, as long as the time for it is
@@ -276,13 +274,17 @@ class FaissThresholdMatcher(
         self.__dict__.update(self._describe_catalogue(rows_of(index), index))
         return self
 
-    def score_graph(self, X: ArrayLike) -> csr_array:
-        """Return the similarities of the pairs among the rows of `X`.
+    def score_graph(self, X: ArrayLike, catalogue: Any = None) -> csr_array:
+        """Return the similarities of pairs of rows.
 
         Parameters
         ----------
         X : array-like or sparse array of shape (n_samples, n_features)
-            Embeddings, finite. The catalogue of :meth:`fit` plays no part.
+            Embeddings, finite, of which pairs are found. The catalogue of :meth:`fit`
+            plays no part.
+        catalogue : array-like or sparse array of shape (n_catalogue, n_features), \
+default=None
+            Embeddings to pair those of `X` with, instead of one another.
 
         Returns
         -------
@@ -290,7 +292,8 @@ class FaissThresholdMatcher(
             Cosine similarities in ``[-1, 1]`` of all pairs at or above `threshold`
             (of the expanded rows, with `query_expansion`), symmetric and without a
             diagonal. With `match_singletons` also that of each row that is in none of
-            these pairs with its most similar row, if that counts as larger than 0.
+            these pairs with its most similar row, if that counts as larger than 0. With
+            `catalogue`, of shape (n_samples, n_catalogue).
 
         Raises
         ------
@@ -300,6 +303,8 @@ class FaissThresholdMatcher(
         """
         check_is_fitted(self)
         self._check_params()
+        if catalogue is not None:
+            return clone(self).fit(catalogue)._score_against(X)
         rows = self._unit_rows(X, reset=False)
         row, column, similarity = self._find_pairs(rows, None)
         if self.query_expansion:
@@ -394,6 +399,11 @@ class FaissThresholdMatcher(
         """
         check_is_fitted(self)
         self._check_params()
+        graph = self._score_against(X)
+        return keep_matches(graph, self.threshold, **self._refinements())
+
+    def _score_against(self, X: Any) -> csr_array:
+        """Return the similarities of rows and those of the catalogue that reach far."""
         rows = self._unit_rows(X, reset=False)
         self._check_kind(rows)
         index = self.index_  # which holds the rows, whatever another thread may fit
@@ -408,7 +418,7 @@ class FaissThresholdMatcher(
         row, column = row.astype(dtype), column.astype(dtype)
         graph = csr_array((similarity, (row, column)), shape=shape)
         graph.sort_indices()
-        return keep_matches(graph, self.threshold, **self._refinements())
+        return graph
 
     def report_search(self, X: ArrayLike) -> SearchReport:
         """Tell how :meth:`predict` searches these rows, and what share it finds.
