@@ -31,7 +31,7 @@ from skmatch.graph import (
     keep_matches,
     symmetrize,
 )
-from skmatch.matchers._mixin import MatcherMixin
+from skmatch.matchers._mixin import MatcherMixin, check_n_matches
 from skmatch.persistence import savable
 from skmatch.search import (
     Pairs,
@@ -40,7 +40,9 @@ from skmatch.search import (
     check_index,
     clone_index,
     flat_index,
+    inner_products,
     most_similar,
+    nearest_neighbors,
     plan_search,
     refuse_too_many,
     rows_of,
@@ -274,7 +276,9 @@ class FaissThresholdMatcher(MatcherMixin, BaseEstimator):
         self.__dict__.update(self._describe_catalogue(rows_of(index), index))
         return self
 
-    def score_graph(self, X: ArrayLike, catalogue: Any = None) -> csr_array:
+    def score_graph(
+        self, X: ArrayLike, catalogue: Any = None, n_matches: int | None = None
+    ) -> csr_array:
         """Return the similarities of pairs of rows.
 
         Parameters
@@ -285,6 +289,9 @@ class FaissThresholdMatcher(MatcherMixin, BaseEstimator):
         catalogue : array-like or sparse array of shape (n_catalogue, n_features), \
 default=None
             Embeddings to pair those of `X` with, instead of one another.
+        n_matches : int or None, default=None
+            How many of the most similar rows of `catalogue` are scored for each row of
+            `X`, whatever the `threshold`. None are all that reach it.
 
         Returns
         -------
@@ -303,6 +310,9 @@ default=None
         """
         check_is_fitted(self)
         self._check_params()
+        check_n_matches(n_matches, catalogue)
+        if n_matches is not None:
+            return self._score_nearest(X, catalogue, int(n_matches))
         if catalogue is not None:
             return clone(self).fit(catalogue)._score_against(X)
         rows = self._unit_rows(X, reset=False)
@@ -401,6 +411,19 @@ default=None
         self._check_params()
         graph = self._score_against(X)
         return keep_matches(graph, self.threshold, **self._refinements())
+
+    def _score_nearest(self, X: Any, catalogue: Any, n_matches: int) -> csr_array:
+        """Return the similarities of rows and their nearest ones of a catalogue."""
+        rows = self._unit_rows(X, reset=False)
+        others = self._unit_rows(catalogue, reset=False)
+        if issparse(rows) != issparse(others):
+            raise ValueError("One of X and catalogue is sparse; expected both or none.")
+        row, column = nearest_neighbors(rows, others, n_matches, self._n_threads())
+        similarity = inner_products(rows, others, row, column)
+        shape = rows.shape[0], others.shape[0]
+        graph = csr_array((similarity, (row, column)), shape=shape)
+        graph.sort_indices()
+        return graph
 
     def _score_against(self, X: Any) -> csr_array:
         """Return the similarities of rows and those of the catalogue that reach far."""

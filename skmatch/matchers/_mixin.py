@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from numbers import Integral
 from typing import Any, Self
 
 from numpy.typing import ArrayLike
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils import check_scalar
 
 from skmatch.evaluation import rowwise_f1_score
 
@@ -51,3 +53,15 @@ class MatcherMixin(
             The matcher.
         """
         return self
+
+
+def check_n_matches(n_matches: Any, catalogue: Any) -> None:
+    """Raise unless the number of scores of a row is none, or 1 or more."""
+    if n_matches is None:
+        return
+    check_scalar(n_matches, "n_matches", Integral, min_val=1)
+    if catalogue is None:
+        raise ValueError(
+            f"n_matches={n_matches} without a catalogue; expected one: scores among "
+            "rows are symmetric, and the best of each row are not."
+        )

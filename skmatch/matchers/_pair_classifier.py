@@ -23,6 +23,7 @@ from skmatch._numbers import check_number
 from skmatch.evaluation import (
     ClassDisjointKFold,
     ClusterDisjointKFold,
+    check_scoring,
     encode_known_labels,
     list_splits,
 )
@@ -35,8 +36,12 @@ from skmatch.graph import (
     shift_log_odds,
 )
 from skmatch.matchers._fold_scores import FoldScores
-from skmatch.matchers._mixin import MatcherMixin
-from skmatch.matchers._ranked_decisions import Refinements, warn_if_far
+from skmatch.matchers._mixin import MatcherMixin, check_n_matches
+from skmatch.matchers._ranked_decisions import (
+    Refinements,
+    say_nothing_scores,
+    warn_if_far,
+)
 from skmatch.pairs import (
     MOST_STORED,
     Fold,
@@ -125,13 +130,17 @@ class PairClassifierMatcher(MatcherMixin, NamedEmbedders):
         probabilities of the one before.
     threshold : float, "tuned" or "expected_f1", default="tuned"
         Smallest probability of a match, in ``[0, 1]``; of those below 0.01 only the
-        largest one of a row can match. "tuned" is the one with the highest row-wise F1
-        on the training titles, each of which was decided by classifiers and embedders
-        that have not seen its product. With "expected_f1" each title has as many
+        largest one of a row can match. "tuned" is the one with the highest `scoring` on
+        the training titles, each of which was decided by classifiers and embedders that
+        have not seen its product. With "expected_f1" each title has as many
         matches, itself among them, as maximise its expected F1, and no threshold is
         learned; without product ids "tuned" is this. Assumes that the probabilities
         are calibrated, so that their sum is the number of matches. The matches need
         not be symmetric.
+    scoring : str, tuple or callable, default="rowwise_f1"
+        What a "tuned" threshold shall maximise, as of :class:`TunedThresholdMatcherCV`:
+        ``("recall_at_precision", 0.95)`` is as many matches as there can be of which
+        95 % are right.
     propagation : bool, default=True
         Whether the probabilities ``P`` of a level are averaged over the match graph:
         ``W (P + I) Wᵀ``, where row i of ``W`` weighs title i itself by 1 and its
@@ -264,6 +273,7 @@ class PairClassifierMatcher(MatcherMixin, NamedEmbedders):
         n_candidates: int = 20,
         n_levels: int = 2,
         threshold: float | str = "tuned",
+        scoring: Any = "rowwise_f1",
         propagation: bool = True,
         cross_encoder: Any = None,
         pair_features: Sequence[Callable[..., Any]] = (),
@@ -280,6 +290,7 @@ class PairClassifierMatcher(MatcherMixin, NamedEmbedders):
         self.n_candidates = n_candidates
         self.n_levels = n_levels
         self.threshold = threshold
+        self.scoring = scoring
         self.propagation = propagation
         self.cross_encoder = cross_encoder
         self.pair_features = pair_features
@@ -599,7 +610,9 @@ class PairClassifierMatcher(MatcherMixin, NamedEmbedders):
         self._warn_if_foreign(self._read(X)[0])
         return self.decide(graph)
 
-    def score_graph(self, X: Any, catalogue: Any = None) -> csr_array:
+    def score_graph(
+        self, X: Any, catalogue: Any = None, n_matches: int | None = None
+    ) -> csr_array:
         """Return the probability that two titles are the same product.
 
         Parameters
@@ -610,6 +623,9 @@ class PairClassifierMatcher(MatcherMixin, NamedEmbedders):
 n_fields), default=None
             Titles to match those of `X` with. The probabilities of each row of `X` then
             depend on no other one.
+        n_matches : int or None, default=None
+            How many of the highest scores of each row are kept, with `catalogue`. None
+            keeps all.
 
         Returns
         -------
@@ -621,12 +637,14 @@ n_fields), default=None
             With more than 500 rows of a title, pairs of two later ones are not stored,
             and a warning says so. With `catalogue`, of shape (n_samples, n_catalogue).
         """
+        check_n_matches(n_matches, catalogue)
         if catalogue is None:
             return self._score_graph(X)
         check_is_fitted(self)
         self._check_params()
         others = LazyCatalogue(self._model_, *self._read(catalogue), self.n_jobs)
-        return self._score_against(others, X)
+        graph = self._score_against(others, X)
+        return keep_matches(graph, 0.0, max_matches=n_matches)
 
     def _warn_if_foreign(self, titles: Titles) -> None:
         """Warn if many words of titles are new, as they were not in the folds."""
@@ -935,23 +953,24 @@ n_fields), default=None
             n_true = int(own.is_match.sum())
             folds[own.partition].append(Fold(training.labels[test], n_true, level))
         scores, *foreign = map(FoldScores, folds)
-        self._choose_threshold(scores)
+        failed = self._choose_threshold(scores)
         rule, asked = self._threshold(), Refinements.of(self)
         self.foreign_score_ = foreign[0].score(rule, asked) if foreign else np.nan
         titles_of = [(training.titles[a], training.titles[b]) for a, b in partitions[0]]
         self.unseen_words_ = float(
             np.mean([share_unseen(b, count_words(a)) for a, b in titles_of])
         )
-        return self._failed_assumptions(scores)
+        return failed + self._failed_assumptions(scores)
 
-    def _choose_threshold(self, folds: FoldScores) -> None:
-        """Set the threshold, and what the folds say of it and of the candidates."""
+    def _choose_threshold(self, folds: FoldScores) -> list[str]:
+        """Set the threshold, and what the folds say of it; return what to warn of."""
         refinements = Refinements.of(self)
-        self._tuned_threshold_, self.best_score_ = folds.best(refinements)
-        if self.threshold != "tuned":
-            self.best_score_ = folds.score(self.threshold, refinements)
+        tuned, score = folds.best(refinements, scoring=self.scoring)
+        self._tuned_threshold_ = tuned
+        self.best_score_ = folds.score(self._threshold(), refinements)
         self.candidate_recall_ = folds.candidate_recall
         self.gallery_size_ = folds.mean_size
+        return [] if score else [say_nothing_scores(self.scoring)]
 
     def _failed_assumptions(self, folds: FoldScores) -> list[str]:
         """Tell where a choice assumes what the training titles do not show."""
@@ -990,7 +1009,7 @@ n_fields), default=None
         too_many = float((product_sizes - 1 > self.max_matches).mean())
         unlimited = Refinements(None, False, self.match_singletons)
         add_if_harmful(
-            folds.best(unlimited)[1] - self.best_score_,
+            folds.best(unlimited)[1] - best,
             f"max_matches={self.max_matches} with mutual={self.mutual} assumes that no "
             f"title has more matches, but {too_many:.1%} of the titles have",
         )
@@ -1064,6 +1083,7 @@ n_fields), default=None
         check_pair_params(self)
         if isinstance(self.cv, Integral):
             check_scalar(self.cv, "cv", Integral, min_val=2)
+        check_scoring(self.scoring)
         rules = ("tuned", "expected_f1")
         if isinstance(self.threshold, str) and self.threshold not in rules:
             raise ValueError(

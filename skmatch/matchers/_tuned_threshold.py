@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from copy import copy
 from numbers import Integral, Real
 from typing import Any, NamedTuple, Self
@@ -28,12 +29,18 @@ from skmatch.evaluation import (
     as_labels,
     check_scoring,
     encode_labels,
+    find_best,
     list_splits,
     scores_at,
 )
 from skmatch.matchers._faiss_threshold import FaissThresholdMatcher
 from skmatch.matchers._mixin import MatcherMixin
-from skmatch.matchers._ranked_decisions import Refinements, rank_decisions, warn_if_far
+from skmatch.matchers._ranked_decisions import (
+    Refinements,
+    rank_decisions,
+    say_nothing_scores,
+    warn_if_far,
+)
 from skmatch.persistence import savable
 from skmatch.search import lowest_threshold
 
@@ -69,7 +76,8 @@ class TunedThresholdMatcherCV(MatcherMixin, MetaEstimatorMixin, BaseEstimator):
         - ("pair_fbeta", beta): F-beta of the pairs; with beta above 1 recall counts
           more.
         - ("recall_at_precision", precision): recall of the pairs where their precision
-          reaches a value in ``(0, 1]``, and 0 where it does not.
+          reaches a value in ``(0, 1]``, and 0 where it does not. If no threshold
+          reaches it, a warning says so, and the highest one is taken.
         - a callable ``scoring(row, is_correct, n_true)``. The entries of the first two,
           of shape (n_entries,), are the matches in falling order of score, each pair
           once from either side: the row of each, and whether it is correct;
@@ -183,6 +191,8 @@ class TunedThresholdMatcherCV(MatcherMixin, MetaEstimatorMixin, BaseEstimator):
         """
         with fitting(self) as fitted:
             fitted._fit(X, y)
+        if not self.best_score_:
+            warnings.warn(say_nothing_scores(self.scoring), UserWarning, stacklevel=2)
         return self
 
     def _fit(self, X: Any, y: ArrayLike) -> None:
@@ -247,7 +257,9 @@ class TunedThresholdMatcherCV(MatcherMixin, MetaEstimatorMixin, BaseEstimator):
             warn_if_far(_n_rows(X), self.gallery_size_, "adapt_to_gallery")
         return matcher.set_params(threshold=self.threshold_for(_n_rows(X))).predict(X)
 
-    def score_graph(self, X: Any, catalogue: Any = None) -> csr_array:
+    def score_graph(
+        self, X: Any, catalogue: Any = None, n_matches: int | None = None
+    ) -> csr_array:
         """Return the scores of pairs of rows.
 
         Parameters
@@ -256,6 +268,8 @@ class TunedThresholdMatcherCV(MatcherMixin, MetaEstimatorMixin, BaseEstimator):
             Titles or embeddings, as in :meth:`fit`, of which pairs are scored.
         catalogue : array-like of length n_catalogue, default=None
             Rows to pair those of `X` with, instead of one another.
+        n_matches : int or None, default=None
+            How many of the highest scores of each row are wanted, with `catalogue`.
 
         Returns
         -------
@@ -267,7 +281,10 @@ class TunedThresholdMatcherCV(MatcherMixin, MetaEstimatorMixin, BaseEstimator):
         if catalogue is not None:
             catalogue = _before_matcher(self.estimator_, catalogue)
         threshold = self.threshold_for(_n_rows(X if catalogue is None else catalogue))
-        return matcher.set_params(threshold=threshold).score_graph(X, catalogue)
+        matcher.set_params(threshold=threshold)
+        if catalogue is None and n_matches is None:  # as any matcher has it
+            return matcher.score_graph(X)
+        return matcher.score_graph(X, catalogue, n_matches)
 
     def decide(self, score_graph: Any) -> csr_array:
         """Decide by a score graph which rows match: the second half of :meth:`predict`.
@@ -382,7 +399,7 @@ class TunedThresholdMatcherCV(MatcherMixin, MetaEstimatorMixin, BaseEstimator):
         }
         for fold, scores_of_fold in enumerate(scores):
             self.cv_results_[f"split{fold}_test_score"] = scores_of_fold
-        best = int(mean.argmax())
+        best = find_best(mean)
         self.best_threshold_ = float(thresholds[best])
         self.best_score_ = float(mean[best])
         self.gallery_size_ = float(np.mean([len(g.labels) for g in galleries]))

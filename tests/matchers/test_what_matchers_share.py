@@ -239,3 +239,65 @@ def test_functions_that_cannot_be_stored_are_told_at_fit(titles, recwarn):
     assert not [w for w in recwarn if "pair_features" in str(w.message)]
     with pytest.warns(UserWarning, match=r"holds '.*<lambda>', which no module has"):
         quick(pair_features=[lambda a, b: same_length(a, b)], n_levels=1).fit(*titles)
+
+
+# The best few of a catalogue
+
+
+@pytest.mark.parametrize("is_dense", [False, True])
+def test_the_most_similar_rows_of_a_catalogue(is_dense):
+    embedder = tfidf().fit([*FEED, *SHOP])
+    feed, shop = embedder.transform(FEED), embedder.transform(SHOP)
+    expected = (feed @ shop.T).toarray()
+    if is_dense:
+        feed, shop = feed.toarray(), shop.toarray()
+    matcher = FaissThresholdMatcher(0.9).fit(feed)
+    graph = matcher.score_graph(feed, shop, n_matches=2).toarray()
+    for row in range(3):
+        best = np.sort(expected[row])[-2:]
+        assert_allclose(np.sort(graph[row])[-2:], best, atol=1e-6)
+        assert (graph[row] > 0).sum() <= 2
+
+
+def test_the_most_probable_titles_of_a_catalogue(titles, fitted):
+    X, _ = titles
+    graph = fitted.score_graph(X[:20], X[20:])
+    best = fitted.score_graph(X[:20], X[20:], n_matches=3)
+    assert (np.diff(best.indptr) == np.minimum(np.diff(graph.indptr), 3)).all()
+    dense = graph.toarray()
+    expected = np.sort(dense, axis=1)[:, -3:].sum(axis=1)
+    assert_allclose(np.asarray(best.sum(axis=1)).ravel(), expected, rtol=1e-6)
+
+
+def test_the_best_few_need_a_catalogue(titles, fitted):
+    X, _ = titles
+    with pytest.raises(ValueError, match=r"n_matches=3 without a catalogue"):
+        fitted.score_graph(X, n_matches=3)
+    with pytest.raises(ValueError, match=r"n_matches == 0, must be >= 1"):
+        FaissThresholdMatcher().fit(np.eye(3)).score_graph(np.eye(3), np.eye(3), 0)
+
+
+# What the threshold shall maximise
+
+
+def test_a_precision_to_reach(titles):
+    X, y = titles
+    careful = quick(scoring=("recall_at_precision", 0.99)).fit(X, y)
+    usual = quick().fit(X, y)
+    assert careful.threshold_ > usual.threshold_
+    assert careful.best_score_ < usual.best_score_  # both are row-wise F1
+    with pytest.raises(ValueError, match=r"scoring='recall'; expected one of"):
+        quick(scoring="recall").fit(X, y)
+
+
+def test_a_precision_that_is_not_to_be_had():
+    rows = np.repeat(np.eye(4), 2, axis=0)
+    labels = np.array([0, 1, 2, 3, 0, 1, 2, 3])  # no equal rows are of one product
+    tuned = TunedThresholdMatcherCV(
+        FaissThresholdMatcher().fit(rows),
+        scoring=("recall_at_precision", 0.5),
+        cv="prefit",
+    )
+    with pytest.warns(UserWarning, match=r"is 0 at every threshold"):
+        tuned.fit(rows, labels)
+    assert tuned.best_threshold_ == tuned.cv_results_["threshold"].max()
