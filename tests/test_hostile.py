@@ -1863,9 +1863,9 @@ CASES: dict[str, Case] = {
             score_graphs,
             st.fixed_dictionaries(
                 {},
-                optional={
-                    name: hostile for name in ("source", "category", "same", "different")
-                },
+                optional=dict.fromkeys(
+                    ("source", "category", "same", "different"), hostile
+                ),
             ),
         ),
         check_filtered,

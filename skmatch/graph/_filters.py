@@ -111,8 +111,8 @@ def _check(pairs: Any, name: str, n_rows: int) -> NDArray[np.int64]:
     found = np.asarray(pairs)
     if found.ndim != 2 or found.shape[1] != 2 or found.dtype.kind not in "iu":
         raise ValueError(
-            f"{name} has shape {found.shape} and dtype {found.dtype}; expected two rows "
-            "for each pair, (n_pairs, 2), int."
+            f"{name} has shape {found.shape} and dtype {found.dtype}; expected two "
+            "rows for each pair, (n_pairs, 2), int."
         )
     is_wrong = ((found < 0) | (found >= n_rows)).any(axis=1)
     is_wrong |= found[:, 0] == found[:, 1]
