@@ -7,14 +7,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
-from tqdm.auto import tqdm
-
 
 @contextmanager
 def show_progress(
     n_batches: int, verbose: bool, log_dir: str | os.PathLike[str] | None
 ) -> Iterator[tuple[Callable[[], object], Callable[[dict[str, float]], object]]]:
     """Give what to call after each batch, and after each epoch with its history row."""
+    from tqdm.auto import tqdm
+
     log_context: Any = nullcontext() if log_dir is None else _open_log(log_dir)
     bar_context = tqdm(total=n_batches, disable=not verbose, unit="batch")
     with log_context as log, bar_context as bar:

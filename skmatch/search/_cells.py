@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Any, NamedTuple, Protocol
 
-import faiss
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csc_array, csr_array
@@ -75,6 +74,8 @@ class Cells:
         seed: int,
         entries_per_block: int = ENTRIES_PER_BLOCK,
     ) -> None:
+        import faiss  # takes a quarter of a second: only when it is used
+
         sample = rows[np.sort(draw(len(rows), ROWS_PER_CELL * n_cells, seed))]
         kmeans: Any = faiss.Kmeans(
             rows.shape[1],

@@ -6,9 +6,8 @@ import re
 from collections.abc import Iterator
 from contextlib import suppress
 from operator import attrgetter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import faiss
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,6 +15,11 @@ from skmatch.search._equal_rows import EqualRows, expand_pairs
 from skmatch.search._recall import Recall, interval
 from skmatch.search._similarities import Pairs, join, rerank, rounding
 from skmatch.search._unit_rows import Embeddings
+
+if TYPE_CHECKING:
+    import faiss
+
+# faiss takes a quarter of a second to import: only when it is used.
 
 # The factory strings that are allowed: what faiss makes of others may end the
 # interpreter (HNSW0) or not end itself (NSG0).
@@ -36,6 +40,8 @@ _LARGEST_K_OF_GPUS = 2048
 
 def flat_index(rows: Embeddings) -> faiss.IndexFlatIP:
     """Put rows into an index that keeps them as they are."""
+    import faiss
+
     index = faiss.IndexFlatIP(rows.shape[1])
     index.add(np.ascontiguousarray(rows))
     return index
@@ -43,6 +49,8 @@ def flat_index(rows: Embeddings) -> faiss.IndexFlatIP:
 
 def rows_of(index: faiss.IndexFlatIP) -> Embeddings:
     """Return the rows of a flat index, without a copy."""
+    import faiss
+
     values = faiss.rev_swig_ptr(index.get_xb(), index.ntotal * index.d)
     return values.reshape(index.ntotal, index.d)
 
@@ -59,6 +67,8 @@ def check_factory(factory: str) -> None:
 
 def make_index(rows: Embeddings, factory: str, equal: EqualRows | None = None) -> Any:
     """Train the index of a factory string, and add each of several equal rows once."""
+    import faiss
+
     check_factory(factory)
     equal = EqualRows(rows) if equal is None else equal
     try:
@@ -80,6 +90,8 @@ def make_index(rows: Embeddings, factory: str, equal: EqualRows | None = None) -
 
 def _parts(index: Any) -> Iterator[Any]:
     """Yield an index and those that it is made of."""
+    import faiss
+
     index = faiss.downcast_index(index)
     yield index
     if hasattr(index, "base_index"):  # of RFlat
@@ -97,6 +109,8 @@ def _train_silently(index: Any) -> None:
 
 def clone_index(index: Any) -> Any:
     """Return a copy of an index, whose parameters may be changed."""
+    import faiss
+
     return faiss.clone_index(index)
 
 
@@ -187,6 +201,8 @@ def search_index(
 
 def _copy_to_gpus(index: Any) -> Any:
     """Return a copy of an index on the GPUs that there are, or else the index."""
+    import faiss
+
     if not faiss.get_num_gpus():
         return index
     try:
@@ -197,6 +213,8 @@ def _copy_to_gpus(index: Any) -> Any:
 
 def _set_effort(index: Any, effort: int) -> bool:
     """Set how much of an index is searched; tell whether it has such a parameter."""
+    import faiss
+
     for name in ("nprobe", "efSearch"):
         try:
             faiss.ParameterSpace().set_index_parameter(index, name, effort)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
-import faiss
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import issparse
@@ -85,6 +84,8 @@ def _inverted_file(
     max_probes: int,
 ) -> Any:
     """Return an inverted file of this recall, or `flat` where that is faster."""
+    import faiss  # takes a quarter of a second: only when it is used
+
     n_cells = round(np.sqrt(len(others)))
     index: Any = faiss.index_factory(
         others.shape[1], f"IVF{n_cells},Flat", faiss.METRIC_INNER_PRODUCT
