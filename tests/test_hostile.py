@@ -1092,10 +1092,17 @@ def sets_of_matrix(drawn: Matrix) -> list[set[int]]:
     return [{j for j in range(len(row)) if row[j] != 0} for row in values]
 
 
+def sets_of_found(drawn: Matrix) -> list[set[int]]:
+    """Return matches, which group labels of as many rows as it has scores give, too."""
+    if drawn.container == "1-D":
+        return sets_of_labels(drawn.make().tolist())
+    return sets_of_matrix(drawn)
+
+
 def check_rowwise(answer: Any, labels: Held, drawn: Matrix) -> None:
     check_labels(answer, labels)
-    expected = f1_by_loops(sets_of_labels(labels.read()), sets_of_matrix(drawn))
-    assert answer == pytest.approx(np.mean(expected))
+    true, found = sets_of_labels(labels.read()), sets_of_found(drawn)
+    assert answer == pytest.approx(np.mean(f1_by_loops(true, found)))
 
 
 def check_pairs(mean: Callable[..., Any]) -> Callable[..., None]:
@@ -1105,10 +1112,8 @@ def check_pairs(mean: Callable[..., Any]) -> Callable[..., None]:
         if isinstance(found, Held):
             check_labels(answer, found)
             guess = sets_of_labels(found.read())
-        elif found.container == "1-D":  # labels, of as many rows as it has scores
-            guess = sets_of_labels(found.make().tolist())
         else:
-            guess = sets_of_matrix(found)
+            guess = sets_of_found(found)
         assert answer == pytest.approx(mean(true, guess))
 
     return check
