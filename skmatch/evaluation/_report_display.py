@@ -47,8 +47,8 @@ def to_text(evaluation: MatchEvaluation) -> str:
     for title, pairs in _pair_sections(evaluation):
         lines += ["", title]
         for pair in pairs:
-            score = f"{'' if math.isnan(pair.score) else f'{pair.score:.3f}':>7}  "
-            lines.append(score + _row_text(pair.row_a, pair.title_a, _WIDTH - 9))
+            start = f"{_score_text(pair.score):>7}  "
+            lines.append(start + _row_text(pair.row_a, pair.title_a, _WIDTH - 9))
             lines.append(" " * 9 + _row_text(pair.row_b, pair.title_b, _WIDTH - 9))
     if evaluation.mixed_groups:
         lines += ["", _GROUPS]
@@ -62,13 +62,13 @@ def to_text(evaluation: MatchEvaluation) -> str:
 
 def to_html(evaluation: MatchEvaluation) -> str:
     """Return the report as HTML; it is whole in itself, and all of it is escaped."""
-    parts = [f"<style>{_STYLE}</style><p><b>{escape(_headline(evaluation))}</b></p>"]
+    parts = [f"<style>{_STYLE}</style><p><b>{_headline(evaluation)}</b></p>"]
     parts.append(_table(_SCORES, _score_rows(evaluation)))
     parts.append(_table(_SIZES, _size_rows(evaluation)))
     for title, pairs in _pair_sections(evaluation):
         rows = []
         for pair in pairs:
-            score = "" if math.isnan(pair.score) else f"{pair.score:.3f}"
+            score = _score_text(pair.score)
             rows.append((score, pair.row_a, pair.product_a, pair.title_a))
             rows.append(("", pair.row_b, pair.product_b, pair.title_b))
         names = ("score", "row", "product", "title")
@@ -163,6 +163,12 @@ def _first_rows(group: MixedGroup) -> list[tuple[int, int, str | None]]:
         )
         for product, index in [*first.items()][:_MOST_PRODUCTS]
     ]
+
+
+def _score_text(score: float) -> str:
+    if math.isnan(score):
+        return ""
+    return f"{score:.3f}" if abs(score) < 100 else f"{score:.1g}"
 
 
 def _align(names: tuple[str, ...], rows: list[tuple[str, ...]]) -> list[str]:

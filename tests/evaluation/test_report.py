@@ -95,13 +95,25 @@ def test_of_a_pair_the_larger_score_counts_and_either_row_may_match():
 
 
 def test_without_scores_what_goes_wrong_most_comes_first():
-    products = [0, 0, 1, 1, 2, 3]
-    matches = matches_of((4, 5), (0, 2), (1, 3))
+    products = [2, 3, 0, 0, 1, 1]
+    matches = matches_of((0, 1), (2, 4), (3, 5))
     evaluation = evaluate_matches(products, matches)
-    assert rows_of(evaluation.false_matches) == [(0, 2), (4, 5)]
+    assert rows_of(evaluation.false_matches) == [(2, 4), (0, 1)]
     products = [0, 0, 1, 1, 1, 2]
+    evaluation = evaluate_matches(products, matches_of((2, 3), (2, 4)))
+    assert rows_of(evaluation.missed_matches) == [(0, 1), (3, 4)]
     evaluation = evaluate_matches(products, matches_of((2, 3)))
     assert rows_of(evaluation.missed_matches) == [(2, 4), (0, 1)]
+
+
+def test_no_more_examples_than_asked_for():
+    products, scores = [0, 0, 1, 1, 2, 2], graph_of({(2, 3): 0.5})
+    for n_examples, expected in [(0, 0), (1, 1), (2, 2), (3, 3), (4, 3)]:
+        evaluation = evaluate_matches(
+            products, np.eye(6), scores=scores, n_examples=n_examples
+        )
+        missed = rows_of(evaluation.missed_matches)
+        assert missed == [(2, 3), (0, 1), (4, 5)][:expected]
 
 
 def test_an_example_of_each_two_products_and_of_each_product():
@@ -224,8 +236,8 @@ def test_arguments_stay_as_they_are():
     assert_allclose(matches.toarray(), before.toarray())
 
 
-@pytest.mark.parametrize("titles", [pd.DataFrame({"a": ["x", "y"], "b": [1, 2]})])
-def test_fields_are_joined(titles):
+def test_fields_are_joined():
+    titles = pd.DataFrame({"a": ["x", "y"], "b": [1, 2]})
     pair = evaluate_matches([0, 0], [0, 1], titles).missed_matches[0]
     assert (pair.title_a, pair.title_b) == ("x 1", "y 2")
 
@@ -237,16 +249,24 @@ def evaluation_of(*titles):
     return evaluate_matches(range(len(titles)), [0] * len(titles), [*titles])
 
 
-@pytest.mark.parametrize("letter", ["a", WIDE, "e\u0301", "👩\u200d👩"])
-def test_text_fits_and_is_cut(letter):
-    evaluation = evaluation_of(letter * 300, "b")
-    lines = str(evaluation).splitlines()
-    assert any(line.endswith("…") for line in lines)
-    width = 2 if letter == WIDE else 1
-    for line in lines:
-        assert len(line.replace("\u0301", "").replace(WIDE, "aa")) <= 88
+@pytest.mark.parametrize(
+    ("letter", "n_columns"), [("a", 1), (WIDE, 2), ("e\u0301", 1), ("👩\u200d👩", 4)]
+)
+def test_text_is_cut_to_88_columns(letter, n_columns):
+    lines = str(evaluation_of(letter * 300, "b")).splitlines()
+    before, after = len(" " * 9 + "[0] "), 1
     cut = next(line for line in lines if line.endswith("…"))
-    assert 0 < cut.count(letter) * width <= 80
+    assert cut.count(letter) == (88 - before - after) // n_columns
+    assert all(len(line) <= 88 for line in lines if letter not in line)
+
+
+@pytest.mark.parametrize(
+    ("score", "shown"), [(0.5, "0.500"), (-0.25, "-0.250"), (-1e300, "-1e+300")]
+)
+def test_scores_fit(score, shown):
+    evaluation = evaluate_matches([0, 1], [0, 0], ["a", "b"], scores=[[0, score]] * 2)
+    assert f"\n{shown:>7}  [0] a\n         [1] b\n" in str(evaluation)
+    assert f">{shown}<" in evaluation._repr_html_()
 
 
 def test_text_of_a_title_that_just_fits():
@@ -389,4 +409,6 @@ def test_bad_parameters_are_named():
         evaluate_matches([0, 1], [0, 1], n_examples=-1)
     with pytest.raises(TypeError, match="n_examples must be an instance of"):
         evaluate_matches([0, 1], [0, 1], n_examples=1.5)
-    assert evaluate_matches([0, 1], [0, 0], n_examples=0).false_matches == []
+    for part in ("false_matches", "mixed_groups"):
+        none = evaluate_matches([0, 1], [0, 0], n_examples=0)
+        assert getattr(none, part) == []
