@@ -1092,10 +1092,17 @@ def sets_of_matrix(drawn: Matrix) -> list[set[int]]:
     return [{j for j in range(len(row)) if row[j] != 0} for row in values]
 
 
+def sets_of_found(drawn: Matrix) -> list[set[int]]:
+    """Return matches, which group labels of as many rows as it has scores give, too."""
+    if drawn.container == "1-D":
+        return sets_of_labels(drawn.make().tolist())
+    return sets_of_matrix(drawn)
+
+
 def check_rowwise(answer: Any, labels: Held, drawn: Matrix) -> None:
     check_labels(answer, labels)
-    expected = f1_by_loops(sets_of_labels(labels.read()), sets_of_matrix(drawn))
-    assert answer == pytest.approx(np.mean(expected))
+    true, found = sets_of_labels(labels.read()), sets_of_found(drawn)
+    assert answer == pytest.approx(np.mean(f1_by_loops(true, found)))
 
 
 def check_pairs(mean: Callable[..., Any]) -> Callable[..., None]:
@@ -1105,10 +1112,8 @@ def check_pairs(mean: Callable[..., Any]) -> Callable[..., None]:
         if isinstance(found, Held):
             check_labels(answer, found)
             guess = sets_of_labels(found.read())
-        elif found.container == "1-D":  # labels, of as many rows as it has scores
-            guess = sets_of_labels(found.make().tolist())
         else:
-            guess = sets_of_matrix(found)
+            guess = sets_of_found(found)
         assert answer == pytest.approx(mean(true, guess))
 
     return check
@@ -1132,6 +1137,41 @@ def bcubed(true: Any, guess: Any) -> Any:
     rows = [*zip(true, guess, strict=True)]
     precision = np.mean([len(t & g) / len(g) for t, g in rows])
     return harmonic(precision, np.mean([len(t & g) / len(t) for t, g in rows]))
+
+
+def check_evaluation(answer: Any, labels: Held, found: Any) -> None:
+    check_pairs(pairwise)(answer.pairwise_precision_recall_f1, labels, found)
+    check_pairs(bcubed)(answer.bcubed_precision_recall_f1, labels, found)
+    assert all(len(line) <= 88 for line in str(answer).splitlines())
+
+
+def check_shown_titles(answer: Any, held: Held) -> None:
+    if held.container not in ("two columns", "None"):  # fields, and no titles
+        assert answer.n_rows == len(expected_texts(held))
+    for group in answer.mixed_groups:
+        if held.container == "None":
+            assert group.titles is None
+        else:
+            assert len(group.titles) == len(group.rows) == answer.n_rows
+    lines = str(answer).replace("\u200d", "").split("\n")
+    assert all(line.isprintable() for line in lines)
+    answer._repr_html_().encode()
+
+
+def check_shown_scores(answer: Any, drawn: Matrix) -> None:
+    if drawn.container == "None":  # no scores
+        drawn = Matrix([[0.0] * 3] * 3, "float64")
+    values, is_stored = drawn.read()
+    for pair in [*answer.false_matches, *answer.missed_matches]:
+        ends = ([pair.row_a, pair.row_b], [pair.row_b, pair.row_a])
+        if is_stored[ends].any():
+            assert pair.score == pytest.approx(values[ends][is_stored[ends]].max())
+        else:
+            assert math.isnan(pair.score)
+
+
+def check_n_examples(answer: Any, n_examples: Any) -> None:
+    assert len(answer.false_matches) == min(n_examples, 1)
 
 
 def check_error_of_mean(answer: Any, scores: Held, labels: Held) -> None:
@@ -1848,6 +1888,37 @@ CASES: dict[str, Case] = {
         (scores_12, labels_12),
         check_error_of_mean,
         names_of(skmatch.clustered_standard_error),
+    ),
+    "evaluate_matches": Case(
+        "evaluate_matches",
+        lambda drawn: skmatch.evaluate_matches(*(x.make() for x in drawn)),
+        (st.one_of(square, two_groupings, st.tuples(labels_4, labels_4)),),
+        lambda answer, drawn: check_evaluation(answer, *drawn),
+        names_of(skmatch.evaluate_matches),
+    ),
+    "evaluate_matches, titles": Case(
+        "MatchEvaluation",
+        lambda X: skmatch.evaluate_matches(
+            np.arange(n_rows_of(X)), np.zeros(n_rows_of(X)), X
+        ),
+        (title_inputs,),
+        check_shown_titles,
+        names_of(skmatch.evaluate_matches),
+    ),
+    "evaluate_matches, scores": Case(
+        "evaluate_matches",
+        lambda graph: skmatch.evaluate_matches([0, 0, 1], [0, 1, 1], scores=graph),
+        (matrix_inputs(matrices(spoilt, st.just(3), st.just(3))),),
+        check_shown_scores,
+        names_of(skmatch.evaluate_matches),
+    ),
+    "evaluate_matches, parameters": Case(
+        "evaluate_matches",
+        lambda n: skmatch.evaluate_matches([0, 0, 1], [0, 1, 1], n_examples=n),
+        (hostile,),
+        lambda answer, n: check_n_examples(answer, n),
+        "n_examples",
+        4,
     ),
     "decide_matches": Case(
         "decide_matches",

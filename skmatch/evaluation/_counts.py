@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,13 @@ from skmatch.evaluation._labels import BYTES, encode_labels
 def is_matrix(y: Any) -> bool:
     """Tell a matrix from labels and from a sequence of id sets."""
     return issparse(y) or getattr(y, "ndim", 1) == 2
+
+
+def is_numbers(y: Any) -> bool:
+    """Tell group labels, which are numbers, from a sequence of id sets or of str."""
+    values = np.asarray(y) if hasattr(y, "dtype") else np.array(y, dtype=object)
+    is_filled = values.ndim == 1 and len(values) > 0
+    return is_filled and isinstance(values[0], (Real, np.bool_))
 
 
 def _as_bool(matches: csr_array) -> csr_array:
@@ -96,7 +104,8 @@ def _id_sets(rows: Iterable[Any], name: str) -> list[frozenset[Any]]:
         if isinstance(row, BYTES) or not isinstance(row, Iterable):
             raise ValueError(
                 f"row {index} of {name} is {row!r}; expected a set of ids or a string "
-                "of space-separated ids (labels go with a match matrix as y_pred)."
+                "of space-separated ids (labels go with a match matrix or group labels "
+                "that are numbers as y_pred)."
             )
         try:
             sets.append(frozenset(row.split() if isinstance(row, str) else row))
@@ -108,25 +117,19 @@ def _id_sets(rows: Iterable[Any], name: str) -> list[frozenset[Any]]:
     return sets
 
 
-def count_pairs(
+def count_in_groups(
     y_true: Any, y_pred: Any
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Count true, found and common matches of each row with other rows."""
-    if is_matrix(y_pred):
-        found = as_csr(y_pred, "y_pred")
-        if found.shape[0] != found.shape[1]:
-            raise ValueError(
-                f"y_pred has shape {found.shape}; expected a square matrix of matches."
-            )
-        n_both, n_true, n_found = count_in_matrix(y_true, found)
-        is_found = found.diagonal() != 0
-        is_true = True
-        if is_matrix(y_true):
-            is_true = as_csr(y_true, "y_true").diagonal() != 0
-        return n_both - (is_found & is_true), n_true - is_true, n_found - is_found
+    """Count true, found and common rows of the group of each row, itself included."""
     groups = encode_labels(y_pred, "y_pred")
     if is_matrix(y_true):
-        n_both, n_found, n_true = count_pairs(groups, y_true)
+        true = as_csr(y_true, "y_true")
+        if true.shape != (groups.size, groups.size):
+            raise ValueError(
+                f"y_true has shape {true.shape} and y_pred {groups.size} labels; "
+                f"expected shape {(groups.size, groups.size)}, the rows of the groups."
+            )
+        n_both, n_found, n_true = count_in_matrix(groups, true)
         return n_both, n_true, n_found
     labels = encode_labels(y_true, "y_true")
     check_consistent_length(labels, groups)
@@ -135,5 +138,24 @@ def count_pairs(
         return_inverse=True,
         return_counts=True,
     )
-    counts = n_both[both], np.bincount(labels)[labels], np.bincount(groups)[groups]
-    return counts[0] - 1, counts[1] - 1, counts[2] - 1
+    return n_both[both], np.bincount(labels)[labels], np.bincount(groups)[groups]
+
+
+def count_pairs(
+    y_true: Any, y_pred: Any
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Count true, found and common matches of each row with other rows."""
+    is_true = is_found = np.bool_(True)  # that a row matches itself
+    if is_matrix(y_pred):
+        found = as_csr(y_pred, "y_pred")
+        if found.shape[0] != found.shape[1]:
+            raise ValueError(
+                f"y_pred has shape {found.shape}; expected a square matrix of matches."
+            )
+        n_both, n_true, n_found = count_in_matrix(y_true, found)
+        is_found = found.diagonal() != 0
+    else:
+        n_both, n_true, n_found = count_in_groups(y_true, y_pred)
+    if is_matrix(y_true):
+        is_true = as_csr(y_true, "y_true").diagonal() != 0
+    return n_both - (is_found & is_true), n_true - is_true, n_found - is_found

@@ -10,7 +10,13 @@ from sklearn.metrics import make_scorer
 from sklearn.utils.validation import check_consistent_length, column_or_1d
 
 from skmatch._matrices import as_csr
-from skmatch.evaluation._counts import count_in_matrix, count_in_sets, is_matrix
+from skmatch.evaluation._counts import (
+    count_in_groups,
+    count_in_matrix,
+    count_in_sets,
+    is_matrix,
+    is_numbers,
+)
 from skmatch.evaluation._labels import encode_labels
 
 
@@ -27,19 +33,22 @@ def rowwise_f1_score(
     rows that it was matched with, the row itself in both, the score of row `i` is
     :math:`2 |T_i \cap P_i| / (|T_i| + |P_i|)`. It equals
     :func:`sklearn.metrics.f1_score` with ``average="samples"`` on the two indicator
-    matrices, in time and memory linear in the number of matches.
+    matrices, in time and memory linear in the number of matches; of group labels, in
+    the number of rows.
 
     Parameters
     ----------
     y_true : labels of shape (n_samples,), matrix or sequence of sets
         What is right: product labels, int or str; or a sparse or dense indicator of
         shape (n_samples, n_ids); or, for each row, a set of ids or a str of ids
-        separated by spaces. Labels and indicators go with a matrix as `y_pred`, sets
-        and str with the same.
-    y_pred : matrix of shape (n_samples, n_ids) or sequence of sets
+        separated by spaces. Labels and indicators go with a matrix or group labels as
+        `y_pred`, sets and str with the same.
+    y_pred : matrix of shape (n_samples, n_ids), group labels or sequence of sets
         What was found: a sparse or dense matrix, of which every non-zero entry is a
-        match, as from :meth:`FaissThresholdMatcher.predict`; or, for each row, a set or
-        a str of ids. Both are taken as they are: the row itself is not added.
+        match, as from :meth:`FaissThresholdMatcher.predict`; or group labels that are
+        numbers, of shape (n_samples,), as from :func:`group_matches`, where a row
+        matches its group; or, for each row, a set or a str of ids. Matrices and sets
+        are taken as they are: the row itself is not added.
     average : {"samples"} or None, default="samples"
         "samples" returns the mean over the rows, None the score of each row.
     sample_weight : array-like of shape (n_samples,), default=None
@@ -74,6 +83,8 @@ def rowwise_f1_score(
     1.0
     >>> rowwise_f1_score(["tea", "tea", "tea"], matches, average=None)
     array([0.8, 0.8, 0.5])
+    >>> rowwise_f1_score(["tea", "tea", "mug"], [0, 0, 1])
+    1.0
     >>> rowwise_f1_score(["a b", "a b", "c"], ["a b", "b", "c a"], average=None)
     array([1.        , 0.66666667, 0.66666667])
     """
@@ -83,6 +94,8 @@ def rowwise_f1_score(
         raise ValueError("With average=None, expected sample_weight=None: no mean.")
     if is_matrix(y_pred):
         n_both, n_true, n_found = count_in_matrix(y_true, as_csr(y_pred, "y_pred"))
+    elif is_numbers(y_pred):
+        n_both, n_true, n_found = count_in_groups(y_true, y_pred)
     else:
         n_both, n_true, n_found = count_in_sets(y_true, y_pred)
     scores = 2 * n_both / np.maximum(n_true + n_found, 1)
@@ -92,20 +105,25 @@ def rowwise_f1_score(
         raise ValueError("y_true and y_pred are empty; expected at least one row.")
     if sample_weight is None:
         return float(scores.mean())
+    return float(np.average(scores, weights=_check_weights(sample_weight, len(scores))))
+
+
+def _check_weights(sample_weight: Any, n_rows: int) -> NDArray[np.float64]:
+    """Return a finite weight for each row, not all 0."""
     try:
         weights = np.asarray(sample_weight, dtype=np.float64)
     except (TypeError, ValueError, OverflowError):
         weights = np.empty(0)
-    if weights.shape != scores.shape or not np.isfinite(weights).all():
+    if weights.shape != (n_rows,) or not np.isfinite(weights).all():
         raise ValueError(
             f"sample_weight={sample_weight!r:.50}; expected a finite weight for each "
-            f"of the {len(scores)} rows."
+            f"of the {n_rows} rows."
         )
     if not weights.sum() > 0:
         raise ValueError(
             f"sample_weight has the sum {weights.sum()}; expected one above 0."
         )
-    return float(np.average(scores, weights=weights))
+    return weights
 
 
 rowwise_f1_scorer = make_scorer(rowwise_f1_score)

@@ -59,6 +59,31 @@ def test_matrix_sets_and_strings_agree(case):
     )
 
 
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=1))
+def test_group_labels_score_as_their_matches(pairs):
+    labels, groups = np.array(pairs).T
+    matches, same = np.equal.outer(groups, groups), np.equal.outer(labels, labels)
+    expected = rowwise_f1_score(labels, matches, average=None)
+    same[0, 0] = False  # an indicator is taken as it is
+    for kind in (np.asarray, list, pd.Series, np.float32):
+        found = rowwise_f1_score(labels, kind(groups), average=None)
+        assert_allclose(found, expected)
+    assert_allclose(
+        rowwise_f1_score(same, groups, average=None),
+        rowwise_f1_score(same, matches, average=None),
+    )
+
+
+def test_a_group_of_many_rows_is_counted():
+    labels = np.arange(20_000) // 2
+    score = rowwise_f1_score(labels, np.zeros(20_000, dtype=np.int64))
+    assert score == pytest.approx(2 * 2 / (20_000 + 2))
+
+
+def test_str_are_ids_and_no_group_labels():
+    assert rowwise_f1_score(["a", "a"], ["a", "b"]) == 0.5
+
+
 def test_known_values():
     matches = np.array([[1, 1, 0], [1, 1, 0], [0, 0, 1]], dtype=bool)
     scores = rowwise_f1_score(["a", "a", "a"], matches, average=None)
@@ -102,6 +127,9 @@ def test_sample_weight():
         (csr_array((2, 2)), [{1}, {2}], "y_true is a matrix"),
         ([0, 1], [{1}, {2}], "row 0 of y_true is 0"),
         (["a"], ["a", "b"], "inconsistent numbers of samples"),
+        (["a"], [0, 1], "inconsistent numbers of samples"),
+        ([0, 1], [0, None], "row 1 of y_pred is None"),
+        (np.eye(3), [0, 1], r"y_true has shape \(3, 3\) and y_pred 2 labels"),
         ([], [], "empty"),
         (["tea", "mug"], [[1, 0], [0, 1]], "not both str; .* or a numpy array"),
         ([1.0, np.nan], np.eye(2), "row 1 of y_true is nan"),
@@ -140,6 +168,18 @@ def test_scorer_is_larger_for_better():
 
     labels = np.array([0, 0, 1])
     assert rowwise_f1_scorer(Matcher(), labels, labels) == 1.0
+
+
+def test_scorer_takes_a_clusterer():
+    class Grouper(BaseEstimator):
+        def fit(self, X, y=None):
+            return self
+
+        def predict(self, X):
+            return X + 7
+
+    labels = np.array([0, 0, 1])
+    assert rowwise_f1_scorer(Grouper(), labels, labels) == 1.0
 
 
 def test_clustered_standard_error_is_that_of_product_means(rng):
