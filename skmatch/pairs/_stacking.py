@@ -55,7 +55,7 @@ _N_ANCHORS = 1000
 _SURE = 0.95  # probability of the answer of an anchor
 _EQUAL = 250  # judged pairs that are trusted as much as what is transferred
 _RARER = 0.25  # share of the rarer answer, below which judged pairs count for less
-_N_BACKGROUND = 200  # training pairs that an explanation takes values from
+_N_BACKGROUND = 100  # training pairs that an explanation takes values from
 
 
 class PairSettings(NamedTuple):
