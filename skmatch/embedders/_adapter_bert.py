@@ -6,8 +6,9 @@ import os
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from sklearn.decomposition import PCA
+from sklearn.utils import Tags
 
 from skmatch.embedders._backbones import load_tokenizer
 from skmatch.embedders._base import TitleEmbedder
@@ -18,6 +19,7 @@ from skmatch.embedders._language_model import (
     check_choice,
 )
 from skmatch.persistence import savable
+from skmatch.titles import check_titles, distinct
 
 if TYPE_CHECKING:
     from torch import nn
@@ -48,9 +50,11 @@ class AdapterBertEmbedder(AdaptedLanguageModel, TitleEmbedder):
         Branch, tag or commit of the model of the hub.
     local_files_only : bool, default=False
         Whether to look for a model of the hub among the downloaded ones only.
-    adapter : str, adapters.AdapterConfig, peft.LoraConfig or dict, default="houlsby"
+    adapter : str, AdapterConfig, LoraConfig, dict or None, default="houlsby"
         What is trained inside the language model: "houlsby", "pfeiffer", "lora", "ia3"
         or another configuration of the ``adapters`` library, by name or as an object.
+        None trains nothing: the embeddings are the pooled states of the language model
+        as it is, of its width, and :meth:`fit` needs no labels.
         A ``peft.LoraConfig`` needs ``pip install 'skmatch[peft]'`` instead of that
         library, which holds back transformers; of its settings ``r``, ``lora_alpha``,
         ``lora_dropout``, ``target_modules`` as a list, ``use_rslora`` and ``use_dora``
@@ -61,7 +65,7 @@ class AdapterBertEmbedder(AdaptedLanguageModel, TitleEmbedder):
         What of a title is projected: the mean of the states of its tokens, the state of
         the first one, or the output of the model's own pooler.
     embedding_dim : int, default=384
-        Number of columns of the embeddings.
+        Number of columns of the embeddings, unless `adapter` is None.
     max_length : int, default=64
         Largest number of tokens of a title that are read, with the two special ones.
     loss : str or loss of pytorch-metric-learning, default="multi_similarity"
@@ -124,7 +128,7 @@ class AdapterBertEmbedder(AdaptedLanguageModel, TitleEmbedder):
         The network, on the CPU and in eval mode.
     tokenizer_ : transformers.PreTrainedTokenizerFast
         The tokenizer of the language model.
-    adapter_config_ : dict
+    adapter_config_ : dict or None
         Settings of the adapter.
     history_ : list of dict
         A row for each epoch, as of :class:`LSTMTitleEmbedder`.
@@ -168,6 +172,12 @@ class AdapterBertEmbedder(AdaptedLanguageModel, TitleEmbedder):
     >>> embedder.fit(titles, product_ids)  # doctest: +SKIP
     >>> embedder.transform(["Paper Bag 20 cm"]).shape  # doctest: +SKIP
     (1, 384)
+
+    As it comes, without labels and training:
+
+    >>> frozen = AdapterBertEmbedder("all-MiniLM-L6-v2", adapter=None)
+    >>> frozen.fit_transform(titles).shape  # doctest: +SKIP
+    (3, 384)
     """
 
     def __init__(
@@ -227,6 +237,19 @@ class AdapterBertEmbedder(AdaptedLanguageModel, TitleEmbedder):
         self.random_state = random_state
         self.verbose = verbose
 
+    def _fit(self, X: Any, y: ArrayLike | None) -> None:
+        if self.adapter is not None:
+            super()._fit(X, y)
+            return
+        self._check_params()
+        titles, _ = check_titles(self, X, reset=True)
+        folder = self._find_backbone()
+        self.tokenizer_ = load_tokenizer(folder)
+        module = self._load_module(folder, pooling=self.pooling, embedding_dim=None)
+        self.module_ = module.eval()
+        self._calibration_ = ["", *distinct(titles)[0][: TEXTS_OF_CALIBRATION - 1]]
+        self.history_, self.best_epoch_ = [], 0
+
     def _start(self, texts: list[str], seed: int) -> tuple[nn.Module, TextBatches]:
         folder = self._find_backbone()
         self.tokenizer_ = load_tokenizer(folder)
@@ -259,6 +282,16 @@ class AdapterBertEmbedder(AdaptedLanguageModel, TitleEmbedder):
     def _check_params(self) -> None:
         super()._check_params()
         check_choice(self.pooling, "pooling", _POOLINGS)
+
+    @property
+    def _n_features_out(self) -> int:
+        module: Any = self.module_
+        return int(module.embedding_dim)
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.required = self.adapter is not None
+        return tags
 
     def _pool(self, module: AdapterBert, titles: TextBatches) -> NDArray[np.float32]:
         """Return the pooled states of titles: float32 (n_titles, hidden_size)."""

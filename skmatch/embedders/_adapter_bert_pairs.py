@@ -395,6 +395,8 @@ class AdapterBertPairClassifier(ClassifierMixin, AdaptedLanguageModel):
 
     def _check_params(self) -> None:
         super()._check_params()
+        if self.adapter is None:
+            raise ValueError("adapter=None; expected one to train.")
         check_scalar(self.max_length, "max_length", Integral, min_val=6)
         if self.validation_fraction > 0.5:
             raise ValueError(

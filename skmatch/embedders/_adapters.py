@@ -32,15 +32,20 @@ def is_adapter(adapter: Any) -> bool:
 
 def to_settings(adapter: Any) -> Any:
     """Return a configuration as a dict, and a name as it is."""
-    if isinstance(adapter, str):
+    if adapter is None or isinstance(adapter, str):
         return adapter
     if _is_of_peft(adapter):
         return _read_lora(adapter)
     return adapter.to_dict() if hasattr(adapter, "to_dict") else adapter
 
 
-def add_adapter(backbone: Any, adapter: Any, reduction_factor: float) -> dict[str, Any]:
-    """Freeze a model and add an adapter; return the settings of the adapter."""
+def add_adapter(
+    backbone: Any, adapter: Any, reduction_factor: float
+) -> dict[str, Any] | None:
+    """Freeze a model and add an adapter, if any; return the settings of the adapter."""
+    if adapter is None:
+        backbone.requires_grad_(False)
+        return None
     if _is_of_peft(adapter):
         return _add_lora(backbone, _read_lora(adapter))
     try:

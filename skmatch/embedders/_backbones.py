@@ -51,6 +51,12 @@ def find_backbone(
         raise ValueError("model_name='' names no model; expected a folder or a name.")
     folder = Path(name)
     if not folder.is_dir():
+        if name[0] in "./~\\" or name.count("/") > 1 or folder.exists():
+            raise ValueError(
+                f"model_name={name!r}: there is no such folder; expected one with "
+                "config.json, *.safetensors and the files of a tokenizer, or the name "
+                "of a model of the hub."
+            )
         try:
             from huggingface_hub import snapshot_download
         except ImportError as error:

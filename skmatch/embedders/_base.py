@@ -38,7 +38,7 @@ class TitleEmbedder(
     that is trained, `_read` turns texts into batches for it.
     """
 
-    def fit(self, X: Any, y: ArrayLike) -> Self:
+    def fit(self, X: Any, y: ArrayLike | None = None) -> Self:
         """Learn to put the titles of a product together and those of others apart.
 
         Parameters
@@ -47,7 +47,7 @@ class TitleEmbedder(
             Titles, of type str. The fields (columns) of a 2-D array or a DataFrame
             become str and are joined by a space. An empty title is legal.
         y : array-like of shape (n_samples,)
-            Product labels, int or str.
+            Product labels, int or str. None where nothing is trained.
 
         Returns
         -------
@@ -65,10 +65,15 @@ class TitleEmbedder(
             fitted._fit(X, y)
         return self
 
-    def _fit(self, X: Any, y: ArrayLike) -> None:
+    def _fit(self, X: Any, y: ArrayLike | None) -> None:
         """Fit an estimator that has nothing but its parameters."""
         self._check_params()
-        if y is not None and getattr(y, "ndim", 1) == 1:
+        if y is None:
+            raise ValueError(
+                f"{type(self).__name__} requires y to be passed, but the target y is "
+                "None: the product label of each title."
+            )
+        if getattr(y, "ndim", 1) == 1:
             encode_labels(y, "y")  # scikit-learn would make str of what is missing
             y = as_labels(y)
         titles, y = check_titles(self, X, y, reset=True)

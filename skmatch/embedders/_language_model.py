@@ -172,11 +172,11 @@ class AdaptedLanguageModel(NetworkEstimator):
         check_scalar(self.model_name, "model_name", (str, os.PathLike))
         check_scalar(self.revision, "revision", (str, type(None)))
         check_scalar(self.local_files_only, "local_files_only", (bool, np.bool_))
-        if not is_adapter(self.adapter):
+        if self.adapter is not None and not is_adapter(self.adapter):
             raise ValueError(
                 f"adapter={self.adapter!r}; expected the name of a configuration of "
-                "the adapters library, an AdapterConfig, a peft.LoraConfig, or a dict "
-                "of one of these."
+                "the adapters library, an AdapterConfig, a peft.LoraConfig, a dict of "
+                "one of these, or None."
             )
         check_number(
             self.reduction_factor,
@@ -218,9 +218,11 @@ class AdaptedLanguageModel(NetworkEstimator):
 
         self._check_params()
         check_settings(self.adapter_config_, "the saved adapter")
-        if not isinstance(self.adapter_config_, dict):  # a name could be of the hub
+        is_name = not isinstance(self.adapter_config_, dict | None)
+        if is_name or (self.adapter is None) != (self.adapter_config_ is None):
             raise ValueError(
-                f"adapter_config_={self.adapter_config_!r} in a save; expected a dict."
+                f"adapter_config_={self.adapter_config_!r} in a save; expected a dict, "
+                "or None with adapter=None: a name could be one of the hub."
             )
         where, weights = f"a saved {type(self).__name__}", packed["weights"]
         settings, config = packed["settings"], packed["config"]

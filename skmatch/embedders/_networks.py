@@ -155,14 +155,20 @@ class TextBatch(NamedTuple):
 
 
 class AdapterBert(nn.Module):
-    """A frozen BERT with an adapter, pooling and a projection."""
+    """A frozen BERT with an adapter, pooling and, if it is trained, a projection."""
 
-    def __init__(self, backbone: Any, pooling: str, embedding_dim: int) -> None:
+    def __init__(self, backbone: Any, pooling: str, embedding_dim: int | None) -> None:
         super().__init__()
         self.settings = {"pooling": pooling, "embedding_dim": embedding_dim}
         self.backbone = backbone
         self.pooling = pooling
-        self.project = nn.Linear(backbone.config.hidden_size, embedding_dim)
+        hidden_size = backbone.config.hidden_size
+        self.embedding_dim = hidden_size if embedding_dim is None else embedding_dim
+        self.project = (
+            nn.Identity()
+            if embedding_dim is None
+            else nn.Linear(hidden_size, embedding_dim)
+        )
 
     def forward(self, batch: TextBatch) -> Tensor:
         """Embed B titles: (B, embedding_dim) of unit norm."""

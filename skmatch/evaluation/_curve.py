@@ -126,8 +126,16 @@ def best_threshold(
     """Return the threshold of the highest score among all scores of pairs, and 1."""
     thresholds = np.unique(np.append(ranked.score, np.float32(1)))
     scores = scores_at(ranked, thresholds, scoring)
-    best = int(scores.argmax())
+    best = find_best(scores)
     return float(thresholds[best]), float(scores[best])
+
+
+def find_best(scores: NDArray[np.float64]) -> int:
+    """Return the first best of the scores of rising thresholds; the last if all are 0.
+
+    The highest threshold is the one to take where a precision is not to be had.
+    """
+    return int(scores.argmax()) if scores.any() else len(scores) - 1
 
 
 def check_scoring(scoring: Any) -> None:

@@ -6,6 +6,7 @@ matches among them; `transform`, the scores of matches with the fitted catalogue
 - ``_faiss_threshold.py``: FaissThresholdMatcher, cosine similarities of embeddings
 - ``_pair_classifier.py``: PairClassifierMatcher, probabilities of pairs of titles
 - ``_tuned_threshold.py``: TunedThresholdMatcherCV, the best threshold of either
+- ``_mixin.py``: what all of them have
 - ``_growing.py``: what a ProductCatalogue asks of a fitted matcher
 - ``_gallery_parts.py``: what a cluster asks of a PairClassifierMatcher
 - ``_fold_scores.py``: what the folds of PairClassifierMatcher say of a threshold

@@ -14,8 +14,7 @@ from numpy.typing import ArrayLike
 from scipy.sparse import csr_array, issparse, vstack
 from sklearn.base import (
     BaseEstimator,
-    ClassNamePrefixFeaturesOutMixin,
-    TransformerMixin,
+    clone,
 )
 from sklearn.utils import Tags, check_scalar
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -32,6 +31,7 @@ from skmatch.graph import (
     keep_matches,
     symmetrize,
 )
+from skmatch.matchers._mixin import MatcherMixin, check_n_matches
 from skmatch.persistence import savable
 from skmatch.search import (
     Pairs,
@@ -40,7 +40,9 @@ from skmatch.search import (
     check_index,
     clone_index,
     flat_index,
+    inner_products,
     most_similar,
+    nearest_neighbors,
     plan_search,
     refuse_too_many,
     rows_of,
@@ -51,9 +53,7 @@ from skmatch.search import (
 
 
 @savable
-class FaissThresholdMatcher(
-    ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
-):
+class FaissThresholdMatcher(MatcherMixin, BaseEstimator):
     """Match rows whose cosine similarity reaches a threshold.
 
     Every pair at or above the threshold is found, as long as the time for it is
@@ -276,13 +276,22 @@ class FaissThresholdMatcher(
         self.__dict__.update(self._describe_catalogue(rows_of(index), index))
         return self
 
-    def score_graph(self, X: ArrayLike) -> csr_array:
-        """Return the similarities of the pairs among the rows of `X`.
+    def score_graph(
+        self, X: ArrayLike, catalogue: Any = None, n_matches: int | None = None
+    ) -> csr_array:
+        """Return the similarities of pairs of rows.
 
         Parameters
         ----------
         X : array-like or sparse array of shape (n_samples, n_features)
-            Embeddings, finite. The catalogue of :meth:`fit` plays no part.
+            Embeddings, finite, of which pairs are found. The catalogue of :meth:`fit`
+            plays no part.
+        catalogue : array-like or sparse array of shape (n_catalogue, n_features), \
+default=None
+            Embeddings to pair those of `X` with, instead of one another.
+        n_matches : int or None, default=None
+            How many of the most similar rows of `catalogue` are scored for each row of
+            `X`, whatever the `threshold`. None are all that reach it.
 
         Returns
         -------
@@ -290,7 +299,8 @@ class FaissThresholdMatcher(
             Cosine similarities in ``[-1, 1]`` of all pairs at or above `threshold`
             (of the expanded rows, with `query_expansion`), symmetric and without a
             diagonal. With `match_singletons` also that of each row that is in none of
-            these pairs with its most similar row, if that counts as larger than 0.
+            these pairs with its most similar row, if that counts as larger than 0. With
+            `catalogue`, of shape (n_samples, n_catalogue).
 
         Raises
         ------
@@ -300,6 +310,11 @@ class FaissThresholdMatcher(
         """
         check_is_fitted(self)
         self._check_params()
+        check_n_matches(n_matches, catalogue)
+        if n_matches is not None:
+            return self._score_nearest(X, catalogue, int(n_matches))
+        if catalogue is not None:
+            return clone(self).fit(catalogue)._score_against(X)
         rows = self._unit_rows(X, reset=False)
         row, column, similarity = self._find_pairs(rows, None)
         if self.query_expansion:
@@ -394,6 +409,24 @@ class FaissThresholdMatcher(
         """
         check_is_fitted(self)
         self._check_params()
+        graph = self._score_against(X)
+        return keep_matches(graph, self.threshold, **self._refinements())
+
+    def _score_nearest(self, X: Any, catalogue: Any, n_matches: int) -> csr_array:
+        """Return the similarities of rows and their nearest ones of a catalogue."""
+        rows = self._unit_rows(X, reset=False)
+        others = self._unit_rows(catalogue, reset=False)
+        if issparse(rows) != issparse(others):
+            raise ValueError("One of X and catalogue is sparse; expected both or none.")
+        row, column = nearest_neighbors(rows, others, n_matches, self._n_threads())
+        similarity = inner_products(rows, others, row, column)
+        shape = rows.shape[0], others.shape[0]
+        graph = csr_array((similarity, (row, column)), shape=shape)
+        graph.sort_indices()
+        return graph
+
+    def _score_against(self, X: Any) -> csr_array:
+        """Return the similarities of rows and those of the catalogue that reach far."""
         rows = self._unit_rows(X, reset=False)
         self._check_kind(rows)
         index = self.index_  # which holds the rows, whatever another thread may fit
@@ -408,7 +441,7 @@ class FaissThresholdMatcher(
         row, column = row.astype(dtype), column.astype(dtype)
         graph = csr_array((similarity, (row, column)), shape=shape)
         graph.sort_indices()
-        return keep_matches(graph, self.threshold, **self._refinements())
+        return graph
 
     def report_search(self, X: ArrayLike) -> SearchReport:
         """Tell how :meth:`predict` searches these rows, and what share it finds.

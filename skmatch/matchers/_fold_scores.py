@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from scipy.sparse import block_diag, csr_array
 
@@ -26,11 +28,15 @@ class FoldScores:
         self.mean_size = float(np.mean([len(fold.labels) for fold in folds]))
 
     def best(
-        self, refinements: Refinements, propagated: bool = True
+        self,
+        refinements: Refinements,
+        propagated: bool = True,
+        scoring: Any = "rowwise_f1",
     ) -> tuple[float, float]:
-        """Return the best threshold and its mean row-wise F1."""
+        """Return the best threshold and its score."""
         graph = self._graph(propagated)
-        return best_threshold(rank_decisions(graph, self.labels, refinements))
+        ranked = rank_decisions(graph, self.labels, refinements)
+        return best_threshold(ranked, scoring)
 
     def score(self, threshold: float | str, refinements: Refinements) -> float:
         """Return the mean row-wise F1 at a threshold."""

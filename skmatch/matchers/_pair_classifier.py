@@ -13,8 +13,6 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import csr_array
 from sklearn.base import (
     BaseEstimator,
-    ClassNamePrefixFeaturesOutMixin,
-    TransformerMixin,
     clone,
 )
 from sklearn.utils import Tags, check_random_state, check_scalar
@@ -25,6 +23,7 @@ from skmatch._numbers import check_number
 from skmatch.evaluation import (
     ClassDisjointKFold,
     ClusterDisjointKFold,
+    check_scoring,
     encode_known_labels,
     list_splits,
 )
@@ -37,7 +36,12 @@ from skmatch.graph import (
     shift_log_odds,
 )
 from skmatch.matchers._fold_scores import FoldScores
-from skmatch.matchers._ranked_decisions import Refinements, warn_if_far
+from skmatch.matchers._mixin import MatcherMixin, check_n_matches
+from skmatch.matchers._ranked_decisions import (
+    Refinements,
+    say_nothing_scores,
+    warn_if_far,
+)
 from skmatch.pairs import (
     MOST_STORED,
     Fold,
@@ -45,6 +49,7 @@ from skmatch.pairs import (
     LabelledPairs,
     LazyCatalogue,
     Level,
+    NamedEmbedders,
     PairExplanation,
     PairSettings,
     TrainingTitles,
@@ -60,6 +65,7 @@ from skmatch.pairs import (
     drop_contradictions,
     explain_pair,
     find_copies,
+    find_local_functions,
     fit_pair_model,
     fit_without_labels,
     join_products,
@@ -90,9 +96,7 @@ _HARM = 0.005
 
 
 @savable
-class PairClassifierMatcher(
-    ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
-):
+class PairClassifierMatcher(MatcherMixin, NamedEmbedders):
     """Match titles by a classifier of candidate pairs.
 
     1. Candidates: the nearest titles of each one by any of several embeddings.
@@ -113,6 +117,8 @@ class PairClassifierMatcher(
         character n-grams), "words" (TF-IDF of words), "lstm" or "bert" for
         :class:`LSTMTitleEmbedder` and :class:`AdapterBertEmbedder` with their defaults.
         Each one finds candidates and is a similarity. None is ``["tfidf", "words"]``.
+        One that is given as ``(name, transformer)`` has its parameters among those of
+        the matcher, as ``name__parameter``.
     classifier : classifier or None, default=None
         Any scikit-learn classifier with ``predict_proba``. None is a
         :class:`~sklearn.ensemble.HistGradientBoostingClassifier`.
@@ -124,13 +130,17 @@ class PairClassifierMatcher(
         probabilities of the one before.
     threshold : float, "tuned" or "expected_f1", default="tuned"
         Smallest probability of a match, in ``[0, 1]``; of those below 0.01 only the
-        largest one of a row can match. "tuned" is the one with the highest row-wise F1
-        on the training titles, each of which was decided by classifiers and embedders
-        that have not seen its product. With "expected_f1" each title has as many
+        largest one of a row can match. "tuned" is the one with the highest `scoring` on
+        the training titles, each of which was decided by classifiers and embedders that
+        have not seen its product. With "expected_f1" each title has as many
         matches, itself among them, as maximise its expected F1, and no threshold is
         learned; without product ids "tuned" is this. Assumes that the probabilities
         are calibrated, so that their sum is the number of matches. The matches need
         not be symmetric.
+    scoring : str, tuple or callable, default="rowwise_f1"
+        What a "tuned" threshold shall maximise, as of :class:`TunedThresholdMatcherCV`:
+        ``("recall_at_precision", 0.95)`` is as many matches as there can be of which
+        95 % are right.
     propagation : bool, default=True
         Whether the probabilities ``P`` of a level are averaged over the match graph:
         ``W (P + I) Wᵀ``, where row i of ``W`` weighs title i itself by 1 and its
@@ -184,8 +194,8 @@ class PairClassifierMatcher(
     classifiers_ : list of classifiers
         The classifier of each stacking level, fitted on the pairs of all folds.
     threshold_ : float
-        The threshold that :meth:`fit` chose or was given; nan if the expected F1
-        decides, as it does by "expected_f1" and without product ids.
+        The threshold in use: `threshold`, or the one that :meth:`fit` tuned. Nan if the
+        expected F1 decides, as it does by "expected_f1" and without product ids.
     best_score_ : float
         Mean row-wise F1 of the training titles at `threshold_`, from cross-fitting.
         Like the next four, nan without product ids: nothing honest can be said of it.
@@ -263,6 +273,7 @@ class PairClassifierMatcher(
         n_candidates: int = 20,
         n_levels: int = 2,
         threshold: float | str = "tuned",
+        scoring: Any = "rowwise_f1",
         propagation: bool = True,
         cross_encoder: Any = None,
         pair_features: Sequence[Callable[..., Any]] = (),
@@ -279,6 +290,7 @@ class PairClassifierMatcher(
         self.n_candidates = n_candidates
         self.n_levels = n_levels
         self.threshold = threshold
+        self.scoring = scoring
         self.propagation = propagation
         self.cross_encoder = cross_encoder
         self.pair_features = pair_features
@@ -344,13 +356,20 @@ class PairClassifierMatcher(
         """Fit a new matcher, and return what to warn of."""
         self._check_params()
         titles, labels = self._check_labels(X, y)
+        failed = find_local_functions(self.pair_features)
+        if len(labels) and labels.max() >= 0 and _are_single(labels):
+            failed.append(
+                f"None of the {labels.max() + 1} products of y has two titles: y shows "
+                "nothing of what is the same. Fitted as without labels."
+            )
+            labels = np.full(len(labels), -1)
         fields = _fields(X)
         names = getattr(self, "feature_names_in_", None)
         kinds = check_columns(self.columns)
         places = find_columns(kinds, self.n_features_in_, names)
         self._besides_ = tuple(places.values())
         settings = self._settings(list_column_features(kinds, places))
-        judged, trust, failed = None, Trust(), []
+        judged, trust = None, Trust()
         if pairs is not None or is_match is not None:
             judged = check_pairs(pairs, is_match, len(titles))
             judged, contradictions = drop_contradictions(judged, labels)
@@ -409,6 +428,37 @@ class PairClassifierMatcher(
             among_themselves = self._catalogue_.described.levels[-1].graph
             self.log_odds_shift_ = choose_shift(among_themselves)
         return failed
+
+    def set_catalogue(self, X: Any) -> Self:
+        """Have other titles as the catalogue; nothing is learned from them.
+
+        Parameters
+        ----------
+        X : array-like of str of shape (n_samples,) or (n_samples, n_fields)
+            Titles, instead of those of :meth:`fit`.
+
+        Returns
+        -------
+        self : PairClassifierMatcher
+            The matcher. If the call fails or is interrupted, it is as it was.
+
+        Raises
+        ------
+        ValueError
+            If a title is missing, or `X` has other columns than in :meth:`fit`.
+
+        Examples
+        --------
+        >>> from skmatch import PairClassifierMatcher
+        >>> matcher = PairClassifierMatcher().fit(["Tea 20 g", "tea 20 gr", "mug"])
+        >>> matcher.set_catalogue(["Paper Bag 20 cm", "Mug Blue"])
+        PairClassifierMatcher()
+        >>> matcher.transform(["mug blue", "paper bag 20cm", "tea"]).shape
+        (3, 2)
+        """
+        check_is_fitted(self)
+        self._check_params()
+        return self._keep(*self._read(X))
 
     def partial_fit(self, X: Any, y: Any = None) -> Self:
         """Add titles to the catalogue; nothing is learned from them.
@@ -560,13 +610,22 @@ class PairClassifierMatcher(
         self._warn_if_foreign(self._read(X)[0])
         return self.decide(graph)
 
-    def score_graph(self, X: Any) -> csr_array:
+    def score_graph(
+        self, X: Any, catalogue: Any = None, n_matches: int | None = None
+    ) -> csr_array:
         """Return the probability that two titles are the same product.
 
         Parameters
         ----------
         X : array-like of str of shape (n_samples,) or (n_samples, n_fields)
-            Titles, matched with one another.
+            Titles, matched with one another or with those of `catalogue`.
+        catalogue : array-like of str of shape (n_catalogue,) or (n_catalogue, \
+n_fields), default=None
+            Titles to match those of `X` with. The probabilities of each row of `X` then
+            depend on no other one.
+        n_matches : int or None, default=None
+            How many of the highest scores of each row are kept, with `catalogue`. None
+            keeps all.
 
         Returns
         -------
@@ -576,9 +635,16 @@ class PairClassifierMatcher(
             reach beyond the candidates. Of a title that more than 16 rows have, the
             first 16 are scored, and the others have the probabilities of the first.
             With more than 500 rows of a title, pairs of two later ones are not stored,
-            and a warning says so.
+            and a warning says so. With `catalogue`, of shape (n_samples, n_catalogue).
         """
-        return self._score_graph(X)
+        check_n_matches(n_matches, catalogue)
+        if catalogue is None:
+            return self._score_graph(X)
+        check_is_fitted(self)
+        self._check_params()
+        others = LazyCatalogue(self._model_, *self._read(catalogue), self.n_jobs)
+        graph = self._score_against(others, X)
+        return keep_matches(graph, 0.0, max_matches=n_matches)
 
     def _warn_if_foreign(self, titles: Titles) -> None:
         """Warn if many words of titles are new, as they were not in the folds."""
@@ -659,13 +725,16 @@ class PairClassifierMatcher(
         """
         check_is_fitted(self)
         self._check_params()
-        titles, fields = self._read(X)
+        graph = self._score_against(self._catalogue_, X)
+        return keep_matches(graph, self._threshold(), **self._refinements())
+
+    def _score_against(self, catalogue: LazyCatalogue, X: Any) -> csr_array:
+        """Score the rows of `X` against a catalogue: (n_samples, n_catalogue)."""
         graph = self._model_.score_against(
-            self._catalogue_.described, titles, fields, effective_n_jobs(self.n_jobs)
+            catalogue.described, *self._read(X), effective_n_jobs(self.n_jobs)
         )
         graph = shift_log_odds(graph, self.log_odds_shift_)
-        graph = self._catalogue_.copies.spread_columns(graph)
-        return keep_matches(graph, self._threshold(), **self._refinements())
+        return catalogue.copies.spread_columns(graph)
 
     def adapt(self, X: Any) -> Self:
         """Return a matcher that has also learned from the titles of a foreign gallery.
@@ -866,8 +935,7 @@ class PairClassifierMatcher(
 
     def _leave_threshold(self) -> None:
         """Set what product ids would have told: the expected F1 has to decide."""
-        is_number = not isinstance(self.threshold, str)
-        self.threshold_ = float(self.threshold) if is_number else np.nan
+        self._tuned_threshold_ = np.nan
         self.best_score_ = self.candidate_recall_ = self.gallery_size_ = np.nan
         self.unseen_words_ = self.foreign_score_ = np.nan
 
@@ -885,26 +953,24 @@ class PairClassifierMatcher(
             n_true = int(own.is_match.sum())
             folds[own.partition].append(Fold(training.labels[test], n_true, level))
         scores, *foreign = map(FoldScores, folds)
-        self._choose_threshold(scores)
+        failed = self._choose_threshold(scores)
         rule, asked = self._threshold(), Refinements.of(self)
         self.foreign_score_ = foreign[0].score(rule, asked) if foreign else np.nan
         titles_of = [(training.titles[a], training.titles[b]) for a, b in partitions[0]]
         self.unseen_words_ = float(
             np.mean([share_unseen(b, count_words(a)) for a, b in titles_of])
         )
-        return self._failed_assumptions(scores)
+        return failed + self._failed_assumptions(scores)
 
-    def _choose_threshold(self, folds: FoldScores) -> None:
-        """Set the threshold, and what the folds say of it and of the candidates."""
+    def _choose_threshold(self, folds: FoldScores) -> list[str]:
+        """Set the threshold, and what the folds say of it; return what to warn of."""
         refinements = Refinements.of(self)
-        if self.threshold == "tuned":
-            self.threshold_, self.best_score_ = folds.best(refinements)
-        else:
-            is_rule = isinstance(self.threshold, str)
-            self.threshold_ = np.nan if is_rule else float(self.threshold)
-            self.best_score_ = folds.score(self.threshold, refinements)
+        tuned, score = folds.best(refinements, scoring=self.scoring)
+        self._tuned_threshold_ = tuned
+        self.best_score_ = folds.score(self._threshold(), refinements)
         self.candidate_recall_ = folds.candidate_recall
         self.gallery_size_ = folds.mean_size
+        return [] if score else [say_nothing_scores(self.scoring)]
 
     def _failed_assumptions(self, folds: FoldScores) -> list[str]:
         """Tell where a choice assumes what the training titles do not show."""
@@ -943,7 +1009,7 @@ class PairClassifierMatcher(
         too_many = float((product_sizes - 1 > self.max_matches).mean())
         unlimited = Refinements(None, False, self.match_singletons)
         add_if_harmful(
-            folds.best(unlimited)[1] - self.best_score_,
+            folds.best(unlimited)[1] - best,
             f"max_matches={self.max_matches} with mutual={self.mutual} assumes that no "
             f"title has more matches, but {too_many:.1%} of the titles have",
         )
@@ -995,11 +1061,19 @@ class PairClassifierMatcher(
             )
         return splits
 
+    @property
+    def threshold_(self) -> float:
+        """The threshold in use; nan where the expected F1 decides."""
+        check_is_fitted(self)
+        rule = self._threshold()
+        return np.nan if isinstance(rule, str) else float(rule)
+
     def _threshold(self) -> float | str:
         """Return the threshold; where none could be tuned, the rule that needs none."""
         if self.threshold != "tuned":
             return self.threshold
-        return "expected_f1" if np.isnan(self.threshold_) else self.threshold_
+        tuned = self._tuned_threshold_
+        return "expected_f1" if np.isnan(tuned) else tuned
 
     def _refinements(self) -> dict[str, Any]:
         return Refinements.of(self)._asdict()
@@ -1009,6 +1083,7 @@ class PairClassifierMatcher(
         check_pair_params(self)
         if isinstance(self.cv, Integral):
             check_scalar(self.cv, "cv", Integral, min_val=2)
+        check_scoring(self.scoring)
         rules = ("tuned", "expected_f1")
         if isinstance(self.threshold, str) and self.threshold not in rules:
             raise ValueError(
@@ -1031,6 +1106,11 @@ class PairClassifierMatcher(
         tags.target_tags.required = False
         tags.transformer_tags.preserves_dtype = []
         return tags
+
+
+def _are_single(labels: NDArray[np.intp]) -> bool:
+    """Tell whether no product has two titles; -1 is none."""
+    return bool(np.bincount(labels[labels >= 0]).max() < 2)
 
 
 _is_missing = np.frompyfunc(lambda x: type(x).__name__ in ("NAType", "NaTType"), 1, 1)

@@ -63,3 +63,11 @@ def warn_if_far(n_rows: int, gallery_size: float, parameter: str) -> None:
             UserWarning,
             stacklevel=3,
         )
+
+
+def say_nothing_scores(scoring: object) -> str:
+    """Return the warning of a score that is 0 at every threshold."""
+    return (
+        f"scoring={scoring!r} is 0 at every threshold of the training rows; the "
+        "highest threshold was taken, at which next to nothing matches."
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from copy import copy
 from numbers import Integral, Real
 from typing import Any, NamedTuple, Self
@@ -12,9 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import csr_array, issparse
 from sklearn.base import (
     BaseEstimator,
-    ClassNamePrefixFeaturesOutMixin,
     MetaEstimatorMixin,
-    TransformerMixin,
     clone,
 )
 from sklearn.pipeline import Pipeline
@@ -30,11 +29,18 @@ from skmatch.evaluation import (
     as_labels,
     check_scoring,
     encode_labels,
+    find_best,
     list_splits,
     scores_at,
 )
 from skmatch.matchers._faiss_threshold import FaissThresholdMatcher
-from skmatch.matchers._ranked_decisions import Refinements, rank_decisions, warn_if_far
+from skmatch.matchers._mixin import MatcherMixin
+from skmatch.matchers._ranked_decisions import (
+    Refinements,
+    rank_decisions,
+    say_nothing_scores,
+    warn_if_far,
+)
 from skmatch.persistence import savable
 from skmatch.search import lowest_threshold
 
@@ -43,9 +49,7 @@ _SMALLEST_GALLERY = 64
 
 
 @savable
-class TunedThresholdMatcherCV(
-    ClassNamePrefixFeaturesOutMixin, MetaEstimatorMixin, TransformerMixin, BaseEstimator
-):
+class TunedThresholdMatcherCV(MatcherMixin, MetaEstimatorMixin, BaseEstimator):
     """Choose the threshold of a matcher by cross-validation over all thresholds.
 
     1. For each fold, fit the estimator once, and take the score graph of the rows of
@@ -72,7 +76,8 @@ class TunedThresholdMatcherCV(
         - ("pair_fbeta", beta): F-beta of the pairs; with beta above 1 recall counts
           more.
         - ("recall_at_precision", precision): recall of the pairs where their precision
-          reaches a value in ``(0, 1]``, and 0 where it does not.
+          reaches a value in ``(0, 1]``, and 0 where it does not. If no threshold
+          reaches it, a warning says so, and the highest one is taken.
         - a callable ``scoring(row, is_correct, n_true)``. The entries of the first two,
           of shape (n_entries,), are the matches in falling order of score, each pair
           once from either side: the row of each, and whether it is correct;
@@ -186,6 +191,8 @@ class TunedThresholdMatcherCV(
         """
         with fitting(self) as fitted:
             fitted._fit(X, y)
+        if not self.best_score_:
+            warnings.warn(say_nothing_scores(self.scoring), UserWarning, stacklevel=2)
         return self
 
     def _fit(self, X: Any, y: ArrayLike) -> None:
@@ -193,12 +200,7 @@ class TunedThresholdMatcherCV(
         _check_matcher(self.estimator)
         check_scoring(self.scoring)
         thresholds = self._check_thresholds()
-        if y is None:
-            raise ValueError(
-                "TunedThresholdMatcherCV requires y to be passed, but the target y is "
-                "None: the product label of each row."
-            )
-        labels = encode_labels(y, "y")
+        labels = _check_labels(y)
         X = as_csr(X, "X") if issparse(X) else X  # not every format gives its rows
         check_consistent_length(X, labels)
         floor = None if thresholds is None else float(thresholds.min())
@@ -255,22 +257,34 @@ class TunedThresholdMatcherCV(
             warn_if_far(_n_rows(X), self.gallery_size_, "adapt_to_gallery")
         return matcher.set_params(threshold=self.threshold_for(_n_rows(X))).predict(X)
 
-    def score_graph(self, X: Any) -> csr_array:
-        """Return the scores of the pairs of rows of `X`.
+    def score_graph(
+        self, X: Any, catalogue: Any = None, n_matches: int | None = None
+    ) -> csr_array:
+        """Return the scores of pairs of rows.
 
         Parameters
         ----------
         X : array-like of length n_samples
-            Titles or embeddings, as in :meth:`fit`.
+            Titles or embeddings, as in :meth:`fit`, of which pairs are scored.
+        catalogue : array-like of length n_catalogue, default=None
+            Rows to pair those of `X` with, instead of one another.
+        n_matches : int or None, default=None
+            How many of the highest scores of each row are wanted, with `catalogue`.
 
         Returns
         -------
         scores : csr_array of shape (n_samples, n_samples), dtype float32
-            As ``score_graph`` of the estimator, at the chosen threshold.
+            As ``score_graph`` of the estimator, at the chosen threshold. With
+            `catalogue`, of shape (n_samples, n_catalogue).
         """
         X, matcher = self._prepare(X)
-        threshold = self.threshold_for(_n_rows(X))
-        return matcher.set_params(threshold=threshold).score_graph(X)
+        if catalogue is not None:
+            catalogue = _before_matcher(self.estimator_, catalogue)
+        threshold = self.threshold_for(_n_rows(X if catalogue is None else catalogue))
+        matcher.set_params(threshold=threshold)
+        if catalogue is None and n_matches is None:  # as any matcher has it
+            return matcher.score_graph(X)
+        return matcher.score_graph(X, catalogue, n_matches)
 
     def decide(self, score_graph: Any) -> csr_array:
         """Decide by a score graph which rows match: the second half of :meth:`predict`.
@@ -385,7 +399,7 @@ class TunedThresholdMatcherCV(
         }
         for fold, scores_of_fold in enumerate(scores):
             self.cv_results_[f"split{fold}_test_score"] = scores_of_fold
-        best = int(mean.argmax())
+        best = find_best(mean)
         self.best_threshold_ = float(thresholds[best])
         self.best_score_ = float(mean[best])
         self.gallery_size_ = float(np.mean([len(g.labels) for g in galleries]))
@@ -503,13 +517,27 @@ def _draw_products(
 def _with_threshold(estimator: Any, threshold: float) -> Any:
     """Return a copy of an estimator, sharing what is fitted, with another threshold."""
     matcher = copy(_matcher(estimator)).set_params(threshold=threshold)
-    if hasattr(matcher, "threshold_"):  # one that it chose itself
-        matcher.threshold_ = threshold
     if not isinstance(estimator, Pipeline):
         return matcher
     estimator = copy(estimator)
     estimator.steps = [*estimator.steps[:-1], (estimator.steps[-1][0], matcher)]
     return estimator
+
+
+def _check_labels(y: Any) -> NDArray[np.int64]:
+    """Return the labels as 0, 1, ...; raise if they show nothing of what matches."""
+    if y is None:
+        raise ValueError(
+            "TunedThresholdMatcherCV requires y to be passed, but the target y is "
+            "None: the product label of each row."
+        )
+    labels = encode_labels(y, "y")
+    if len(labels) and np.bincount(labels).max() < 2:
+        raise ValueError(
+            f"Each of the {len(labels)} labels of y has one row; expected a label with "
+            "two rows or more, from which a threshold can be chosen."
+        )
+    return labels
 
 
 def _matcher(estimator: Any) -> Any:

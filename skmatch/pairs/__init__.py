@@ -9,6 +9,7 @@ or a pair beside a catalogue.
 - ``_features.py``: how features of many pairs are kept, and read by blocks
 - ``_context.py``: candidates and what is around them, for each of the contexts
 - ``_defaults.py``: parameters: their checks, the embedders and classifier they name
+- ``_named_embedders.py``: embedders with names, and their parameters
 - ``_lazy_catalogue.py``: a catalogue, matched among itself when it is needed
 - ``_growing_gallery.py``: titles that join and leave, scored as they come
 - ``_part_of_gallery.py``: some of its pairs, where the rest is on other machines
@@ -44,6 +45,7 @@ from skmatch.pairs._copies import MOST_SCORED, MOST_STORED, Copies, find_copies
 from skmatch.pairs._cross_fit import LabelledPairs
 from skmatch.pairs._defaults import (
     check_pair_params,
+    find_local_functions,
     make_classifier,
     make_cross_encoder,
     make_embedders,
@@ -67,6 +69,7 @@ from skmatch.pairs._labelled_pairs import (
 )
 from skmatch.pairs._lazy_catalogue import LazyCatalogue
 from skmatch.pairs._model import DescribedPairs, PairModel, encode_words
+from skmatch.pairs._named_embedders import NamedEmbedders
 from skmatch.pairs._parsed_titles import (
     WordCounts,
     count_words,
@@ -106,6 +109,7 @@ __all__ = [
     "LabelledPairs",
     "LazyCatalogue",
     "Level",
+    "NamedEmbedders",
     "PairExplanation",
     "PairIndices",
     "PairModel",
@@ -129,6 +133,7 @@ __all__ = [
     "encode_words",
     "explain_pair",
     "find_copies",
+    "find_local_functions",
     "find_words",
     "fit_describer",
     "fit_pair_model",

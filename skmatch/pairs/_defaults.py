@@ -19,6 +19,7 @@ from skmatch.embedders import (
     LSTMTitleEmbedder,
     check_language_model,
 )
+from skmatch.pairs._named_embedders import check_names, name_parts
 
 
 def make_classifier(classifier: Any, seed: int) -> Any:
@@ -54,17 +55,22 @@ def make_embedders(embedders: Any, seed: int) -> list[Any]:
     }
     if embedders is None:
         embedders = ["tfidf", "words"]
-    listed = list(embedders) if isinstance(embedders, (list, tuple)) else [embedders]
     made = []
-    for embedder in listed:
+    for _, embedder in name_parts(embedders):
         if isinstance(embedder, str) and embedder in named:
             made.append(named[embedder]())
         elif hasattr(embedder, "fit") and hasattr(embedder, "transform"):
             made.append(embedder)
         else:
+            hint = (
+                " A sentence-transformers model is AdapterBertEmbedder(its folder or "
+                "name, adapter=None)."
+                if hasattr(embedder, "encode")
+                else ""
+            )
             raise ValueError(
                 f"embedders holds {embedder!r}; expected transformers or names of "
-                f"{sorted(named)}."
+                f"{sorted(named)}.{hint}"
             )
     if not made:
         raise ValueError("embedders is empty; expected at least one transformer.")
@@ -107,6 +113,8 @@ def check_pair_params(estimator: Any) -> None:
         check_scalar(getattr(estimator, name), name, Integral, min_val=1, max_val=most)
     check_scalar(estimator.propagation, "propagation", (bool, np.bool_))
     check_n_jobs(estimator.n_jobs)
+    names = [name for name, _ in name_parts(estimator.embedders)]
+    check_names(names, {*estimator.get_params(deep=False)})
     try:
         functions = [*estimator.pair_features]
     except TypeError as error:
@@ -120,3 +128,14 @@ def check_pair_params(estimator: Any) -> None:
                 f"pair_features holds {function!r}; expected callables on two arrays "
                 "of rows."
             )
+
+
+def find_local_functions(functions: Any) -> list[str]:
+    """Tell, to warn of, which functions have no name that a pickle finds."""
+    names = [getattr(function, "__qualname__", "") for function in functions]
+    return [
+        f"pair_features holds {name!r}, which no module has: neither skmatch.save nor "
+        "pickle can store the fitted estimator."
+        for name in names
+        if "<" in name
+    ]

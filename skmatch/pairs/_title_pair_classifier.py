@@ -28,6 +28,7 @@ from skmatch.pairs._column_features import check_columns, list_column_features
 from skmatch.pairs._context import GalleryContext, PairIndices
 from skmatch.pairs._defaults import (
     check_pair_params,
+    find_local_functions,
     make_classifier,
     make_cross_encoder,
     make_embedders,
@@ -39,6 +40,7 @@ from skmatch.pairs._labelled_pairs import (
     join_products,
 )
 from skmatch.pairs._lazy_catalogue import LazyCatalogue
+from skmatch.pairs._named_embedders import NamedEmbedders
 from skmatch.pairs._stacking import (
     HeldOutPairs,
     PairSettings,
@@ -54,7 +56,7 @@ _FEW_HELD_OUT = 20
 
 
 @savable
-class TitlePairClassifier(ClassifierMixin, BaseEstimator):
+class TitlePairClassifier(ClassifierMixin, NamedEmbedders):
     """Decide whether two titles are the same product, learning from judged pairs.
 
     It is the part of :class:`PairClassifierMatcher` that decides pairs. What is said of
@@ -64,7 +66,8 @@ class TitlePairClassifier(ClassifierMixin, BaseEstimator):
     Parameters
     ----------
     embedders : transformer, str, list of these or None, default=None
-        What makes vectors of titles, as of :class:`PairClassifierMatcher`.
+        What makes vectors of titles, as of :class:`PairClassifierMatcher`, with or
+        without names.
     classifier : classifier or None, default=None
         Any scikit-learn classifier with ``predict_proba``. None is a
         :class:`~sklearn.ensemble.HistGradientBoostingClassifier`.
@@ -265,7 +268,8 @@ class TitlePairClassifier(ClassifierMixin, BaseEstimator):
         )
         self._rows_ = rows
         self._catalogue_ = LazyCatalogue(self._model_, titles, fields, self.n_jobs)
-        return [*doubts, *self._model_.unused(settings.cross_encoder)]
+        local = find_local_functions(self.pair_features)
+        return [*local, *doubts, *self._model_.unused(settings.cross_encoder)]
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
         """Return the probability that pairs are the same product.

@@ -245,7 +245,7 @@ def test_pickle_without_a_model_that_is_gone(make, listings, bert_copy):
     made = make(store_backbone=False, n_epochs=1).set_params(model_name=str(bert_copy))
     stored = pickle.dumps(made.fit(*listings))
     bert_copy.rename(bert_copy.parent / "elsewhere")
-    with pytest.raises(ValueError, match="is neither a folder nor a model of the hub"):
+    with pytest.raises(ValueError, match="there is no such folder"):
         pickle.loads(stored)
 
 
@@ -455,3 +455,40 @@ def test_real_weights(listings):
     matcher = FaissThresholdMatcher().fit(made.transform(titles))
     tuner = TunedThresholdMatcherCV(matcher, cv="prefit")
     assert tuner.fit(made.transform(titles), listings[1]).best_score_ > 0.8
+
+
+# Nothing trained
+
+
+@pytest.mark.parametrize("store_backbone", [True, False])
+def test_frozen_language_model(make, listings, bert_folder, tmp_path, store_backbone):
+    titles, _ = listings
+    frozen = make(adapter=None, store_backbone=store_backbone).fit(titles)
+    assert frozen.transform(titles).shape == (len(titles), 16)
+    assert len(frozen.get_feature_names_out()) == 16
+    assert (frozen.history_, frozen.adapter_config_) == ([], None)
+    assert not trained_weights(frozen.module_)
+    batch = frozen.tokenizer_(titles[0].lower(), return_tensors="pt")
+    with torch.no_grad():
+        states = load_backbone(bert_folder)(**batch).last_hidden_state[0].mean(0)
+    expected = states / states.norm()
+    assert_allclose(frozen.transform(titles[:1])[0], expected, atol=1e-6)
+    save(frozen, tmp_path / "frozen")
+    again = load(tmp_path / "frozen")
+    assert_array_equal(again.transform(titles), frozen.transform(titles))
+
+
+def test_frozen_language_model_in_a_pipeline(make, listings):
+    pipe = Pipeline([("embed", make(adapter=None)), ("match", FaissThresholdMatcher())])
+    assert pipe.fit(listings[0]).predict(listings[0]).shape == (len(listings[0]),) * 2
+
+
+def test_training_needs_labels(make, listings):
+    with pytest.raises(ValueError, match="AdapterBertEmbedder requires y to be passed"):
+        make().fit(listings[0])
+
+
+@pytest.mark.parametrize("name", ["/nowhere/model", "./model", "a/b/c"])
+def test_folder_that_is_not_there(listings, name):
+    with pytest.raises(ValueError, match=f"model_name='{name}': there is no such"):
+        AdapterBertEmbedder(name).fit(*listings)

@@ -370,3 +370,8 @@ def test_gpu_gives_nearly_the_same(make, judged):
     assert_allclose(on_gpu, on_cpu, atol=1e-3)
     half = classifier.set_params(device="cuda", precision="auto")
     assert_allclose(half.predict_proba(judged[0]), on_cpu, atol=0.05)
+
+
+def test_something_has_to_be_trained(make, judged):
+    with pytest.raises(ValueError, match=r"adapter=None; expected one to train"):
+        make(adapter=None).fit(*judged)
