@@ -17,16 +17,22 @@ from skmatch.tables._arrow_titles import (
     has_names,
     refuse_mutual,
 )
+from skmatch.tables._columns import as_columns, check_ids
 from skmatch.tables._match_table import groups_table, match_table
-from skmatch.tables._parquet import link_parquet, match_parquet
+from skmatch.tables._pairs_file import check_target
+from skmatch.tables._parquet import link_parquet, match_parquet, take_apart
 
 __all__ = [
+    "as_columns",
     "as_ids",
     "as_titles",
+    "check_ids",
+    "check_target",
     "groups_table",
     "has_names",
     "link_parquet",
     "match_parquet",
     "match_table",
     "refuse_mutual",
+    "take_apart",
 ]
