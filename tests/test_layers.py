@@ -90,7 +90,7 @@ import skmatch
 after = random.getstate(), np.random.get_state()[1].tolist(), warnings.filters[:]
 assert before == after
 heavy = {"torch", "gensim", "nltk", "pytorch_metric_learning", "transformers"}
-heavy |= {"pyspark", "pandas", "pyarrow", "typer"}
+heavy |= {"pyspark", "typer"}
 assert not heavy & set(sys.modules), heavy & set(sys.modules)
 """
     done = subprocess.run(

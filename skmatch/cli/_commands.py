@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version as version_of
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,7 +10,6 @@ import numpy as np
 import pyarrow as pa
 import typer
 
-import skmatch
 from skmatch.catalogue import ProductCatalogue
 from skmatch.cli._answers import AnswerFile, ask, read_answers, suggest
 from skmatch.cli._errors import Commands, say
@@ -96,7 +96,7 @@ def _example(*lines: str) -> str:
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"skmatch {skmatch.__version__}")
+        typer.echo(f"skmatch {version_of('skmatch')}")
         raise typer.Exit
 
 

@@ -16,9 +16,13 @@ def say(text: str) -> None:
     typer.echo(text, err=True)
 
 
-def read_error(path: str, error: object) -> ValueError:
-    """Return an error that names the file."""
-    return ValueError(f"{path}: {error}")
+def _in_one_line(text: object) -> str:
+    return " ".join(str(text).split())
+
+
+def _show(message: object, *_: Any, **__: Any) -> None:
+    """Show a warning, in place of what Python does."""
+    say(f"warning: {_in_one_line(message)}")
 
 
 class Commands(TyperGroup):
@@ -29,13 +33,13 @@ class Commands(TyperGroup):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             warnings.simplefilter("always", UserWarning)
-            warnings.showwarning = lambda message, *_, **__: say(f"warning: {message}")
+            warnings.showwarning = _show
             try:
                 return super().invoke(ctx)
             except BrokenPipeError:  # nobody reads on, which is no error
                 raise
             except (ValueError, OSError, ImportError) as error:
-                say("skmatch: " + " ".join(str(error).split()))
+                say(f"skmatch: {_in_one_line(error)}")
                 raise typer.Exit(WRONG_INPUT) from error
             except KeyboardInterrupt as error:
                 raise typer.Exit(INTERRUPTED) from error

@@ -14,7 +14,6 @@ from typing import IO, Any, NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from skmatch.cli._errors import read_error
 from skmatch.persistence import replace_file
 from skmatch.tables import check_target
 
@@ -58,7 +57,8 @@ def read_columns(path: str, names: list[str] | None = None) -> dict[str, Any]:
                 columns = _read_csv(path, file, names, _DELIMITERS[suffix])
         return {name: pa.array(values) for name, values in columns.items()}
     except _UNREADABLE as error:
-        raise read_error(path, error) from error
+        why = getattr(error, "strerror", None) or error
+        raise ValueError(f"{path} cannot be read: {why}") from error
 
 
 def write_table(path: str, table: Any) -> None:
