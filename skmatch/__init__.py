@@ -34,6 +34,7 @@ from skmatch.evaluation import (
 from skmatch.graph import (
     decide_matches,
     expand_queries,
+    filter_pairs,
     group_matches,
     link_catalogues,
 )
@@ -71,6 +72,7 @@ __all__ = [
     "decide_matches",
     "decode_escapes",
     "expand_queries",
+    "filter_pairs",
     "group_matches",
     "groups_table",
     "link_catalogues",

@@ -1216,6 +1216,13 @@ def decide_by_loops(graph: Any, stored: Any, threshold: Any, params: Any) -> Any
     return [{i, *row} for i, row in enumerate(matches)]
 
 
+def check_filtered(answer: Any, drawn: Matrix, params: dict[str, Any]) -> None:
+    values, _ = drawn.read()
+    assert answer.dtype == np.float32
+    assert answer.shape == values.shape
+    assert np.isfinite(answer.data).all(), "a score that is not finite was taken"
+
+
 def check_decision(answer: Any, drawn: Matrix, params: dict[str, Any]) -> None:
     check_matches(answer)
     values, stored = drawn.read()
@@ -1890,6 +1897,21 @@ CASES: dict[str, Case] = {
         (score_graphs, decision_params),
         check_decision,
         names_of(skmatch.decide_matches),
+    ),
+    "filter_pairs": Case(
+        "filter_pairs",
+        lambda graph, params: skmatch.filter_pairs(graph, **params),
+        (
+            score_graphs,
+            st.fixed_dictionaries(
+                {},
+                optional=dict.fromkeys(
+                    ("source", "category", "same", "different"), hostile
+                ),
+            ),
+        ),
+        check_filtered,
+        names_of(skmatch.filter_pairs),
     ),
     "group_matches": Case(
         "group_matches",

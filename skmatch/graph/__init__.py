@@ -5,6 +5,7 @@ one of rows against a catalogue). Out: matches, bool with the diagonal; groups, 
 row; links of two catalogues; or a better score graph.
 
 - ``_decide.py``: scores -> matches: threshold, expected F1, best, mutual, singletons
+- ``_filters.py``: pairs that cannot match, by their source, category or a person's word
 - ``_grouping.py``: matches -> groups: components, average, complete, louvain
 - ``_linking.py``: one-to-one matches of two catalogues
 - ``_consistency.py``: whether the matches of matches match; shifts of log-odds by it
@@ -35,6 +36,7 @@ from skmatch.graph._decide import (
     keep_matches,
 )
 from skmatch.graph._expansion import expand_queries
+from skmatch.graph._filters import filter_pairs
 from skmatch.graph._grouping import group_matches, group_with_answers, least_score
 from skmatch.graph._linking import link_catalogues
 from skmatch.graph._neighbourhoods import Neighbourhoods, Standing, ratio
@@ -61,6 +63,7 @@ __all__ = [
     "decide_matches",
     "drop_low",
     "expand_queries",
+    "filter_pairs",
     "find_entries",
     "group_matches",
     "group_with_answers",

@@ -63,6 +63,7 @@ from skmatch.pairs import (
     describe_labelled,
     draw_uncertain,
     drop_contradictions,
+    explain_in_gallery,
     explain_pair,
     find_copies,
     find_local_functions,
@@ -839,22 +840,36 @@ n_fields), default=None
         seed = check_random_state(self.random_state).randint(2**31 - 1)
         return draw_uncertain(graph, titles, n_pairs, seed)
 
-    def explain(self, title_a: Any, title_b: Any) -> PairExplanation:
-        """Tell why two titles match or do not, beside those of the catalogue.
+    def explain(
+        self, title_a: Any, title_b: Any, gallery: Any = None
+    ) -> PairExplanation:
+        """Tell why two titles match or do not.
 
         Parameters
         ----------
-        title_a, title_b : str or array-like of shape (n_fields,)
-            A row of `X` each, in any order.
+        title_a, title_b : int, str or array-like of shape (n_fields,)
+            With `gallery`, two rows of it, int. Else two titles, each as a row of `X`,
+            in any order, which are matched beside the catalogue.
+        gallery : array-like of str of shape (n_samples,) or (n_samples, n_fields), \
+default=None
+            Titles that are matched with one another. The first call takes as long as
+            :meth:`predict`; what it found is kept for the next ones with this gallery.
 
         Returns
         -------
         explanation : PairExplanation
-            The probability that the classifiers give, before it is propagated and
-            lowered (it differs from that of :meth:`score_graph`), and for each feature
-            its name, its value and what it adds: the change of the log-odds against the
-            mean over training pairs whose value of this feature, and nothing else, is
-            taken instead. As a str it is a table.
+            The probability, with `gallery` that of :meth:`score_graph`, the one before
+            it is propagated, and for each feature its name, its value and what it adds
+            to the latter: the change of the log-odds against the mean over training
+            pairs whose value of this feature, and nothing else, is taken instead. What
+            stacking levels say of other titles is one of them, "other_titles". With
+            `gallery`, which matches of both titles had the largest say in the
+            propagation. As a str it is a table.
+
+        Raises
+        ------
+        ValueError
+            If a row is none of the gallery, both are the same, or a title is missing.
 
         Notes
         -----
@@ -866,6 +881,8 @@ n_fields), default=None
         .. [1] M. Robnik-Sikonja and I. Kononenko, "Explaining classifications for
            individual instances", IEEE TKDE 20(5), 2008. :doi:`10.1109/TKDE.2007.190734`
         """
+        if gallery is not None:
+            return self._explain_in_gallery(title_a, title_b, gallery)
         check_is_fitted(self)
         self._check_params()
         rows = []
@@ -888,7 +905,33 @@ n_fields), default=None
             BaseEstimator(), rows, reset=True, besides=self._besides_
         )
         catalogue = self._catalogue_.described
-        return explain_pair(self._model_, catalogue, titles, _fields(rows))
+        said = explain_pair(self._model_, catalogue, titles, _fields(rows))
+        return self._finish(said, _fields(rows))
+
+    def _explain_in_gallery(self, a: Any, b: Any, X: Any) -> PairExplanation:
+        """Explain what :meth:`score_graph` says of two rows."""
+        check_is_fitted(self)
+        self._check_params()
+        titles, fields = self._read(X)
+        for name, row in (("title_a", a), ("title_b", b)):
+            is_int = isinstance(row, (int, np.integer)) and not isinstance(row, bool)
+            if not is_int or not 0 <= row < len(titles) or a == b:
+                raise ValueError(
+                    f"{name}={row!r:.50}; expected one of two different rows of the "
+                    f"gallery, int in [0, {len(titles)})."
+                )
+        known = self._catalogue_.match(titles, fields)
+        rows = known.copies.at(int(a), int(b))
+        said = explain_in_gallery(self._model_, known.described, *rows)
+        return self._finish(said, fields[[int(a), int(b)]])
+
+    def _finish(self, said: PairExplanation, fields: Titles) -> PairExplanation:
+        """Shift the probability of a pair, and put a known answer in its place."""
+        p = np.array([[0, said.probability], [said.probability, 0]], np.float32)
+        graph = shift_log_odds(csr_array(p), self.log_odds_shift_)
+        if self._answers_ is not None:
+            graph = self._answers_.apply(graph, fields)
+        return said._replace(probability=float(graph[0, 1]))
 
     def get_pair_feature_names(self) -> list[str]:
         """Return the names of the features that the last classifier sees.

@@ -27,7 +27,8 @@ or a pair beside a catalogue.
 - ``_cross_fit.py``: what a classifier says out of fold
 - ``_probabilities.py``: of a match, by a classifier
 - ``_word_weights.py``: a learned weight of each word
-- ``_explanation.py``: what each feature adds
+- ``_explanation.py``: what each feature adds; ``_pair_of_gallery.py``: to what was said
+  of a pair in a gallery
 """
 
 from skmatch.pairs._column_features import check_columns, list_column_features
@@ -50,7 +51,11 @@ from skmatch.pairs._defaults import (
     make_cross_encoder,
     make_embedders,
 )
-from skmatch.pairs._explanation import PairExplanation, explain_pair
+from skmatch.pairs._explanation import (
+    PairExplanation,
+    explain_in_gallery,
+    explain_pair,
+)
 from skmatch.pairs._features import read_all
 from skmatch.pairs._graph_features import graph_feature_names
 from skmatch.pairs._growing_gallery import (
@@ -131,6 +136,7 @@ __all__ = [
     "draw_uncertain",
     "drop_contradictions",
     "encode_words",
+    "explain_in_gallery",
     "explain_pair",
     "find_copies",
     "find_local_functions",

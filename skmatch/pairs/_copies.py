@@ -32,6 +32,11 @@ class Copies(NamedTuple):
     like: NDArray[np.intp]  # (n_rows,) position in `scored` of what a row is like
     second: NDArray[np.intp]  # (n_scored,) position of its second copy, if it has one
 
+    def at(self, row_a: int, row_b: int) -> tuple[int, int]:
+        """Return the positions, in `scored`, of a pair that two rows are like."""
+        a, b = int(self.like[row_a]), int(self.like[row_b])
+        return a, int(self.second[a]) if a == b else b
+
     def spread(self, graph: csr_array) -> csr_array:
         """Return the symmetric graph of all rows, of that of the scored ones."""
         if len(self.scored) == len(self.like):

@@ -37,6 +37,18 @@ class LazyCatalogue:
         """The rows as they were given."""
         return self._fields
 
+    def match(self, titles: Titles, fields: Titles) -> LazyCatalogue:
+        """Return other titles, matched among themselves; kept until others are asked.
+
+        A pickle is without them.
+        """
+        known: LazyCatalogue | None = self.__dict__.get("_other")
+        if known is None or not np.array_equal(fields, known.fields):
+            known = LazyCatalogue(self._model, titles, fields, self._n_jobs)
+            known.described  # noqa: B018  which may be interrupted, before it is kept
+            self._other = known
+        return known
+
     @cached_property
     def copies(self) -> Copies:
         """Which of the titles are matched."""
@@ -52,5 +64,5 @@ class LazyCatalogue:
         return self._model.make_catalogue(titles, fields, n_threads)
 
     def __getstate__(self) -> dict[str, Any]:
-        made = ("copies", "described")
+        made = ("copies", "described", "_other")
         return {k: v for k, v in vars(self).items() if k not in made}

@@ -214,16 +214,24 @@ class Said(NamedTuple):
 
 
 class Replaced(NamedTuple):
-    """Other values for one feature, as in an explanation."""
+    """Other values for some features of each pair, as in an explanation."""
 
-    column: int
-    values: NDArray[np.float32]  # (n_pairs,)
+    which: NDArray[np.bool_]  # (n_pairs, n_features)
+    values: NDArray[np.float32]  # (n_pairs, n_features)
 
     def apply(self, features: NDArray[np.float32], rows: Rows) -> NDArray[np.float32]:
-        """Return the features of some pairs with these values, if they have it."""
-        if self.column < features.shape[1]:
-            features[:, self.column] = self.values[rows]
+        """Return the features of some pairs with these values, where they have them."""
+        n_features = min(features.shape[1], self.which.shape[1])
+        which, values = (part[rows][:, :n_features] for part in self)
+        known = features[:, :n_features]
+        known[which] = values[which]
         return features
+
+    def up_to(self, n_features: int) -> Replaced:
+        """Return the same for the first features alone."""
+        which = self.which.copy()
+        which[:, n_features:] = False
+        return self._replace(which=which)
 
 
 @savable
@@ -360,16 +368,19 @@ class PairModel(NamedTuple):
         """
         levels: list[Level] = []
         if self.transferred is not None:
+            own = replaced
+            if replaced is not None and self.levels is not None:
+                own = replaced.up_to(len(self.describer.feature_names()))
             levels, features = self.transferred.score(
-                pairs, pairs.features, self.propagates, replaced
+                pairs, pairs.features, self.propagates, own
             )
             if self.levels is None:
                 return levels, features
         described = self._describe_labelled(pairs, levels)
-        own, features = self.last_levels.score(
+        further, features = self.last_levels.score(
             pairs, described, self.propagates, replaced, levels
         )
-        levels = [*levels, *own]
+        levels = [*levels, *further]
         if self.trust != 1:
             said = self._mix(pairs, levels)
             levels.append(

@@ -27,6 +27,8 @@ from skmatch import (
     rowwise_f1_scorer,
 )
 from skmatch.graph import Propagation
+from skmatch.pairs import PairIndices
+from skmatch.pairs._pair_of_gallery import list_says
 from skmatch.pairs._parsed_titles import ParsedTitles, count_words
 from skmatch.pairs._text_features import compare_characters
 
@@ -313,7 +315,8 @@ def test_explanation_names_what_speaks_for_a_match(split, fitted):
     apart = fitted.explain(titles[first], titles[other])
     assert apart.probability < 0.1 < 0.5 < same.probability
     names = [name for name, _, _ in same.contributions]
-    assert sorted(names) == sorted(fitted.get_pair_feature_names())
+    own = [n for n in fitted.get_pair_feature_names() if not n.startswith("level1")]
+    assert sorted(names) == sorted([*own, "other_titles"])
     sizes = [abs(added) for _, _, added in same.contributions]
     assert sizes == sorted(sizes, reverse=True)
     assert same.contributions[0][2] > 0 > apart.contributions[0][2]
@@ -323,7 +326,64 @@ def test_explanation_names_what_speaks_for_a_match(split, fitted):
     assert str(same).splitlines()[0] == (
         f"probability of a match: {same.probability:.3f}"
     )
-    assert len(str(same).splitlines()) == 12
+    assert len(str(same).splitlines()) == 16
+    assert same.to_frame()["feature"].tolist() == names
+
+
+@pytest.mark.parametrize("is_labelled", [True, False])
+def test_explanation_in_a_gallery_is_of_its_score(split, is_labelled):
+    titles, labels, X, _ = split
+    matcher = quick().fit(titles, labels if is_labelled else None)
+    graph = matcher.score_graph(X)
+    for a, b in zip(*(side[::97] for side in graph.tocoo().coords), strict=True):
+        said = matcher.explain(int(a), int(b), gallery=X)
+        assert said.probability == graph[a, b]
+        assert (said.title_a, said.title_b) == (X[a], X[b])
+    assert said.says[0].title in X
+    assert 0 < sum(say.weight for say in said.says) < 1 + 1e-6
+    other = np.setdiff1d(np.arange(len(X)), graph[[0]].indices)[1]
+    apart = matcher.explain(0, int(other), gallery=X)
+    assert (apart.probability, apart.before_propagation) == (0, 0)
+    assert matcher.explain(0, int(other), gallery=X.copy()) == apart
+
+
+def test_says_are_averaged_to_the_propagated_probability(split, fitted):
+    X = split[2]
+    a, b = (int(side[0]) for side in fitted.score_graph(X).tocoo().coords)
+    fitted.explain(a, b, gallery=X)
+    among = fitted._catalogue_.match(X, X).described.levels[-1]
+    pair = PairIndices(np.array([a]), np.array([b]))
+    says = list_says(among, pair, 1000)
+    mean = sum(say.weight * say.probability for say in says)
+    assert mean == pytest.approx(among.at(*pair)[0], abs=1e-6)
+
+
+def test_explanation_of_copies(split, fitted):
+    X = np.array(["Tea Rosa 20 g"] * 20 + ["tea rosa 20 gr", "mug"], dtype=object)
+    graph = fitted.score_graph(X)
+    for a, b in ((0, 1), (3, 19), (18, 19), (19, 20)):
+        assert fitted.explain(a, b, gallery=X).probability == graph[a, b]
+
+
+def test_explanation_of_judged_pairs(split):
+    X = split[2][:80]
+    asked = np.array([[0, 1], [2, 3], [4, 5]] + [[k, k + 1] for k in range(6, 60, 2)])
+    answers = np.arange(len(asked)) % 2 == 0
+    matcher = quick().fit(X, pairs=asked, is_match=answers)
+    for (a, b), answer in zip(asked[:4].tolist(), answers[:4], strict=True):
+        assert matcher.explain(a, b, gallery=X).probability == answer
+
+
+@pytest.mark.parametrize("rows", [(0, 0), (-1, 2), (0, 99), ("tea", 1), (True, 2)])
+def test_rows_that_are_none_of_the_gallery(fitted, rows):
+    with pytest.raises(ValueError, match=r"expected one of two different rows of the"):
+        fitted.explain(*rows, gallery=["tea", "mug", "bag"])
+
+
+def test_a_pickle_is_without_the_gallery_explained(split, fitted):
+    fitted.explain(0, 1, gallery=split[2])
+    assert "_other" in vars(fitted._catalogue_)
+    assert "_other" not in vars(pickle.loads(pickle.dumps(fitted))._catalogue_)
 
 
 class Sum(ClassifierMixin, BaseEstimator):
