@@ -4,8 +4,8 @@ titles -> embeddings (``embedders``) -> score graph (``search``, ``pairs``)
        -> matches -> groups (``graph``) -> score (``evaluation``)
        -> products of listings as they come (``catalogue``)
 
-``tables`` has the same for files: titles in, pairs that match out. ``distributed`` has
-it for Spark.
+``tables`` makes frames of matches and of groups, and has the same for files: titles in,
+pairs that match out. ``distributed`` has it for Spark.
 
 ``matchers`` holds the estimators that match; each of the packages says what comes in,
 what goes out and which of its files does what. ``_fitting.py`` makes every fit atomic,
@@ -48,7 +48,7 @@ from skmatch.matchers import (
 from skmatch.pairs import PairExplanation, TitlePairClassifier
 from skmatch.persistence import load, save
 from skmatch.search import SearchReport
-from skmatch.tables import link_parquet, match_parquet
+from skmatch.tables import groups_table, link_parquet, match_parquet, match_table
 from skmatch.titles import decode_escapes
 
 __version__ = "0.1.0"
@@ -78,11 +78,13 @@ __all__ = [
     "expand_queries",
     "filter_pairs",
     "group_matches",
+    "groups_table",
     "link_catalogues",
     "link_parquet",
     "load",
     "make_product_titles",
     "match_parquet",
+    "match_table",
     "pairwise_f1_scorer",
     "pairwise_precision_recall_f1",
     "rowwise_f1_score",

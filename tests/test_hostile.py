@@ -826,6 +826,48 @@ def check_links_of_files(answer: Any, values: list[Any], *_: Any) -> None:
         assert answer == {*zip(*found.nonzero(), strict=True)}
 
 
+def rows_of_table(table: Any) -> list[tuple[Any, ...]]:
+    """Return the rows of a frame of pandas, polars or pyarrow."""
+    frame = table.to_pandas() if hasattr(table, "to_pandas") else table
+    return [*frame.itertuples(index=False, name=None)]
+
+
+def check_match_table(answer: Any, drawn: Matrix, ids: Any, n: Any) -> None:
+    values, is_stored = drawn.read()
+    assert np.isfinite(values).all(), "a score that is not finite was taken"
+    shape, names = values.shape, [*range(values.shape[0])]
+    is_among = shape[0] == shape[1]
+    if ids is not None and ids.container != "None":
+        names = ids.read()
+        assert len(names) == shape[0]
+        assert all(not pd.isna(name) for name in names), "a missing id was taken"
+        assert len({*names}) == len(names), "an id was taken twice"
+    pairs = {(i, j) for i, j in zip(*np.nonzero(is_stored), strict=True)}
+    if drawn.container == "csr of bool":
+        pairs = {pair for pair in pairs if values[pair]}
+    if is_among:
+        pairs = {(min(pair), max(pair)) for pair in pairs if pair[0] != pair[1]}
+    rows = rows_of_table(answer)
+    place = {name: row for row, name in enumerate(names)}
+    right = place if is_among else {row: row for row in range(shape[1])}
+    found = [(place[row[0]], right[row[1]]) for row in rows]
+    assert len({*found}) == len(found)
+    assert {*found} <= pairs
+    assert n is not None or len(found) == len(pairs)
+    assert all(n is None or 1 <= row[-1] <= n for row in rows)
+
+
+def check_groups_table(answer: Any, held: Held) -> None:
+    check_labels(None, held)
+    labels = held.read()
+    rows = rows_of_table(answer)
+    assert sorted(row[0] for row in rows) == [*range(len(labels))]
+    for row, product, size in rows:
+        assert product == labels[row]
+        assert size == labels.count(product)
+    assert [row[2] for row in rows] == sorted((row[2] for row in rows), reverse=True)
+
+
 def check_explanation(answer: Any, *_: Any) -> None:
     assert isinstance(answer, PairExplanation)
     assert 0 <= answer.probability <= 1
@@ -1988,6 +2030,28 @@ CASES: dict[str, Case] = {
         ),
         check_expansion,
         names_of(skmatch.expand_queries),
+    ),
+    "match_table": Case(
+        "match_table",
+        lambda scores, ids, n: skmatch.match_table(scores, ids, n_matches=n),
+        (
+            matrix_inputs(
+                st.tuples(st.integers(0, 4), st.integers(0, 4)).flatmap(
+                    lambda shape: matrices(spoilt, *map(st.just, shape))
+                )
+            ),
+            st.one_of(st.none(), title_inputs),
+            st.one_of(st.none(), st.integers(-1, 3)),
+        ),
+        check_match_table,
+        names_of(skmatch.match_table),
+    ),
+    "groups_table": Case(
+        "groups_table",
+        skmatch.groups_table,
+        (label_inputs,),
+        check_groups_table,
+        names_of(skmatch.groups_table),
     ),
     "match_parquet": Case(
         "match_parquet",

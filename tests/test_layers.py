@@ -12,7 +12,8 @@ import skmatch
 FOLDER = Path(skmatch.__file__).parent
 # What each package may import besides itself. A package imports those below it.
 LEVELS = [
-    {"__init__"},
+    {"__init__", "__main__"},
+    {"cli"},
     {"distributed"},
     {"catalogue", "tables"},
     {"matchers"},
@@ -31,6 +32,7 @@ STRANGERS = {
     "persistence": {"faiss", "nltk"},
     "matchers": {"torch", "gensim"},
     "distributed": {"torch", "faiss", "gensim", "pandas"},
+    "cli": {"torch", "faiss", "gensim", "pandas"},
     "tables": {"torch", "faiss", "gensim", "pandas"},
     "embedders/_networks": {"sklearn", "numpy", "faiss"},
     "embedders/_training": {"sklearn", "faiss", "gensim"},

@@ -12,7 +12,7 @@ In come estimators, fitted or not; out go folders, and the same estimators again
 """
 
 from skmatch.persistence._checkpoints import Checkpoint
-from skmatch.persistence._folder import sync_folder, write_beside
+from skmatch.persistence._folder import replace_file, sync_folder
 from skmatch.persistence._objects import savable, savable_function
 from skmatch.persistence._save_load import load, save
 from skmatch.persistence._value_folders import (
@@ -26,10 +26,10 @@ __all__ = [
     "delete_values",
     "load",
     "read_values",
+    "replace_file",
     "savable",
     "savable_function",
     "save",
     "sync_folder",
-    "write_beside",
     "write_values",
 ]

@@ -193,6 +193,23 @@ def write_beside(folder: Path, write: Callable[[IO[bytes]], object]) -> Path:
     return Path(file.name)
 
 
+def replace_file(path: Path, write: Callable[[IO[bytes]], object]) -> None:
+    """Write a file that is whole, or as it was before, for those who may read others.
+
+    A temporary file is for its owner alone; this one has the rights of what was there,
+    or those that any new file has.
+    """
+    finished = write_beside(path.parent, write)
+    if path.exists():
+        rights = path.stat().st_mode & 0o777
+    else:
+        os.umask(mask := os.umask(0))
+        rights = 0o666 & ~mask
+    finished.chmod(rights)
+    os.replace(finished, path)
+    sync_folder(path.parent)
+
+
 def sync_folder(folder: Path) -> None:
     """Let the names in a folder outlive a loss of power, where the system can."""
     if os.name == "posix":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from skmatch.persistence import sync_folder, write_beside
+from skmatch.persistence import replace_file
 
 _PAIRS_PER_BLOCK = 2**20
 
@@ -28,6 +27,8 @@ def check_target(target: Any) -> Path:
     path = Path(target)
     if path.is_dir():
         raise ValueError(f"target={target!r} is a folder; expected the path of a file.")
+    if path.exists() and not path.is_file():
+        raise ValueError(f"target={target!r} is no file that can be replaced.")
     if not path.parent.is_dir():
         raise ValueError(
             f"target={target!r} is in no folder; expected {path.parent} to be one."
@@ -67,7 +68,5 @@ def write_pairs(
                     writer.write_table(pa.table(columns, schema=schema))
                 n_pairs += len(left)
 
-    finished = write_beside(path.parent, write)
-    os.replace(finished, path)
-    sync_folder(path.parent)
+    replace_file(path, write)
     return n_pairs

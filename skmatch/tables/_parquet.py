@@ -88,7 +88,7 @@ def match_parquet(
     [{'left': 'a1', 'right': 'b7'}]
     """
     path = check_target(target)
-    before, last = _take_apart(matcher, "score_graph")
+    before, last = take_apart(matcher, "score_graph")
     check_scalar(batch_size, "batch_size", Integral, min_val=1)
     listings = open_listings(source, columns, ids, has_names(matcher))
     X = listings.read_all() if before is None else _embed(before, listings, batch_size)
@@ -145,7 +145,7 @@ def link_parquet(
         catalogue, or the matcher is mutual.
     """
     path = check_target(target)
-    _, last = _take_apart(matcher, "transform")
+    _, last = take_apart(matcher, "transform")
     check_scalar(batch_size, "batch_size", Integral, min_val=1)
     refuse_mutual(last)
     listings = open_listings(source, columns, ids, has_names(matcher))
@@ -165,7 +165,7 @@ def link_parquet(
     return write_pairs(path, find(), listings.ids, known)
 
 
-def _take_apart(matcher: Any, method: str) -> tuple[Any, Any]:
+def take_apart(matcher: Any, method: str) -> tuple[Any, Any]:
     """Return what comes before a matcher in a Pipeline, or None, and the matcher."""
     before, last = None, matcher
     if isinstance(matcher, Pipeline):
