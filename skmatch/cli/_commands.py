@@ -22,11 +22,7 @@ from skmatch.cli._models import (
     score,
     set_catalogue,
 )
-from skmatch.evaluation import (
-    bcubed_precision_recall_f1,
-    pairwise_precision_recall_f1,
-    rowwise_f1_score,
-)
+from skmatch.evaluation import evaluate_matches
 from skmatch.matchers import PairClassifierMatcher
 from skmatch.persistence import save
 from skmatch.tables import groups_table, match_table
@@ -348,17 +344,9 @@ def evaluate(
     matcher = load_matcher(model)
     rows = read_listings(listings, title, products=product, matcher=matcher)
     labels = product_labels(listings, product, rows.products or [])
-    _, matches = score(matcher, rows.X)
-    typer.echo(f"titles: {len(rows):,}\nproducts: {len(set(labels)):,}")
-    typer.echo(f"row-wise F1: {rowwise_f1_score(labels, matches):.3f}")
-    for name, measure in (
-        ("pairs", pairwise_precision_recall_f1),
-        ("B-cubed", bcubed_precision_recall_f1),
-    ):
-        precision, recall, f1 = measure(labels, matches)
-        typer.echo(
-            f"{name}: precision {precision:.3f}, recall {recall:.3f}, F1 {f1:.3f}"
-        )
+    graph, matches = score(matcher, rows.X)
+    titles = rows.titles.to_pylist()
+    typer.echo(str(evaluate_matches(labels, matches, titles, scores=graph)))
 
 
 @app.command(

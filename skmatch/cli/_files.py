@@ -65,8 +65,7 @@ def write_table(path: str, table: Any) -> None:
     """Write a table of Arrow to a file, which is whole or as before, or to stdout."""
     suffix, is_zipped = _format_of(path)
     if path == STREAM:
-        _write_csv(sys.stdout, table, ",")
-        sys.stdout.flush()
+        _write_text(sys.stdout.buffer, table, suffix)
         return
 
     def write(file: IO[bytes]) -> None:

@@ -21,7 +21,6 @@ from skmatch import (
     TunedThresholdMatcherCV,
     group_matches,
     make_product_titles,
-    rowwise_f1_score,
 )
 from skmatch.cli import _commands
 from skmatch.cli._commands import app
@@ -270,9 +269,12 @@ def test_answers_are_learned_from(home, tmp_path, matcher):
 def test_evaluate(home, matcher):
     args = ("--product", "product", "-m", home / "model")
     code, out, _ = run("evaluate", home / "all.csv", *args)
-    score = rowwise_f1_score(PRODUCT_IDS, matcher.decide(matcher.score_graph(TITLES)))
-    assert code == 0
-    assert f"{score:.3f}" in out
+    scores = matcher.score_graph(TITLES)
+    labels = [f"p{product}" for product in PRODUCT_IDS]
+    expected = skmatch.evaluate_matches(
+        labels, matcher.decide(scores), TITLES, scores=scores
+    )
+    assert (code, out) == (0, f"{expected}\n")
 
 
 def test_explain(home, matcher):
