@@ -534,8 +534,9 @@ def _check_labels(y: Any) -> NDArray[np.int64]:
     labels = encode_labels(y, "y")
     if len(labels) and np.bincount(labels).max() < 2:
         raise ValueError(
-            f"Each of the {len(labels)} labels of y has one row; expected a label with "
-            "two rows or more, from which a threshold can be chosen."
+            f"Each of the {len(labels)} labels of y has one row (n_samples = "
+            f"{len(labels)}); expected a label with two rows or more, from which a "
+            "threshold can be chosen."
         )
     return labels
 

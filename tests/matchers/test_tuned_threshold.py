@@ -78,6 +78,7 @@ def test_equals_grid_search(pipe, made, scoring, scorer):
     assert (tuned.predict(made[0]) != grid.predict(made[0])).nnz == 0
 
 
+@pytest.mark.filterwarnings("ignore:scoring=.* is 0 at every threshold:UserWarning")
 @pytest.mark.parametrize(
     "refinements",
     [
@@ -216,7 +217,7 @@ def test_sparse_rows_without_a_word_in_common(rng):
     [("pair_f1", pairwise_f1_scorer), (("recall_at_precision", 0.9), None)],
 )
 def test_gallery_without_a_pair(scoring, scorer):
-    rows, labels, thresholds = np.eye(6), np.arange(6), [-1, 0.5]
+    rows, labels, thresholds = np.eye(6), np.array([0, 0, 1, 2, 3, 4]), [-1, 0.5]
     tuned = TunedThresholdMatcherCV(
         FaissThresholdMatcher(), scoring=scoring, cv=2, thresholds=thresholds
     ).fit(rows, labels)

@@ -66,6 +66,7 @@ def test_a_pair_is_explained_without_labels(without_labels, titles_and_products)
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:pair_features holds:UserWarning")
 @pytest.mark.parametrize("as_array", [False, True])
 def test_own_features_are_left_out_without_labels(titles_and_products, as_array):
     titles, _ = titles_and_products
