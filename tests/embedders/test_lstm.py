@@ -443,7 +443,7 @@ def test_missing_label_is_named(quick):
 
 
 def test_missing_labels_are_told_by_a_public_name(quick):
-    with pytest.raises(ValueError, match="^LSTMTitleEmbedder requires y to be passed"):
+    with pytest.raises(ValueError, match=r"^LSTMTitleEmbedder requires y to be passed"):
         quick().fit(["tea", "mug"])
 
 
