@@ -67,7 +67,8 @@ def filter_pairs(
            [0.9, 0. , 1. ],
            [0. , 1. , 0. ]], dtype=float32)
     """
-    graph = as_csr(score_graph, "score_graph").astype(np.float32)
+    with np.errstate(over="ignore"):  # what float32 cannot hold is infinite
+        graph = as_csr(score_graph, "score_graph").astype(np.float32)
     n_rows = graph.shape[0]
     if graph.shape[1] != n_rows:
         raise ValueError(
