@@ -134,7 +134,7 @@ def explain_in_gallery(
 ) -> PairExplanation:
     """Explain the probability that two titles have in a gallery that was matched."""
     pair = PairIndices(np.array([row_a]), np.array([row_b]))
-    context = PairOfGallery(gallery, pair)
+    context = PairOfGallery(gallery.encoded, gallery=gallery, pair=pair)
     explained = _explain(model, model.describer.describe(context, n_threads=1))
     among = gallery.levels[-1]
     titles = gallery.encoded.titles

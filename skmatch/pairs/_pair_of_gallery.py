@@ -12,7 +12,7 @@ from scipy.sparse import csr_array
 from skmatch.graph import LOWEST_KEPT, Propagation, find_entries
 from skmatch.pairs._context import (
     Catalogue,
-    EncodedTitles,
+    GalleryContext,
     Level,
     PairIndices,
     Scores,
@@ -21,30 +21,13 @@ from skmatch.pairs._graph_features import Around
 from skmatch.pairs._parsed_titles import ParsedTitles, WordCounts
 
 
-@dataclass(frozen=True)
-class PairOfGallery:
+@dataclass(frozen=True, kw_only=True)
+class PairOfGallery(GalleryContext):
     """One candidate pair of a gallery, scored as it was there."""
 
-    gallery: Catalogue
+    gallery: Catalogue  # whose titles are those of the context
     pair: PairIndices  # of one pair
-    holds_left: ClassVar[bool] = True
-    holds_right: ClassVar[bool] = True
     shares_levels: ClassVar[bool] = True
-
-    @property
-    def left(self) -> EncodedTitles:
-        """The titles of the gallery."""
-        return self.gallery.encoded
-
-    @property
-    def right(self) -> EncodedTitles:
-        """The titles, too."""
-        return self.left
-
-    @property
-    def beside(self) -> EncodedTitles:
-        """The titles, too."""
-        return self.left
 
     @property
     def is_candidate(self) -> bool:
@@ -55,10 +38,6 @@ class PairOfGallery:
     def candidates(self, n_candidates: int, n_threads: int) -> PairIndices:
         """Return the one pair."""
         return self.pair
-
-    def is_given(self, pairs: PairIndices) -> NDArray[np.bool_]:
-        """Tell that the gallery was not asked about the pair."""
-        return np.zeros(len(pairs.left), bool)
 
     def parse(
         self, counts_of_fit: WordCounts, pairs: PairIndices

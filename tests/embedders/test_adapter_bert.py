@@ -141,6 +141,11 @@ def test_projection_starts_on_any_device():
     pooled = np.random.default_rng(0).normal(size=(20, 6)).astype(np.float32)
     project = torch.nn.Linear(6, 4, device="meta")  # refuses to compute with the CPU's
     _adapter_bert._start_projection(project, pooled, seed=0)
+    assert {part.device.type for part in project.parameters()} == {"meta"}
+    on_cpu = torch.nn.Linear(6, 4)
+    _adapter_bert._start_projection(on_cpu, pooled, seed=0)
+    projected = on_cpu(torch.from_numpy(pooled))
+    assert_allclose(projected.detach().mean(dim=0), np.zeros(4), atol=1e-6)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
