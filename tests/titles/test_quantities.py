@@ -3,7 +3,7 @@ import re
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from skmatch.titles import find_quantities
@@ -52,6 +52,7 @@ def test_a_number_with_a_unit_is_one_quantity(number, unit, space, comma):
     st.from_regex(re.compile(r"[a-z]{1,4}[0-9]{1,4}[a-z]?", re.ASCII), fullmatch=True)
 )
 def test_letters_before_a_number_are_a_code(code):
+    assume(not re.match(r"isi\d", code))  # "contains 12": a pack
     quantities, codes = find_quantities(f"barang {code} baru")
     assert (quantities, codes) == (set(), {code})
 
