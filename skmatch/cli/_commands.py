@@ -218,12 +218,30 @@ def link(
     ] = None,
     title: Titles = None,
     id_: Id = None,
+    to_title: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--to-title",
+            metavar="COLUMN",
+            help="Column of the titles of CATALOGUE, again for each further field, in "
+            "the order of --title. By default the same.",
+        ),
+    ] = None,
+    to_id: Annotated[
+        str | None,
+        typer.Option(
+            "--to-id",
+            metavar="COLUMN",
+            help="Column of the ids of CATALOGUE. By default that of --id.",
+        ),
+    ] = None,
 ) -> None:
     """Find the matches of each listing in a catalogue."""
     check_output(output)
     matcher = load_matcher(model)
     rows = read_listings(listings, title, id_, matcher=matcher)
-    catalogue = read_listings(to, title, id_, matcher=matcher)
+    theirs = to_title or title, to_id or id_
+    catalogue = read_listings(to, *theirs, matcher=matcher)
     set_catalogue(matcher, catalogue.X)
     table = match_table(
         matcher.transform(rows.X),

@@ -1,12 +1,15 @@
-"""Errors and warnings as lines on stderr, and the exit codes."""
+"""Errors, warnings and progress on stderr, and the exit codes."""
 
 from __future__ import annotations
 
+import sys
 import warnings
 from typing import Any
 
 import typer
 from typer.core import TyperGroup
+
+from skmatch._progress import showing_progress
 
 WRONG_INPUT, INTERRUPTED = 1, 130
 
@@ -26,11 +29,11 @@ def _show(message: object, *_: Any, **__: Any) -> None:
 
 
 class Commands(TyperGroup):
-    """Commands of which an error of the library is one line."""
+    """Commands of which an error of the library is one line; bars on a terminal."""
 
     def invoke(self, ctx: Any) -> Any:
         """Run a command."""
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), showing_progress(sys.stderr.isatty()):
             warnings.simplefilter("ignore")
             warnings.simplefilter("always", UserWarning)
             warnings.showwarning = _show

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 from numpy.typing import NDArray
@@ -38,7 +39,10 @@ def as_pair_classifier(matcher: Any, command: str) -> PairClassifierMatcher:
 def score(matcher: Any, X: Any) -> tuple[csr_array, csr_array]:
     """Return the scores of pairs of titles, and which of them match."""
     before, last = take_apart(matcher, "score_graph")
-    graph = last.score_graph(X if before is None else before.transform(X))
+    rows = X if before is None else before.transform(X)
+    graph = last.score_graph(rows)
+    for what in last._doubts(rows) if hasattr(last, "_doubts") else ():
+        warnings.warn(what, UserWarning, stacklevel=2)
     return graph, last.decide(graph)
 
 

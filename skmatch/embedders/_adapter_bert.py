@@ -117,6 +117,10 @@ class AdapterBertEmbedder(AdaptedLanguageModel, TitleEmbedder):
         versions of skmatch and torch; on a CPU its result is that of an unbroken one,
         bit for bit. A folder of its own for each training is deleted at its end, so
         several may share `checkpoint_dir`, as in a grid search.
+    stop_on_interrupt : bool, default=False
+        Whether an interrupt (Ctrl-C) ends the training as `patience` does, once an
+        epoch is over: the best one so far is kept, and a warning names it. Else the
+        estimator is as it was.
     random_state : int, RandomState instance or None, default=None
         Seed of everything random, as in :class:`LSTMTitleEmbedder`.
     verbose : bool, default=False
@@ -207,6 +211,7 @@ class AdapterBertEmbedder(AdaptedLanguageModel, TitleEmbedder):
         store_backbone: bool = True,
         log_dir: str | os.PathLike[str] | None = None,
         checkpoint_dir: str | os.PathLike[str] | None = None,
+        stop_on_interrupt: bool = False,
         random_state: int | np.random.RandomState | None = None,
         verbose: bool = False,
     ) -> None:
@@ -234,6 +239,7 @@ class AdapterBertEmbedder(AdaptedLanguageModel, TitleEmbedder):
         self.store_backbone = store_backbone
         self.log_dir = log_dir
         self.checkpoint_dir = checkpoint_dir
+        self.stop_on_interrupt = stop_on_interrupt
         self.random_state = random_state
         self.verbose = verbose
 

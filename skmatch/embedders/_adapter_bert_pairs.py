@@ -101,6 +101,10 @@ class AdapterBertPairClassifier(ClassifierMixin, AdaptedLanguageModel):
     checkpoint_dir : str, path-like or None, default=None
         Folder in which each epoch leaves what it takes to go on from there, as of
         :class:`AdapterBertEmbedder`.
+    stop_on_interrupt : bool, default=False
+        Whether an interrupt (Ctrl-C) ends the training as `patience` does, once an
+        epoch is over: the best one so far is kept, and a warning names it. Else the
+        estimator is as it was.
     random_state : int, RandomState instance or None, default=None
         Seed of everything random, as in :class:`LSTMTitleEmbedder`.
     verbose : bool, default=False
@@ -183,6 +187,7 @@ class AdapterBertPairClassifier(ClassifierMixin, AdaptedLanguageModel):
         store_backbone: bool = True,
         log_dir: str | os.PathLike[str] | None = None,
         checkpoint_dir: str | os.PathLike[str] | None = None,
+        stop_on_interrupt: bool = False,
         random_state: int | np.random.RandomState | None = None,
         verbose: bool = False,
     ) -> None:
@@ -205,6 +210,7 @@ class AdapterBertPairClassifier(ClassifierMixin, AdaptedLanguageModel):
         self.store_backbone = store_backbone
         self.log_dir = log_dir
         self.checkpoint_dir = checkpoint_dir
+        self.stop_on_interrupt = stop_on_interrupt
         self.random_state = random_state
         self.verbose = verbose
 

@@ -14,6 +14,7 @@ from sklearn.utils import Tags, check_scalar
 from sklearn.utils.validation import check_is_fitted
 
 from skmatch._fitting import fitting
+from skmatch._progress import showing_progress
 from skmatch.embedders._device import find_device
 from skmatch.embedders._network_estimator import NetworkEstimator
 from skmatch.evaluation import as_labels, encode_labels
@@ -143,7 +144,9 @@ class TitleEmbedder(
 
         module, device, dtype = self._prepare()
         texts, text_of_row = distinct(titles)
-        return embed(module, self._read(texts), device, dtype)[text_of_row]
+        with showing_progress(self.verbose):
+            embeddings = embed(module, self._read(texts), device, dtype)
+        return embeddings[text_of_row]
 
     @abstractmethod
     def _start(self, texts: list[str], seed: int) -> tuple[nn.Module, TitleBatches]:

@@ -97,6 +97,10 @@ class LSTMTitleEmbedder(TitleEmbedder):
         versions of skmatch and torch; on a CPU its result is that of an unbroken one,
         bit for bit. A folder of its own for each training is deleted at its end, so
         several may share `checkpoint_dir`, as in a grid search.
+    stop_on_interrupt : bool, default=False
+        Whether an interrupt (Ctrl-C) ends the training as `patience` does, once an
+        epoch is over: the best one so far is kept, and a warning names it. Else the
+        estimator is as it was.
     random_state : int, RandomState instance or None, default=None
         Seed of everything random. With an int, equal seeds give equal results, and no
         global random state is used or changed; None draws a seed from numpy's global
@@ -178,6 +182,7 @@ class LSTMTitleEmbedder(TitleEmbedder):
         device: str = "auto",
         log_dir: str | os.PathLike[str] | None = None,
         checkpoint_dir: str | os.PathLike[str] | None = None,
+        stop_on_interrupt: bool = False,
         random_state: int | np.random.RandomState | None = None,
         verbose: bool = False,
     ) -> None:
@@ -197,6 +202,7 @@ class LSTMTitleEmbedder(TitleEmbedder):
         self.device = device
         self.log_dir = log_dir
         self.checkpoint_dir = checkpoint_dir
+        self.stop_on_interrupt = stop_on_interrupt
         self.random_state = random_state
         self.verbose = verbose
 

@@ -137,7 +137,7 @@ class NetworkEstimator(BaseEstimator):
     def _training_params(self) -> dict[str, Any]:
         """Return the parameters that make a difference to a training."""
         params: dict[str, Any] = self.get_params(deep=False)
-        for name in ("checkpoint_dir", "log_dir", "verbose"):
+        for name in ("checkpoint_dir", "log_dir", "stop_on_interrupt", "verbose"):
             del params[name]
         if not isinstance(self.random_state, Integral):
             del params["random_state"]  # the seed that was drawn is in the state
@@ -171,6 +171,7 @@ class NetworkEstimator(BaseEstimator):
             patience=self.patience,
             device=device,
             dtype=self._find_dtype(device),
+            stops_on_interrupt=self.stop_on_interrupt,
         )
 
     def _check_params(self) -> None:
@@ -199,7 +200,8 @@ class NetworkEstimator(BaseEstimator):
         for name in ("log_dir", "checkpoint_dir"):
             check_scalar(getattr(self, name), name, (str, os.PathLike, type(None)))
         check_scalar(self.verbose, "verbose", (Integral, np.bool_))
-        check_scalar(self.cache_gradients, "cache_gradients", (bool, np.bool_))
+        for name in ("cache_gradients", "stop_on_interrupt"):
+            check_scalar(getattr(self, name), name, (bool, np.bool_))
 
 
 def _keep_state(checkpoint: Checkpoint, seed: int, state: dict[str, Any]) -> None:

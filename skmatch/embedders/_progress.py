@@ -11,8 +11,8 @@ from typing import Any
 @contextmanager
 def show_progress(
     n_batches: int, verbose: bool, log_dir: str | os.PathLike[str] | None
-) -> Iterator[tuple[Callable[[], object], Callable[[dict[str, float]], object]]]:
-    """Give what to call after each batch, and after each epoch with its history row."""
+) -> Iterator[tuple[Callable[[int], object], Callable[[dict[str, float]], object]]]:
+    """Give what to call with a number of batches done, and with the row of an epoch."""
     from tqdm.auto import tqdm
 
     log_context: Any = nullcontext() if log_dir is None else _open_log(log_dir)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+import warnings
 from collections.abc import Callable
 from copy import deepcopy
 from functools import partial
@@ -14,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from skmatch._progress import track
 from skmatch.embedders._batches import TitleBatches
 from skmatch.embedders._device import seed_torch
 from skmatch.embedders._losses import Objective
@@ -35,6 +37,7 @@ class TrainingSettings(NamedTuple):
     patience: int  # epochs without a better validation score
     device: torch.device
     dtype: torch.dtype
+    stops_on_interrupt: bool = False  # with the best epoch, if one is over
 
     def count_batches(self, n_titles: int) -> int:
         """Return the number of batches of an epoch."""
@@ -63,7 +66,8 @@ def embed(
     parts = titles.split(np.arange(len(titles)))
     with torch.inference_mode(), _autocast(device, dtype):
         embeddings = [
-            module(titles.take(part).to(device)).float().cpu().numpy() for part in parts
+            module(titles.take(part).to(device)).float().cpu().numpy()
+            for part in track(parts, "Titles embedded")
         ]
     module.train(was_training)
     return np.concatenate(embeddings)[np.argsort(np.concatenate(parts))]
@@ -79,7 +83,7 @@ def train(
     generator: torch.Generator,
     *,
     validate: Callable[[], float] | None = None,
-    on_batch: Callable[[], object] = lambda: None,
+    on_batch: Callable[[int], object] = lambda n_batches: None,
     on_epoch: Callable[[dict[str, float]], object] = lambda row: None,
     start_from: dict[str, Any] | None = None,
     on_state: Callable[[dict[str, Any]], object] | None = None,
@@ -90,10 +94,11 @@ def train(
     2. Add the gradients of the objective of all its outputs; take a step of AdamW.
     3. After each epoch, validate, and stop if `patience` epochs were not better.
 
-    There is one of `labels` for each row of `titles`. `on_batch` is called after each
-    batch, `on_epoch` with each row of the history, and `on_state` with all that it
-    takes to go on from there: given as `start_from`, it makes this training the same as
-    one that was not interrupted.
+    There is one of `labels` for each row of `titles`. `on_batch` is called with the
+    number of batches that are done, `on_epoch` with each row of the history, and
+    `on_state` with all that it takes to go on from there: given as `start_from`, it
+    makes this training the same as one that was not interrupted. With
+    `stops_on_interrupt`, one ends the training as step 3 does.
     Returns the history and the number of the best epoch, from 1: the one with the
     highest result of `validate`, or the last where there is none.
     """
@@ -119,38 +124,44 @@ def train(
         history, best_weights = start_from["history"], start_from["best_weights"]
         best_epoch, best_score = start_from["best_epoch"], start_from["best_score"]
         generator.set_state(start_from["generator"])
-        for _ in range(n_batches * len(history)):
-            on_batch()
+        on_batch(n_batches * len(history))
     for epoch in range(len(history) + 1, settings.n_epochs + 1):
         if validate is not None and epoch - 1 - best_epoch >= settings.patience:
             break
         began = time.perf_counter()
-        for _ in range(n_batches):
-            parts = titles.split(next(batches))
-            label = torch.from_numpy(labels[np.concatenate(parts)]).to(settings.device)
-            taken = [titles.take(part, generator) for part in parts]
-            seed = int(torch.randint(2**31, (1,), generator=generator))
-            forward = _Forward(module, settings.device, settings.dtype, seed)
-            optimizer.zero_grad()
-            backward = _backward_in_parts if settings.cache_gradients else _backward
-            backward(forward, taken, partial(objective, labels=label))
-            nn.utils.clip_grad_norm_(weights, 1.0)
-            optimizer.step()
-            schedule.step()
-            on_batch()
-        row = {"epoch": epoch, **objective.pop_means()}
-        if not math.isfinite(row["loss"]):
-            raise ValueError(
-                f"The loss became {row['loss']} in epoch {epoch}; try a learning_rate "
-                f"below {settings.learning_rate}."
+        try:
+            for _ in range(n_batches):
+                parts = titles.split(next(batches))
+                label = torch.from_numpy(labels[np.concatenate(parts)])
+                label = label.to(settings.device)
+                taken = [titles.take(part, generator) for part in parts]
+                seed = int(torch.randint(2**31, (1,), generator=generator))
+                forward = _Forward(module, settings.device, settings.dtype, seed)
+                optimizer.zero_grad()
+                backward = _backward_in_parts if settings.cache_gradients else _backward
+                backward(forward, taken, partial(objective, labels=label))
+                nn.utils.clip_grad_norm_(weights, 1.0)
+                optimizer.step()
+                schedule.step()
+                on_batch(1)
+            row = _describe_epoch(epoch, objective, validate, settings)
+        except KeyboardInterrupt:
+            if not (settings.stops_on_interrupt and history):
+                raise
+            warnings.warn(
+                f"Interrupted in epoch {epoch}: epoch {best_epoch} is kept, the best "
+                "so far.",
+                UserWarning,
+                stacklevel=5,
             )
-        row["validation_score"] = validate() if validate is not None else math.nan
+            break
         row["seconds"] = time.perf_counter() - began
         history.append(row)
         on_epoch(row)
         if validate is None or row["validation_score"] > best_score:
             best_epoch, best_score = epoch, row["validation_score"]
-            best_weights = deepcopy(trained_weights(module)) if validate else {}
+            is_needed = validate is not None or settings.stops_on_interrupt
+            best_weights = deepcopy(trained_weights(module)) if is_needed else {}
         if on_state is not None:
             on_state(
                 {
@@ -170,6 +181,22 @@ def train(
         module.load_state_dict(best_weights, strict=False)
     module.cpu().eval()
     return history, best_epoch
+
+
+def _describe_epoch(
+    epoch: int,
+    objective: Objective,
+    validate: Callable[[], float] | None,
+    settings: TrainingSettings,
+) -> dict[str, float]:
+    """Return the row of an epoch, with the score of its validation."""
+    row = {"epoch": epoch, **objective.pop_means()}
+    if not math.isfinite(row["loss"]):
+        raise ValueError(
+            f"The loss became {row['loss']} in epoch {epoch}; try a learning_rate "
+            f"below {settings.learning_rate}."
+        )
+    return row | {"validation_score": math.nan if validate is None else validate()}
 
 
 def trained_weights(module: nn.Module) -> dict[str, Tensor]:

@@ -23,6 +23,7 @@ from threadpoolctl import threadpool_info
 from skmatch._fitting import fitting
 from skmatch._matrices import as_csr, as_dense
 from skmatch._numbers import check_n_jobs, check_number
+from skmatch._progress import showing_progress
 from skmatch.graph import (
     ROUNDED_ZERO,
     check_decision,
@@ -113,6 +114,9 @@ class FaissThresholdMatcher(MatcherMixin, BaseEstimator):
         (2.4e-7). Assumes that every product has at least two rows.
     n_jobs : int or None, default=None
         Number of threads; -1 is one a core, None as many as BLAS uses.
+    verbose : bool, default=False
+        Whether to show a progress bar for each step that takes longer than half a
+        second.
 
     Attributes
     ----------
@@ -201,6 +205,7 @@ class FaissThresholdMatcher(MatcherMixin, BaseEstimator):
         mutual: bool = False,
         match_singletons: bool = False,
         n_jobs: int | None = None,
+        verbose: bool = False,
     ) -> None:
         self.threshold = threshold
         self.index = index
@@ -211,6 +216,7 @@ class FaissThresholdMatcher(MatcherMixin, BaseEstimator):
         self.mutual = mutual
         self.match_singletons = match_singletons
         self.n_jobs = n_jobs
+        self.verbose = verbose
 
     def fit(self, X: ArrayLike, y: object = None) -> Self:
         """Index the rows of a catalogue.
@@ -477,7 +483,10 @@ default=None
                 UserWarning,
                 stacklevel=_level_of_user(),
             )
-        return search_pairs(rows, catalogue, self.threshold, plan, self._n_threads())
+        with showing_progress(self.verbose):
+            return search_pairs(
+                rows, catalogue, self.threshold, plan, self._n_threads()
+            )
 
     def _plan(self, rows: Any, catalogue: Any) -> Plan:
         """Plan the search of `rows` in the catalogue, or among themselves."""
@@ -601,6 +610,7 @@ default=None
         check_scalar(self.max_pairs, "max_pairs", Integral, min_val=1)
         check_decision(self.threshold, self.max_matches, self.mutual)
         check_n_jobs(self.n_jobs)
+        check_scalar(self.verbose, "verbose", (Integral, np.bool_))
         for name in ("match_singletons", "query_expansion"):
             check_scalar(getattr(self, name), name, (bool, np.bool_))
 

@@ -20,6 +20,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skmatch._fitting import fitting
 from skmatch._numbers import check_number
+from skmatch._progress import showing_progress
 from skmatch.evaluation import (
     ClassDisjointKFold,
     ClusterDisjointKFold,
@@ -39,8 +40,8 @@ from skmatch.matchers._fold_scores import FoldScores
 from skmatch.matchers._mixin import MatcherMixin, check_n_matches
 from skmatch.matchers._ranked_decisions import (
     Refinements,
+    doubt_size,
     say_nothing_scores,
-    warn_if_far,
 )
 from skmatch.pairs import (
     MOST_STORED,
@@ -187,6 +188,9 @@ class PairClassifierMatcher(MatcherMixin, NamedEmbedders):
     n_jobs : int or None, default=None
         Number of threads of the search for candidates and of the edit-based features;
         -1 is one a core. The default classifier takes all cores in any case.
+    verbose : bool, default=False
+        Whether to show a progress bar for each step that takes longer than half a
+        second.
 
     Attributes
     ----------
@@ -285,6 +289,7 @@ class PairClassifierMatcher(MatcherMixin, NamedEmbedders):
         cv: Any = 4,
         random_state: int | np.random.RandomState | None = None,
         n_jobs: int | None = None,
+        verbose: bool = False,
     ) -> None:
         self.embedders = embedders
         self.classifier = classifier
@@ -302,6 +307,7 @@ class PairClassifierMatcher(MatcherMixin, NamedEmbedders):
         self.cv = cv
         self.random_state = random_state
         self.n_jobs = n_jobs
+        self.verbose = verbose
 
     def fit(
         self, X: Any, y: Any = None, *, pairs: Any = None, is_match: Any = None
@@ -348,7 +354,7 @@ class PairClassifierMatcher(MatcherMixin, NamedEmbedders):
         said of them. Of judged pairs that contradict each other a warning names the
         rows.
         """
-        with fitting(self) as fitted:
+        with fitting(self) as fitted, showing_progress(self.verbose):
             for what in fitted._fit(X, y, pairs, is_match):
                 warnings.warn(what, UserWarning, stacklevel=2)
         return self
@@ -606,9 +612,8 @@ class PairClassifierMatcher(MatcherMixin, NamedEmbedders):
             many more words of `X` are new than were in the folds.
         """
         graph = self._score_graph(X)
-        if self.threshold == "tuned" and not np.isnan(self.gallery_size_):
-            warn_if_far(graph.shape[0], self.gallery_size_, "cv")
-        self._warn_if_foreign(self._read(X)[0])
+        for what in self._doubts(X):
+            warnings.warn(what, UserWarning, stacklevel=2)
         return self.decide(graph)
 
     def score_graph(
@@ -647,19 +652,22 @@ n_fields), default=None
         graph = self._score_against(others, X)
         return keep_matches(graph, 0.0, max_matches=n_matches)
 
-    def _warn_if_foreign(self, titles: Titles) -> None:
-        """Warn if many words of titles are new, as they were not in the folds."""
+    def _doubts(self, X: Any) -> list[str]:
+        """Tell, to warn of, why what the folds told may not hold for a gallery."""
+        titles, _ = self._read(X)
+        doubts = []
+        if self.threshold == "tuned" and not np.isnan(self.gallery_size_):
+            doubts = doubt_size(len(titles), self.gallery_size_, "cv")
         if len(titles) < _FEW_TITLES:
-            return
+            return doubts
         share = share_unseen(titles, self._model_.describer.text_features.counts)
         if share > 2 * self.unseen_words_ + _MORE_UNSEEN:  # not if that is nan
-            warnings.warn(
+            doubts.append(
                 f"{share:.0%} of the words of X are in no training title; in the folds "
                 f"of fit, {self.unseen_words_:.0%} were. best_score_ may not hold for "
-                "X; foreign_score_ is more careful. See adapt.",
-                UserWarning,
-                stacklevel=3,
+                "X; foreign_score_ is more careful. See adapt."
             )
+        return doubts
 
     def decide(self, score_graph: Any) -> csr_array:
         """Decide by a score graph which rows match: the second half of :meth:`predict`.
@@ -699,9 +707,10 @@ n_fields), default=None
                 UserWarning,
                 stacklevel=3,
             )
-        graph = self._model_.score_graph(
-            titles[rows], fields[rows], effective_n_jobs(self.n_jobs)
-        )
+        with showing_progress(self.verbose):
+            graph = self._model_.score_graph(
+                titles[rows], fields[rows], effective_n_jobs(self.n_jobs)
+            )
         graph = shift_log_odds(graph, self.log_odds_shift_)
         if self._answers_ is not None:
             graph = self._answers_.apply(graph, fields[rows])
@@ -731,9 +740,10 @@ n_fields), default=None
 
     def _score_against(self, catalogue: LazyCatalogue, X: Any) -> csr_array:
         """Score the rows of `X` against a catalogue: (n_samples, n_catalogue)."""
-        graph = self._model_.score_against(
-            catalogue.described, *self._read(X), effective_n_jobs(self.n_jobs)
-        )
+        with showing_progress(self.verbose):
+            graph = self._model_.score_against(
+                catalogue.described, *self._read(X), effective_n_jobs(self.n_jobs)
+            )
         graph = shift_log_odds(graph, self.log_odds_shift_)
         return catalogue.copies.spread_columns(graph)
 
@@ -920,7 +930,8 @@ default=None
                     f"{name}={row!r:.50}; expected one of two different rows of the "
                     f"gallery, int in [0, {len(titles)})."
                 )
-        known = self._catalogue_.match(titles, fields)
+        with showing_progress(self.verbose):
+            known = self._catalogue_.match(titles, fields)
         rows = known.copies.at(int(a), int(b))
         said = explain_in_gallery(self._model_, known.described, *rows)
         return self._finish(said, fields[[int(a), int(b)]])

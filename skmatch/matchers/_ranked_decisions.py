@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -52,17 +51,16 @@ def rank_decisions(
     return rank_matches(limited, labels, singleton_match)
 
 
-def warn_if_far(n_rows: int, gallery_size: float, parameter: str) -> None:
-    """Warn the caller of `predict` of a gallery unlike those of the threshold."""
+def doubt_size(n_rows: int, gallery_size: float, parameter: str) -> list[str]:
+    """Tell, to warn of, that a gallery is unlike those of the threshold."""
     ratio = n_rows / gallery_size
-    if not 1 / _FAR <= ratio <= _FAR:
-        warnings.warn(
-            f"The threshold was chosen on galleries of about {gallery_size:.0f} rows "
-            f"and X has {n_rows}: the best one for X is probably "
-            f"{'higher' if ratio > 1 else 'lower'}. See {parameter}.",
-            UserWarning,
-            stacklevel=3,
-        )
+    if 1 / _FAR <= ratio <= _FAR:
+        return []
+    return [
+        f"The threshold was chosen on galleries of about {gallery_size:.0f} rows and X "
+        f"has {n_rows}: the best one for X is probably "
+        f"{'higher' if ratio > 1 else 'lower'}. See {parameter}."
+    ]
 
 
 def say_nothing_scores(scoring: object) -> str:

@@ -23,6 +23,7 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted
 from skmatch._fitting import fitting
 from skmatch._matrices import as_csr
 from skmatch._numbers import check_n_jobs
+from skmatch._progress import showing_progress, track
 from skmatch.evaluation import (
     ClassDisjointKFold,
     RankedMatches,
@@ -37,9 +38,9 @@ from skmatch.matchers._faiss_threshold import FaissThresholdMatcher
 from skmatch.matchers._mixin import MatcherMixin
 from skmatch.matchers._ranked_decisions import (
     Refinements,
+    doubt_size,
     rank_decisions,
     say_nothing_scores,
-    warn_if_far,
 )
 from skmatch.persistence import savable
 from skmatch.search import lowest_threshold
@@ -103,6 +104,9 @@ class TunedThresholdMatcherCV(MatcherMixin, MetaEstimatorMixin, BaseEstimator):
         Seed of the sub-galleries of `adapt_to_gallery`.
     n_jobs : int or None, default=None
         Number of folds that are fitted in parallel, as everywhere in scikit-learn.
+    verbose : bool, default=False
+        Whether to show a progress bar of the folds, and one for each long step of
+        the estimator where they are fitted one by one.
 
     Attributes
     ----------
@@ -159,6 +163,7 @@ class TunedThresholdMatcherCV(MatcherMixin, MetaEstimatorMixin, BaseEstimator):
         refit: bool = True,
         random_state: int | np.random.RandomState | None = 0,
         n_jobs: int | None = None,
+        verbose: bool = False,
     ) -> None:
         self.estimator = estimator
         self.scoring = scoring
@@ -168,6 +173,7 @@ class TunedThresholdMatcherCV(MatcherMixin, MetaEstimatorMixin, BaseEstimator):
         self.refit = refit
         self.random_state = random_state
         self.n_jobs = n_jobs
+        self.verbose = verbose
 
     def fit(self, X: Any, y: ArrayLike) -> Self:
         """Choose the threshold, then fit the estimator on all rows.
@@ -189,7 +195,7 @@ class TunedThresholdMatcherCV(MatcherMixin, MetaEstimatorMixin, BaseEstimator):
         ValueError
             If a parameter is out of its range or a label is missing.
         """
-        with fitting(self) as fitted:
+        with fitting(self) as fitted, showing_progress(self.verbose):
             fitted._fit(X, y)
         if not self.best_score_:
             warnings.warn(say_nothing_scores(self.scoring), UserWarning, stacklevel=2)
@@ -214,12 +220,13 @@ class TunedThresholdMatcherCV(MatcherMixin, MetaEstimatorMixin, BaseEstimator):
                 check_scalar(cv, "cv", Integral, min_val=2)
                 cv = ClassDisjointKFold(int(cv))
             splits, y = list_splits(cv, X, y), as_labels(y)
-            galleries = Parallel(n_jobs=self.n_jobs)(
+            scored = Parallel(n_jobs=self.n_jobs, return_as="generator")(
                 delayed(_fit_and_score)(
                     self.estimator, X, y, labels, train, test, floor
                 )
                 for train, test in splits
             )
+            galleries = [*track(scored, "Folds fitted", len(splits))]
         if thresholds is None:
             lowest = np.float32(max(gallery.floor for gallery in galleries))
             found = [gallery.ranked.score for gallery in galleries]
@@ -253,8 +260,8 @@ class TunedThresholdMatcherCV(MatcherMixin, MetaEstimatorMixin, BaseEstimator):
             is adapted.
         """
         X, matcher = self._prepare(X)
-        if not self.adapt_to_gallery:
-            warn_if_far(_n_rows(X), self.gallery_size_, "adapt_to_gallery")
+        for what in self._doubts(X):
+            warnings.warn(what, UserWarning, stacklevel=2)
         return matcher.set_params(threshold=self.threshold_for(_n_rows(X))).predict(X)
 
     def score_graph(
@@ -348,6 +355,12 @@ class TunedThresholdMatcherCV(MatcherMixin, MetaEstimatorMixin, BaseEstimator):
         lowest = min(0.0, float(self.cv_results_["threshold"].min()))
         return max(lowest, min(1.0, float(line)))
 
+    def _doubts(self, X: Any) -> list[str]:
+        """Tell, to warn of, why the threshold may not be right for rows."""
+        if self.adapt_to_gallery:
+            return []
+        return doubt_size(_n_rows(X), self.gallery_size_, "adapt_to_gallery")
+
     def _prepare(self, X: Any) -> tuple[Any, Any]:
         """Return what the matcher takes, and a copy of the matcher."""
         check_is_fitted(self, "estimator_")
@@ -375,6 +388,7 @@ class TunedThresholdMatcherCV(MatcherMixin, MetaEstimatorMixin, BaseEstimator):
     def _check_together(self, floor: float | None) -> None:
         """Raise, before anything is fitted, if parameters do not go together."""
         check_n_jobs(self.n_jobs)
+        check_scalar(self.verbose, "verbose", (Integral, np.bool_))
         for name in ("adapt_to_gallery", "refit"):
             check_scalar(getattr(self, name), name, (bool, np.bool_))
         matcher = _matcher(self.estimator)

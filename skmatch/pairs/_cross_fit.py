@@ -11,6 +11,7 @@ from scipy.sparse import csr_array
 from sklearn.base import clone
 from sklearn.dummy import DummyClassifier
 
+from skmatch._progress import track
 from skmatch.pairs._context import Level
 from skmatch.pairs._defaults import fit_in_threads
 from skmatch.pairs._model import DescribedPairs
@@ -68,7 +69,8 @@ def cross_fit(
         return _fit_classifier(classifier, stack(seen), np.concatenate(answers))
 
     folds = [(own.partition, own.fold) for own in galleries]
-    fitted = {fold: fit(fold) for fold in dict.fromkeys(folds)}
+    distinct = track(dict.fromkeys(folds), "Folds fitted")
+    fitted = {fold: fit(fold) for fold in distinct}
     probabilities = [
         match_probability(fitted[fold], X)
         for fold, X in zip(folds, features, strict=True)

@@ -113,6 +113,7 @@ def check_pair_params(estimator: Any) -> None:
         check_scalar(getattr(estimator, name), name, Integral, min_val=1, max_val=most)
     check_scalar(estimator.propagation, "propagation", (bool, np.bool_))
     check_n_jobs(estimator.n_jobs)
+    check_scalar(estimator.verbose, "verbose", (Integral, np.bool_))
     names = [name for name, _ in name_parts(estimator.embedders)]
     check_names(names, {*estimator.get_params(deep=False)})
     try:

@@ -13,13 +13,13 @@ from skmatch.pairs._context import (
     PairContext,
     PairIndices,
 )
+from skmatch.pairs._explanation_display import describe_feature, to_html, to_text
 from skmatch.pairs._features import read
 from skmatch.pairs._model import DescribedPairs, PairModel, Replaced
 from skmatch.pairs._pair_of_gallery import PairOfGallery, list_says
 from skmatch.pairs._probabilities import log_odds
 
 _N_SAYS = 4  # titles in the table
-_N_SHOWN = 10  # contributions, in the table
 _OTHER_TITLES = "other_titles"  # what a level says of the pairs around
 
 
@@ -69,20 +69,11 @@ class PairExplanation(NamedTuple):
 
     def __str__(self) -> str:
         """Return the words of both titles, and tables of the largest contributions."""
-        shared, of_a, of_b = self.compare_words()
-        lines = [f"probability of a match: {self.probability:.3f}"]
-        lines += [f"before propagation: {self.before_propagation:.3f}"]
-        for name, words in (("both", shared), ("a alone", of_a), ("b alone", of_b)):
-            lines.append(f"words of {name}: {' '.join(words) or '-'}")
-        for say in self.says:
-            lines.append(
-                f"{say.probability:.3f} says {say.title!r:.50}, like a, which counts "
-                f"{say.weight:.0%}"
-            )
-        lines += [f"{'feature':32} {'value':>8} {'adds':>7}"]
-        for name, value, added in self.contributions[:_N_SHOWN]:
-            lines.append(f"{name:32} {value:8.3f} {added:+7.2f}")
-        return "\n".join(lines)
+        return to_text(self)
+
+    def _repr_html_(self) -> str:
+        """Return the same as HTML, which a notebook shows."""
+        return to_html(self)
 
     def compare_words(self) -> tuple[list[str], list[str], list[str]]:
         """Return the words of both titles and of either alone, as they are read.
@@ -102,11 +93,14 @@ class PairExplanation(NamedTuple):
         Returns
         -------
         frame : pandas.DataFrame
-            A row for each feature, with the columns "feature", "value" and "adds".
+            A row for each feature, with the columns "feature", "value", "adds" and
+            "meaning", which says what a feature of skmatch is.
         """
         import pandas as pd
 
-        return pd.DataFrame(self.contributions, columns=["feature", "value", "adds"])
+        names = ["feature", "value", "adds"]
+        frame = pd.DataFrame(self.contributions, columns=names)
+        return frame.assign(meaning=[*map(describe_feature, frame["feature"])])
 
 
 def explain_pair(

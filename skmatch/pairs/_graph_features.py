@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,18 +30,18 @@ class GraphFeatures(NamedTuple):
     """
 
     score: Values
-    rank_min: Values  # number of candidates of a side with a higher score
+    rank_min: Annotated[Values, "number of candidates that are nearer"]
     rank_max: Values
-    of_best_min: Values  # the score over the best one of a side
+    of_best_min: Annotated[Values, "share of the best candidate's"]
     of_best_max: Values
-    of_near_min: Values  # the score over the fifth best one of a side
+    of_near_min: Annotated[Values, "share of the fifth best candidate's"]
     of_near_max: Values
-    margin_min: Values  # the score less the best other one of a side
+    margin_min: Annotated[Values, "lead over the best other candidate"]
     margin_max: Values
-    degree_min: Values  # sum of a side; of probabilities, its expected matches
+    degree_min: Annotated[Values, "sum over all candidates"]
     degree_max: Values
-    support: Values  # sum over common candidates of the product of both scores
-    agreement: Values  # cosine of the scores of the candidates of both sides
+    support: Annotated[Values, "support by common candidates"]
+    agreement: Annotated[Values, "likeness of the candidates of both"]
 
 
 def graph_feature_names(score: str) -> list[str]:

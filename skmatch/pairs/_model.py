@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array, vstack
 from scipy.special import expit
 
+from skmatch._progress import track
 from skmatch.graph import Neighbourhoods
 from skmatch.pairs._context import (
     Catalogue,
@@ -184,7 +185,8 @@ class PairDescriber(NamedTuple):
             return self.text_features.transform(titles, *of_titles.at(rows), n_threads)
 
         n_pairs = len(pairs.left)
-        return store(map(describe, list_blocks(n_pairs)), n_pairs)
+        blocks = track(list_blocks(n_pairs), "Pairs described")
+        return store(map(describe, blocks), n_pairs)
 
     def place(
         self, context: Context, pairs: PairIndices, of_texts: Part
@@ -314,7 +316,8 @@ class StackedLevels(NamedTuple):
         columns = slice(None) if self.columns is None else self.columns[number]
         possible = pairs.list_possible(levels)
         probabilities = start_probabilities(pairs, levels)
-        for block in list_blocks(len(possible)):
+        blocks = track(list_blocks(len(possible)), f"Pairs scored, level {number + 1}")
+        for block in blocks:
             rows = possible[block]
             probabilities[rows] = match_probability(
                 self.classifiers[number], see(rows)[:, columns]
@@ -442,7 +445,8 @@ class PairModel(NamedTuple):
             describer.n_candidates, n_threads
         )  # by their left titles, in order
         graphs = []
-        for start in range(0, max(1, len(titles)), _TITLES_PER_BLOCK):
+        starts = range(0, max(1, len(titles)), _TITLES_PER_BLOCK)
+        for start in track(starts, "Titles matched"):
             stop = start + _TITLES_PER_BLOCK
             context = CatalogueContext(encoded.at(slice(start, stop)), catalogue)
             own = slice(*np.searchsorted(left, [start, stop]))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,13 +30,15 @@ class AlignmentFeatures(NamedTuple):
        applications", KDD, 1996.
     """
 
-    alignment_missing_min: Values  # weight of the words of one title alone
+    alignment_missing_min: Annotated[Values, "weight of the words without a near word"]
     alignment_missing_max: Values
-    alignment_share_min: Values  # share of that weight that has a near word
+    alignment_share_min: Annotated[Values, "share of them that has a near word"]
     alignment_share_max: Values
-    alignment_rarest_missing_min: Values  # the word that is missing most
+    alignment_rarest_missing_min: Annotated[
+        Values, "weight of the word that is missing most"
+    ]
     alignment_rarest_missing_max: Values
-    alignment_near: Values  # sum of the similarities of all near words
+    alignment_near: Annotated[Values, "sum of the similarities of near words"]
 
 
 def align_words(

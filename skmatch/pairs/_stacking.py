@@ -19,7 +19,7 @@ and says how much the judged pairs are to be trusted beside it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -29,6 +29,7 @@ from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.utils import get_tags
 
+from skmatch._progress import track
 from skmatch.graph import choose_shift
 from skmatch.pairs._context import GalleryContext, Level, PairIndices
 from skmatch.pairs._cross_fit import LabelledPairs, cross_fit
@@ -229,13 +230,13 @@ def fit_without_labels(training: TrainingTitles, settings: PairSettings) -> Pair
 
 def describe_folds(
     training: TrainingTitles,
-    splits: Iterable[tuple[NDArray[np.intp], NDArray[np.intp]]],
+    splits: Sequence[tuple[NDArray[np.intp], NDArray[np.intp]]],
     settings: PairSettings,
     partition: int = 0,
 ) -> list[LabelledPairs]:
     """Describe the titles that each split tests as a gallery, as in use."""
     galleries = []
-    for fold, (train, test) in enumerate(splits):
+    for fold, (train, test) in enumerate(track(splits, "Folds described")):
         describer = fit_describer(training, train, settings)
         encoded = describer.encode(training.titles[test], training.fields[test])
         pairs = describer.describe(GalleryContext(encoded), settings.n_threads)

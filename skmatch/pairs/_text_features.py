@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import chain, product
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,59 +33,59 @@ _CODES_COMPARED = 8  # of a title: each is compared with each of the other
 class WordFeatures(NamedTuple):
     """Words weigh as much as they are rare: a shared rare one is what tells most."""
 
-    words_shared: Values  # weight of the words of both
-    words_missing_min: Values  # weight of the words of one title alone
+    words_shared: Annotated[Values, "weight of the words of both titles"]
+    words_missing_min: Annotated[Values, "weight of the words of one title alone"]
     words_missing_max: Values
-    words_jaccard: Values  # share of the shared weight in that of all
-    words_contained: Values  # share of the shared weight in that of the shorter title
-    words_n_shared: Values  # number of words of both
-    words_rarest_shared: Values  # the rarest word; it often is the model
-    words_rarest_missing_min: Values
+    words_jaccard: Annotated[Values, "share of the shared words in the weight of all"]
+    words_contained: Annotated[Values, "share of the shared words in the shorter title"]
+    words_n_shared: Annotated[Values, "number of words of both titles"]
+    words_rarest_shared: Annotated[Values, "weight of the rarest shared word"]
+    words_rarest_missing_min: Annotated[
+        Values, "weight of the rarest word of one title alone"
+    ]
     words_rarest_missing_max: Values
-    words_unseen_min: (
-        Values  # weight of the words of one alone that no title of fit has
-    )
+    words_unseen_min: Annotated[Values, "weight of those that no title of fit has"]
     words_unseen_max: Values
-    words_bigrams: Values  # share of the neighbouring words: order, and phrases
-    words_first: Values  # whether the first words are equal; it often is the brand
-    words_last: Values  # whether the last words are equal
+    words_bigrams: Annotated[Values, "share of neighbouring words: phrases"]
+    words_first: Annotated[Values, "1 if the first words are equal"]
+    words_last: Annotated[Values, "1 if the last words are equal"]
 
 
 class QuantityFeatures(NamedTuple):
     """Sizes and model codes part products whose other words are the same."""
 
-    quantities_agree: Values  # number of kinds of quantity with a value of both
-    quantities_conflict: Values  # kinds that both have, without a common value
-    quantities_missing: Values  # kinds that one title has alone
-    quantities_count_conflict: Values  # pack counts that differ
-    quantities_number_agree: Values  # the same of numbers without a unit
-    quantities_number_conflict: Values
-    codes_shared: Values  # number of model codes of both
-    codes_alone_min: Values  # number of model codes of one title alone
+    quantities_agree: Annotated[Values, "kinds of quantity with a common value"]
+    quantities_conflict: Annotated[Values, "kinds of quantity whose values differ"]
+    quantities_missing: Annotated[Values, "kinds that one title has alone"]
+    quantities_count_conflict: Annotated[Values, "pack counts that differ"]
+    quantities_number_agree: Annotated[Values, "numbers without a unit of both"]
+    quantities_number_conflict: Annotated[Values, "numbers without a unit that differ"]
+    codes_shared: Annotated[Values, "number of model codes of both titles"]
+    codes_alone_min: Annotated[Values, "number of model codes of one title alone"]
     codes_alone_max: Values
-    codes_similar: Values  # edit similarity of all codes; -1 if a title has none
-    codes_nearest: Values  # of the two most similar codes alone; -1 if a side has none
+    codes_similar: Annotated[Values, "edit similarity of all codes; -1 without"]
+    codes_nearest: Annotated[Values, "of the nearest codes alone; -1 without"]
 
 
 class CharacterFeatures(NamedTuple):
     """Edit similarities see typing errors, and words that were joined or cut."""
 
-    characters_ratio: Values  # of the titles as they are
-    characters_sorted: Values  # of the titles with their words sorted
-    characters_set: Values  # of the words, where those of both count once
-    characters_compact: Values  # of the titles without spaces and punctuation
-    characters_partial: Values  # of the shorter one and the best part of the longer
-    characters_prefix: Values  # Jaro-Winkler, which weighs the beginning
+    characters_ratio: Annotated[Values, "edit similarity of the titles"]
+    characters_sorted: Annotated[Values, "edit similarity with the words sorted"]
+    characters_set: Annotated[Values, "edit similarity of the sets of words"]
+    characters_compact: Annotated[Values, "edit similarity of letters and digits"]
+    characters_partial: Annotated[Values, "edit similarity of the best part"]
+    characters_prefix: Annotated[Values, "edit similarity, by the beginning"]
 
 
 class LengthFeatures(NamedTuple):
     """Short titles agree by chance; a title that many rows have names no variant."""
 
-    lengths_words_min: Values
+    lengths_words_min: Annotated[Values, "number of words"]
     lengths_words_max: Values
-    lengths_characters_min: Values
+    lengths_characters_min: Annotated[Values, "number of characters"]
     lengths_characters_max: Values
-    lengths_same_min: Values  # number of rows with the same words
+    lengths_same_min: Annotated[Values, "number of rows with the same words"]
     lengths_same_max: Values
 
 

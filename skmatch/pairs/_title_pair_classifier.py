@@ -17,6 +17,7 @@ from sklearn.utils import Tags, check_random_state, check_scalar
 from sklearn.utils.validation import check_is_fitted
 
 from skmatch._fitting import fitting
+from skmatch._progress import showing_progress
 from skmatch.evaluation import (
     check_answers,
     check_validation,
@@ -97,6 +98,9 @@ class TitlePairClassifier(ClassifierMixin, NamedEmbedders):
         cross-encoder by name; an estimator that is given has its own.
     n_jobs : int or None, default=None
         Number of threads of the search and of the edit-based features.
+    verbose : bool, default=False
+        Whether to show a progress bar for each step that takes longer than half a
+        second.
 
     Attributes
     ----------
@@ -164,6 +168,7 @@ class TitlePairClassifier(ClassifierMixin, NamedEmbedders):
         cv: int = 4,
         random_state: int | np.random.RandomState | None = None,
         n_jobs: int | None = None,
+        verbose: bool = False,
     ) -> None:
         self.embedders = embedders
         self.classifier = classifier
@@ -176,6 +181,7 @@ class TitlePairClassifier(ClassifierMixin, NamedEmbedders):
         self.cv = cv
         self.random_state = random_state
         self.n_jobs = n_jobs
+        self.verbose = verbose
 
     def fit(
         self,
@@ -220,7 +226,7 @@ class TitlePairClassifier(ClassifierMixin, NamedEmbedders):
             If a parameter is out of its range, a title or an answer is missing, or all
             answers are the same.
         """
-        with fitting(self) as fitted:
+        with fitting(self) as fitted, showing_progress(self.verbose):
             for what in fitted._fit(X, y, gallery, X_val, y_val):
                 warnings.warn(what, UserWarning, stacklevel=2)
         return self
@@ -290,8 +296,9 @@ class TitlePairClassifier(ClassifierMixin, NamedEmbedders):
         rows, indices = _collect(self._rows_, left, right)
         describer = self._model_.describer
         context = GalleryContext(describer.encode(*self._read(rows)), indices)
-        pairs = describer.describe(context, effective_n_jobs(self.n_jobs))
-        levels, _ = self._model_.score(pairs)
+        with showing_progress(self.verbose):
+            pairs = describer.describe(context, effective_n_jobs(self.n_jobs))
+            levels, _ = self._model_.score(pairs)
         found = context.find(indices, pairs.indices)
         p = np.clip(levels[-1].propagated[found].astype(np.float64), 0, 1)
         return np.column_stack([1 - p, p])

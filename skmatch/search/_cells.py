@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csc_array, csr_array
 
+from skmatch._progress import track
 from skmatch.search._similarities import (
     ENTRIES_PER_BLOCK,
     PAIRS_PER_BLOCK,
@@ -216,7 +217,8 @@ class Cells:
 
         starts = range(0, len(self), _CELLS_PER_TASK)
         tasks = [range(n, min(n + _CELLS_PER_TASK, len(self))) for n in starts]
-        yield from run(compare_homes, tasks)
+        homes = run(compare_homes, tasks)
+        yield from track(homes, "Cells compared", len(tasks))
         sides = [(ours, theirs), (theirs, ours)]
         for probing, resident in sides[: 1 if one_sided or ours is theirs else 2]:
             first, n_rows = 0, rows_per_batch
@@ -225,9 +227,9 @@ class Cells:
                 probes = self.probe(
                     probing.rows[batch], probing.home[batch], margin, run
                 )
-                yield from run(
-                    partial(compare_probes, probing, resident, first, probes), tasks
-                )
+                compare = partial(compare_probes, probing, resident, first, probes)
+                compared = run(compare, tasks)
+                yield from track(compared, "Neighbouring cells compared", len(tasks))
                 first += n_rows
                 n_probes = max(1, probes.nnz / probes.shape[0])  # of a row
                 n_rows = min(_MOST_ROWS, 1 + int(probes_per_batch / n_probes))

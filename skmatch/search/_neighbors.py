@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import issparse
 
+from skmatch._progress import track
 from skmatch.search._faiss_index import flat_index
 from skmatch.search._similarities import Pairs, cosines, rounding
 from skmatch.search._sparse import most_similar_sparse, sparse_neighbors
@@ -133,7 +134,7 @@ def most_similar(
     if is_self and rows.shape[0] == 1:
         return nearest, similarities
     step = max(1, entries_per_block // max(1, others.shape[0]))
-    for start in range(0, len(indices), step):
+    for start in track(range(0, len(indices), step), "Rows compared"):
         block = indices[start : start + step]
         products = rows[block] @ others.T
         products = products.toarray() if issparse(products) else products

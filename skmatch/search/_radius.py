@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.sparse import issparse
 
+from skmatch._progress import track
 from skmatch.search._cells import Cells, Run, SortedRows
 from skmatch.search._equal_rows import EqualRows
 from skmatch.search._faiss_index import find_indexed
@@ -56,8 +57,12 @@ class Plan(NamedTuple):
 @contextmanager
 def threads(n_threads: int) -> Iterator[Run]:
     """Give a function that maps on threads; BLAS and OpenMP have one each meanwhile."""
-    with limit_threads(1), ThreadPoolExecutor(n_threads) as pool:
-        yield pool.map if n_threads > 1 else map
+    with limit_threads(1):
+        pool = ThreadPoolExecutor(n_threads)
+        try:
+            yield pool.map if n_threads > 1 else map
+        finally:  # an interrupt does not wait for what has not begun
+            pool.shutdown(cancel_futures=True)
 
 
 def search_pairs(
@@ -114,7 +119,8 @@ def find_pairs(
         )
         return finish(rows + start, columns + first)
 
-    return run(compare, range(0, len(left), rows_per_task))
+    starts = range(0, len(left), rows_per_task)
+    return track(run(compare, starts), "Rows compared", len(starts))
 
 
 def sort_by_cell(rows: Embeddings, plan: Plan, run: Run) -> SortedRows:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array, csr_matrix
 
+from skmatch._progress import track
 from skmatch.search._similarities import Pairs, join
 from skmatch.search._unit_rows import Indices
 
@@ -80,7 +81,8 @@ def most_similar_sparse(
     """
     columns = csr_matrix(others.T)
     found = [join([])]
-    for start in range(0, rows.shape[0], rows_per_block):
+    starts = range(0, rows.shape[0], rows_per_block)
+    for start in track(starts, "Candidates found"):
         block = csr_matrix(rows[start : start + rows_per_block])
         row, column, similarity = _multiply(block, columns, n_neighbors, n_threads)
         found.append((row + start, column, similarity))
@@ -153,7 +155,7 @@ def sparse_pairs(
     full_rows, full_others = (x[:, is_full].toarray() for x in (rows, others))
     rows, others = rows[:, ~is_full], others[:, ~is_full].T.tocsr()
     step = max(1, entries_per_block // max(1, n_others))
-    for start in range(0, n_rows, step):
+    for start in track(range(0, n_rows, step), "Rows compared"):
         block = slice(start, start + step)
         similarities = (rows[block] @ others).toarray()
         similarities += full_rows[block] @ full_others.T

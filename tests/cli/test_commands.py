@@ -165,6 +165,33 @@ def test_link(home, matcher, tmp_path):
     assert f"with a catalogue of {HALF}" in err
 
 
+def test_link_of_files_with_other_columns(home, tmp_path):
+    catalogue = tmp_path / "theirs.csv"
+    lines = [f"c{row},{TITLES[row]}" for row in range(HALF)]
+    catalogue.write_text("\n".join(["key,name", *lines]), "utf-8")
+    args = ("link", home / "feed.csv", "--to", catalogue, "-m", home / "model")
+    code, out, _ = run(*args, "--id", "sku", "--to-id", "key", "--to-title", "name")
+    assert code == 0
+    same = ("link", home / "feed.csv", "--to", home / "catalogue.csv", "--id", "sku")
+    _, expected, _ = run(*same, "-m", home / "model")
+    found = [row.split(",")[:2] for row in out.splitlines()[1:]]
+    assert found == [
+        [left, f"c{SKUS.index(right)}"]
+        for left, right in (row.split(",")[:2] for row in expected.splitlines()[1:])
+    ]
+    code, _, err = run(*args, "--id", "sku", "--to-title", "name")
+    assert code == 1
+    assert "theirs.csv has no column 'sku'" in err
+
+
+def test_commands_warn_as_predict_does(home, tmp_path):
+    few = write_csv(tmp_path / "few.csv", range(6))
+    for command in (["match"], ["evaluate", "--product", "product"]):
+        code, _, err = run(*command, few, "-m", home / "model")
+        assert code == 0
+        assert "warning: The threshold was chosen on galleries of about" in err
+
+
 def tfidf(*args):
     embedder = TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 4))
     return make_pipeline(embedder, FaissThresholdMatcher(*args))

@@ -168,6 +168,44 @@ def test_fit_that_fails_leaves_the_old_one(quick, listings, monkeypatch, params)
         new.transform(NEW)
 
 
+@pytest.mark.parametrize("fraction", [0.3, 0.0])
+def test_interrupt_may_end_a_training(quick, listings, monkeypatch, fraction):
+    stopped = quick(n_epochs=5, validation_fraction=fraction, stop_on_interrupt=True)
+    whole = clone(stopped).fit(*listings)
+    describe, trained_weights = _training._describe_epoch, _training.trained_weights
+
+    def interrupt(epoch, *args):
+        if epoch == 3:
+            raise KeyboardInterrupt
+        return describe(epoch, *args)
+
+    kept = []
+
+    def keep(module):
+        weights = trained_weights(module)
+        kept.append({name: w.detach().clone() for name, w in weights.items()})
+        return weights
+
+    monkeypatch.setattr(_training, "_describe_epoch", interrupt)
+    monkeypatch.setattr(_training, "trained_weights", keep)
+    with pytest.warns(UserWarning, match="Interrupted in epoch 3: epoch [12] is kept"):
+        stopped.fit(*listings)
+    assert [row["loss"] for row in stopped.history_] == [
+        row["loss"] for row in whole.history_[:2]
+    ]
+    scores = [row["validation_score"] for row in stopped.history_]
+    assert stopped.best_epoch_ == (1 + np.argmax(scores) if fraction else 2)
+    for name, weight in trained_weights(stopped.module_).items():
+        assert torch.equal(weight, kept[-1][name])
+    monkeypatch.setattr(
+        _training, "_describe_epoch", lambda epoch, *args: interrupt(3, *args)
+    )
+    fresh = clone(stopped)
+    with pytest.raises(KeyboardInterrupt):  # no epoch is over
+        fresh.fit(*listings)
+    assert not hasattr(fresh, "module_")
+
+
 def test_fit_forgets_names_of_fields(quick, listings):
     frame = pd.DataFrame({"title": listings[0]})
     embedder = quick().fit(frame, listings[1])
