@@ -50,8 +50,10 @@ bench:  ## Accuracy on labelled titles, and the page of results: make bench DATA
 	$(BIN)/python benchmarks/pair_classifier.py $(DATA)
 	$(BIN)/python benchmarks/report.py
 
-build:  ## Source distribution and wheel, in dist
+build:  ## Source distribution and wheel, in dist, checked as PyPI does
+	$(BIN)/pip install --quiet build twine
 	$(BIN)/python -m build
+	$(BIN)/twine check --strict dist/*
 
 clean:  ## Remove what the other commands made
 	rm -rf build dist docs/_build docs/generated .coverage* .*_cache

@@ -1,62 +1,51 @@
 """Find the same products among titles that were never seen, in a minute or two.
 
-Two methods learn from two thirds of the products and match the titles of the others:
-TF-IDF of character n-grams, the baseline, and an LSTMTitleEmbedder. Each one's
-threshold is chosen by cross-validation on the training products.
+Three methods learn from two thirds of the products and match the titles of the others:
+TF-IDF of character n-grams, the baseline, and an LSTMTitleEmbedder, each with the best
+threshold by cross-validation on the training products, and a PairClassifierMatcher. The
+matches of the last one become groups: the products.
 """
 
-from tempfile import TemporaryDirectory
-
 from sklearn.feature_extraction.text import TfidfVectorizer
-from sklearn.model_selection import GridSearchCV
-from sklearn.pipeline import Pipeline
+from sklearn.pipeline import make_pipeline
 
 from skmatch import (
-    ClassDisjointKFold,
     FaissThresholdMatcher,
     LSTMTitleEmbedder,
+    PairClassifierMatcher,
+    TunedThresholdMatcherCV,
+    group_matches,
     make_product_titles,
     rowwise_f1_score,
-    rowwise_f1_scorer,
 )
 
 titles, product_ids = make_product_titles(n_products=600, random_state=0)
 is_new = product_ids >= 400
+new_titles, new_ids = titles[is_new], product_ids[is_new]
 print(
     f"{(~is_new).sum()} titles to learn from; gallery to match: {is_new.sum()} titles "
-    f"of {len(set(product_ids[is_new]))} products never seen\n"
+    f"of {len(set(new_ids))} products never seen\n"
 )
 
-embedders = {
-    "TF-IDF": TfidfVectorizer(
-        analyzer="char_wb", ngram_range=(2, 4), sublinear_tf=True
+tfidf = TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 4), sublinear_tf=True)
+lstm = LSTMTitleEmbedder(random_state=0)
+methods = {
+    "TF-IDF, one threshold": TunedThresholdMatcherCV(
+        make_pipeline(tfidf, FaissThresholdMatcher()), cv=2
     ),
-    "LSTM": LSTMTitleEmbedder(random_state=0),
+    "LSTMTitleEmbedder, one threshold": TunedThresholdMatcherCV(
+        make_pipeline(lstm, FaissThresholdMatcher()), cv=2
+    ),
+    "PairClassifierMatcher": PairClassifierMatcher(random_state=0, cv=2),
 }
-for name, embedder in embedders.items():
-    with TemporaryDirectory() as folder:  # one fit of the embedder for all thresholds
-        pipe = Pipeline(
-            [("embed", embedder), ("match", FaissThresholdMatcher())], memory=folder
-        )
-        search = GridSearchCV(
-            pipe,
-            {"match__threshold": [0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75]},
-            scoring=rowwise_f1_scorer,
-            cv=ClassDisjointKFold(2),
-        )
-        search.fit(titles[~is_new], product_ids[~is_new])
-    matches = search.predict(titles[is_new])
-    score = rowwise_f1_score(product_ids[is_new], matches)
-    threshold = search.best_params_["match__threshold"]
-    print(f"{name:6} row-wise F1 {score:.3f} at threshold {threshold}", flush=True)
+for name, matcher in methods.items():
+    matcher.fit(titles[~is_new], product_ids[~is_new])
+    matches = matcher.predict(new_titles)
+    score = rowwise_f1_score(new_ids, matches)
+    print(f"{name:34} row-wise F1 {score:.3f}", flush=True)
 
-print("\nSome matches of the LSTM, with their cosine similarity:")
-new_titles, new_ids = titles[is_new], product_ids[is_new]
-embeddings = search.best_estimator_["embed"].transform(new_titles)
-for row in range(5):
-    print(new_titles[row])
-    for match in matches[[row]].indices[:4]:
-        if match != row:
-            similarity = embeddings[row] @ embeddings[match]
-            verdict = "right" if new_ids[row] == new_ids[match] else "wrong"
-            print(f"  {similarity:.3f}  {new_titles[match]}  ({verdict})")
+groups = group_matches(matcher.score_graph(new_titles))
+print(f"\n{groups.max() + 1} groups; the first three, with the true product of each:")
+for group in range(3):
+    for row in (groups == group).nonzero()[0]:
+        print(f"  {group}  {new_ids[row]}  {new_titles[row]}")
