@@ -49,6 +49,7 @@ SCRIPTS = (
     "matching",
     "spark",
     "encoding",
+    "explaining",
     "word_vectors",
     "robustness",
 )
