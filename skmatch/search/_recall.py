@@ -48,6 +48,17 @@ class SearchReport(NamedTuple):
     recall_low: float
     recall_high: float
 
+    def __str__(self) -> str:
+        """Return the report as a sentence."""
+        cells = f" in {self.n_cells:,} cells" if self.n_cells else ""
+        start = f"The search by {self.method!r}{cells} finds "
+        if self.recall_low == self.recall_high == 1:
+            return f"{start}all pairs."
+        return (
+            f"{start}{self.recall:.2%} of the pairs (95 % interval "
+            f"{self.recall_low:.2%} to {self.recall_high:.2%}), by a sample of rows."
+        )
+
 
 def interval(n_pairs: int, n_missed: int, sizes: Indices) -> Recall:
     """Return the recall of a search that missed k of n true pairs of a sample.

@@ -2,7 +2,13 @@ import numpy as np
 import pytest
 from scipy.stats import beta
 
-from skmatch.search._recall import EXACT, calibrate, design_effect, interval
+from skmatch.search._recall import (
+    EXACT,
+    SearchReport,
+    calibrate,
+    design_effect,
+    interval,
+)
 
 
 def test_calibration_takes_the_smallest_margin_that_is_surely_enough():
@@ -49,3 +55,13 @@ def test_pairs_of_one_row_count_as_fewer():
     many = interval(4000, 4, np.ones(4000, int))
     few = interval(4000, 4, np.full(40, 100))
     assert few.low < many.low
+
+
+def test_report_is_a_sentence():
+    exact = SearchReport("prefix", 0, *EXACT)
+    assert str(exact) == "The search by 'prefix' finds all pairs."
+    cells = SearchReport("cells", 1234, 0.9995, 0.999, 1.0)
+    assert str(cells) == (
+        "The search by 'cells' in 1,234 cells finds 99.95% of the pairs (95 % interval "
+        "99.90% to 100.00%), by a sample of rows."
+    )
