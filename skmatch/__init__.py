@@ -5,7 +5,7 @@ titles -> embeddings (``embedders``) -> score graph (``search``, ``pairs``)
        -> products of listings as they come (``catalogue``)
 
 ``tables`` makes frames of matches and of groups, and has the same for files: titles in,
-pairs that match out. ``distributed`` has it for Spark.
+pairs that match out. ``distributed`` has it for Spark, and ``plotting`` draws figures.
 
 ``matchers`` holds the estimators that match; each of the packages says what comes in,
 what goes out and which of its files does what. ``_fitting.py`` makes every fit atomic,

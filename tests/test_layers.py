@@ -15,7 +15,7 @@ LEVELS = [
     {"__init__", "__main__"},
     {"cli"},
     {"distributed"},
-    {"catalogue", "tables"},
+    {"catalogue", "plotting", "tables"},
     {"matchers"},
     {"pairs"},
     {"graph", "embedders"},
@@ -34,6 +34,7 @@ STRANGERS = {
     "distributed": {"torch", "faiss", "gensim", "pandas"},
     "cli": {"torch", "faiss", "gensim", "pandas"},
     "tables": {"torch", "faiss", "gensim", "pandas"},
+    "plotting": {"torch", "faiss", "gensim", "pandas", "networkx"},
     "embedders/_networks": {"sklearn", "numpy", "faiss"},
     "embedders/_training": {"sklearn", "faiss", "gensim"},
 }
@@ -86,11 +87,11 @@ import random, sys, warnings
 import numpy as np
 import sklearn.metrics  # scikit-learn sets a filter for its own deprecations
 before = random.getstate(), np.random.get_state()[1].tolist(), warnings.filters[:]
-import skmatch
+import skmatch, skmatch.plotting
 after = random.getstate(), np.random.get_state()[1].tolist(), warnings.filters[:]
 assert before == after
 heavy = {"torch", "gensim", "nltk", "pytorch_metric_learning", "transformers"}
-heavy |= {"faiss", "pyspark", "tqdm", "typer"}
+heavy |= {"faiss", "matplotlib", "pyspark", "tqdm", "typer"}
 assert not heavy & set(sys.modules), heavy & set(sys.modules)
 """
     done = subprocess.run(

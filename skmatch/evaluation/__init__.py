@@ -56,6 +56,7 @@ from skmatch.evaluation._splitters import (
     DisjointPairsKFold,
     list_splits,
 )
+from skmatch.evaluation._wrong_pairs import unordered_pairs
 
 __all__ = [
     "ClassDisjointKFold",
@@ -88,4 +89,5 @@ __all__ = [
     "rowwise_f1_scorer",
     "score_curve",
     "scores_at",
+    "unordered_pairs",
 ]
