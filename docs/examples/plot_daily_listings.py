@@ -8,7 +8,7 @@ the products that are there, or begin new ones.
 """
 
 # %%
-# A matcher, and ten days of listings
+# A matcher, and six days of listings
 # -----------------------------------
 #
 # The matcher is fitted once, on products that are known. The listings of the days are of
@@ -18,14 +18,14 @@ import numpy as np
 
 from skmatch import PairClassifierMatcher, make_product_titles
 
-titles, product_ids = make_product_titles(300, random_state=0)
-is_known = product_ids < 150
+titles, product_ids = make_product_titles(240, random_state=0)
+is_known = product_ids < 120
 matcher = PairClassifierMatcher(cv=2, random_state=0)
 matcher.fit(titles[is_known], product_ids[is_known])
 
 new_titles, new_ids = titles[~is_known], product_ids[~is_known]
 listing_ids = [f"listing-{row}" for row in range(len(new_titles))]
-days = np.array_split(np.arange(len(new_titles)), 10)
+days = np.array_split(np.arange(len(new_titles)), 6)
 
 # %%
 # Day by day
@@ -61,11 +61,12 @@ for number, day in enumerate(days, start=1):
 
 with ProductCatalogue(folder, read_only=True) as catalogue:
     changes = catalogue.changes()
-for change in changes:
-    if change.kind in ("merged", "split", "moved"):
-        print(change.revision, change.kind, change.product, "->", change.other)
-        for listing in change.listings[:2]:
-            print("   ", new_titles[listing_ids.index(listing)])
+moves = [change for change in changes if change.kind in ("merged", "split", "moved")]
+print(f"{len(moves)} such changes, the last of them:")
+for change in moves[-4:]:
+    print(f"  {change.kind}: {change.product} -> {change.other}")
+    for listing in change.listings[:2]:
+        print("      ", new_titles[listing_ids.index(listing)])
 
 # %%
 # What people know
@@ -84,7 +85,7 @@ with ProductCatalogue(folder) as catalogue:
 # Day by day or all at once
 # -------------------------
 #
-# The products of ten days, compared with those of a single matching of all listings.
+# The products of six days, compared with those of a single matching of all listings.
 
 from skmatch import bcubed_precision_recall_f1, group_matches
 

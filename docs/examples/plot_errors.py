@@ -23,14 +23,15 @@ matcher.fit(titles[is_known], product_ids[is_known])
 new_titles, new_ids = titles[~is_known], product_ids[~is_known]
 scores = matcher.score_graph(new_titles)
 matches = matcher.decide(scores)
-report = evaluate_matches(new_ids, matches, new_titles, scores=scores, n_examples=4)
+report = evaluate_matches(new_ids, matches, new_titles, scores=scores, n_examples=3)
 print(report)
 
 # %%
 # Every part of it is a table, too:
 
-missed = report.to_frame("missed_matches")
-print(missed[["row_a", "row_b", "score"]].to_string(index=False))
+false = report.to_frame("false_matches")
+columns = ["row_a", "row_b", "score", "product_a", "product_b"]
+print(false[columns].to_string(index=False))
 
 # %%
 # Too strict, or too low?
@@ -49,12 +50,12 @@ names = ["2", "3", "4 to 6", "7 or more"]
 size_class = np.digitize(np.bincount(new_ids)[new_ids], [3, 4, 7])
 n_titles = np.bincount(size_class)
 figure, ax = plt.subplots(figsize=(6.4, 4), layout="constrained")
-thresholds = {"#D55E00": 0.05, "#1F83CC": matcher.threshold_, "#009E73": 0.95}
+thresholds = {"#D55E00": matcher.threshold_, "#1F83CC": 0.5, "#009E73": 0.95}
 for place, (colour, threshold) in enumerate(thresholds.items()):
     found = decide_matches(scores, threshold)
     of_row = rowwise_f1_score(new_ids, found, average=None)
     of_class = np.bincount(size_class, of_row) / n_titles
-    print(f"threshold {threshold:.2f}: row-wise F1 {of_row.mean():.3f};", of_class.round(3))
+    print(f"threshold {threshold:.2f}: row-wise F1 {of_row.mean():.3f}")
     x = np.arange(len(names)) + 0.27 * (place - 1)
     ax.bar(x, of_class, 0.25, color=colour, label=f"{threshold:.2f}")
 ax.set_xticks(
