@@ -20,11 +20,11 @@ class DisplayMixin:
     ax_: Any
     figure_: Any
 
-    def _begin(self, ax: Any) -> Any:
-        """Set and return the axes: those that are given, or those of a new figure."""
+    def _begin(self, ax: Any, size: tuple[float, float] = (6.4, 4.8)) -> Any:
+        """Set and return the axes: those given, or of a new figure (size in inches)."""
         pyplot = import_pyplot(type(self).__name__)
         if ax is None:
-            _, ax = pyplot.subplots(layout="constrained")
+            _, ax = pyplot.subplots(figsize=size, layout="constrained")
         elif not isinstance(ax, pyplot.Axes):
             raise ValueError(f"ax={ax!r:.50}; expected Axes of matplotlib, or None.")
         self.ax_, self.figure_ = ax, ax.figure
@@ -56,3 +56,9 @@ def thin_out(x: NDArray[Any], y: NDArray[Any]) -> NDArray[np.intp]:
     """
     cells = [np.round(1000 * (v - v.min()) / (np.ptp(v) or 1)) for v in (x, y)]
     return np.flatnonzero(np.append(np.diff(cells).any(axis=0), True))
+
+
+def shorten(title: str, length: int) -> str:
+    """Return a title on one line, cut after so many characters."""
+    line = " ".join(title.split()).encode(errors="replace").decode()  # half a pair: ?
+    return line if len(line) <= length else f"{line[: length - 1]}…"
