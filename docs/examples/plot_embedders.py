@@ -24,8 +24,10 @@ titles, product_ids = make_product_titles(320, random_state=0)
 is_train = product_ids < 120
 is_new = product_ids >= 220
 is_tuning = ~is_train & ~is_new
-print(f"titles: {is_train.sum()} to learn from, {is_tuning.sum()} for the threshold, ")
-print(f"{is_new.sum()} in the gallery")
+print(
+    f"titles: {is_train.sum()} to learn from, {is_tuning.sum()} for the threshold, "
+    f"{is_new.sum()} in the gallery"
+)
 
 
 def make_tfidf():
@@ -33,7 +35,8 @@ def make_tfidf():
     return TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 4), sublinear_tf=True)
 
 
-lstm = LSTMTitleEmbedder(256, n_epochs=6, device="cpu", random_state=0)
+lstm = LSTMTitleEmbedder(
+    embedding_dim=256, n_epochs=6, device="cpu", random_state=0)
 embedders = {
     "TF-IDF of words": TfidfVectorizer(sublinear_tf=True),
     "TF-IDF of n-grams": make_tfidf(),

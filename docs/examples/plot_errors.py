@@ -63,5 +63,5 @@ ax.set_xticks(
     [f"{name}\n({n} rows)" for name, n in zip(names, n_titles, strict=True)],
 )
 ax.set(xlabel="Titles of the product", ylabel="Row-wise F1", ylim=(0, 1))
-ax.legend(title="Threshold", loc="lower left")
+figure.legend(title="Threshold", loc="outside upper center", ncols=3)
 plt.show()

@@ -10,17 +10,21 @@ in a pair of titles, and what each of it added.
 # A matcher, and the pairs it is least sure of
 # --------------------------------------------
 
+import numpy as np
+
 from skmatch import PairClassifierMatcher, make_product_titles, match_table
 
-titles, product_ids = make_product_titles(300, random_state=0)
-is_known = product_ids < 180
+titles, product_ids = make_product_titles(240, random_state=0)
+is_known = product_ids < 140
 matcher = PairClassifierMatcher(random_state=0)
 matcher.fit(titles[is_known], product_ids[is_known])
 
-gallery, gallery_ids = titles[~is_known], product_ids[~is_known]
+n_titles = np.bincount(product_ids)[product_ids]
+is_new = ~is_known & (n_titles <= 6)  # small products, to see all of a neighbourhood
+gallery, gallery_ids = titles[is_new], product_ids[is_new]
 scores = matcher.score_graph(gallery)
 table = match_table(scores, left_titles=gallery)
-doubtful = table[table["score"].between(0.4, 0.8)].head(8)
+doubtful = table[table["score"].between(0.4, 0.8)].head(6)
 for row in doubtful.itertuples():
     print(f"{row.score:.2f}  {row.left:3} {row.left_title[:60]}")
     print(f"      {row.right:3} {row.right_title[:60]}")
@@ -29,11 +33,13 @@ for row in doubtful.itertuples():
 # What speaks for a match, and what against
 # -----------------------------------------
 #
-# Take the first of them. The table has the words of both titles and of one alone, whose
-# say counted when the probability was averaged over the matches of both, and what the
-# features add to the log-odds, the largest first.
+# Here the products are known: the last of them is a pair of two products. The table has
+# the words of both titles and of one alone, whose say counted when the probability was
+# averaged over the matches of both, and what the features add to the log-odds, the largest
+# first.
 
-a, b = (int(row) for row in doubtful.iloc[0][["left", "right"]])
+is_other = gallery_ids[table["left"]] != gallery_ids[table["right"]]
+a, b = (int(row) for row in table[is_other].sort_values("score").iloc[-1][["left", "right"]])
 explanation = matcher.explain(a, b, gallery=gallery)
 print(explanation)
 print("\nthe same product in truth:", bool(gallery_ids[a] == gallery_ids[b]))

@@ -16,7 +16,7 @@ again. Here the product ids answer in the person's place.
 
 from skmatch import PairClassifierMatcher, make_product_titles, rowwise_f1_score
 
-titles, product_ids = make_product_titles(120, random_state=1)
+titles, product_ids = make_product_titles(90, random_state=1)
 
 
 def ask(pairs):
@@ -55,5 +55,5 @@ display = LabelCurveDisplay.from_estimator(
     PairClassifierMatcher(random_state=0),
     titles,
     product_ids,
-    n_pairs=(0, 60, 120, 240),
+    n_pairs=(0, 60, 120, 180),
 )
