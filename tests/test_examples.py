@@ -27,7 +27,7 @@ def test_an_example_runs_warns_of_nothing_and_leaves_no_file(path, tmp_path):
     root = str(path.parents[2])
     searched = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
     done = subprocess.run(
-        [sys.executable, "-W", "error::UserWarning", str(path)],
+        [sys.executable, "-W", "error", str(path)],
         cwd=here,
         env=os.environ | settings | {"PYTHONPATH": searched},
         capture_output=True,

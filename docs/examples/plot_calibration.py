@@ -2,9 +2,9 @@
 Can the probabilities be trusted?
 =================================
 
-Whoever sends doubtful matches to a person, or weighs a wrong match against a missed one,
-needs probabilities that mean what they say: of the pairs with 0.8, four in five should be
-the same product.
+Whoever sends doubtful matches to a person, or weighs a wrong match against a missed
+one, needs probabilities that mean what they say: of the pairs with 0.8, four in five
+should be the same product.
 """
 
 # %%
@@ -12,7 +12,8 @@ the same product.
 # -----------------------------
 #
 # In the gallery, no product has more than 20 titles, which is how many candidates the
-# matcher looks at for each title (``n_candidates``). The last part of this page shows why.
+# matcher looks at for each title (``n_candidates``). The last part of this page shows
+# why.
 
 import numpy as np
 
@@ -35,6 +36,10 @@ print(f"gallery of {is_new.sum()} titles")
 from skmatch.plotting import MatchCalibrationDisplay
 
 display = MatchCalibrationDisplay.from_predictions(product_ids[is_new], scores)
+
+# %%
+# From about 0.4 on, probabilities mean what they say, or are too low; below, more pairs
+# are the same product than they say.
 
 # %%
 # How much work is left for a person
@@ -61,13 +66,17 @@ for low, high in ((0.05, 0.95), (0.1, 0.9), (0.2, 0.8)):
 # Products with more titles than candidates
 # -----------------------------------------
 #
-# Now the same gallery with the largest products. Two titles of a product of 50 are often
-# no candidates of one another, so that the classifier never sees them; propagation, which
-# takes the mean over the matches of both, counts such pairs as impossible. All
-# probabilities of the product are lowered. Where you have such products, raise
-# ``n_candidates`` above the number of their titles.
+# Now the same gallery with the largest products. Two titles of a product of 50 are
+# often no candidates of one another, so that the classifier never sees them;
+# propagation, which takes the mean over the matches of both, counts such pairs as
+# impossible. All probabilities of the product are lowered. Where you have such
+# products, raise ``n_candidates`` above the number of their titles.
 
 is_larger = ~is_known & ~is_new
 print(f"{is_larger.sum()} titles of {len(set(product_ids[is_larger]))} larger products")
 all_scores = matcher.score_graph(titles[~is_known])
 MatchCalibrationDisplay.from_predictions(product_ids[~is_known], all_scores)
+
+# %%
+# The points lie far above the diagonal: of pairs that are said to be improbable, most
+# are the same product.

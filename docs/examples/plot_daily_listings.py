@@ -12,7 +12,8 @@ the products that are there, or begin new ones.
 # ---------------------------------------
 #
 # The matcher is fitted once, on products that are known. The listings are of other
-# products, and come in any order: two fifths of them are there already on the first day.
+# products, and come in any order: two fifths of them are there already on the first
+# day.
 
 import numpy as np
 
@@ -34,9 +35,10 @@ days = np.split(
 # Day by day
 # ----------
 #
-# The first call makes the folder, with the matcher in it; the later ones need the folder
-# alone. Each call is a transaction: a program that is killed leaves the folder as it was
-# before the call or after it. ``changes`` tells what has happened since a revision.
+# The first call makes the folder, with the matcher in it; the later ones need the
+# folder alone. Each call is a transaction: a program that is killed leaves the folder
+# as it was before the call or after it. ``changes`` tells what has happened since a
+# revision.
 
 from collections import Counter
 from tempfile import TemporaryDirectory
@@ -108,9 +110,16 @@ import matplotlib.pyplot as plt
 figure, ax = plt.subplots(figsize=(6.4, 4), layout="constrained")
 x = np.arange(1, len(days) + 1)
 ax.plot(x, np.cumsum([len(day) for day in days]), "o-", color="0.5", label="listings")
-ax.plot(x, [day["products"] for day in history], "o-", color="#1F83CC", label="products")
+ax.plot(
+    x, [day["products"] for day in history], "o-", color="#1F83CC", label="products"
+)
 n_true = [len(set(new_ids[: day[-1] + 1])) for day in days]
 ax.plot(x, n_true, "--", color="#D55E00", label="products in truth")
 ax.set(xlabel="Day", ylabel="In the catalogue", xticks=x, ylim=(0, None))
 ax.legend()
 plt.show()
+
+# %%
+# At first the catalogue has fewer products than there are: similar ones are taken for
+# one product, until more of their listings come and part them. That is what the splits
+# are. Begin with as many listings as you have.

@@ -33,8 +33,8 @@ for (a, b), is_same in zip(pairs[:6], answers, strict=False):
     print(f"  {verdict:12}  {titles[a][:34]:34}  |  {titles[b][:34]}")
 
 # %%
-# The answers bind: judged pairs have a probability of 1 or 0 from now on. All other pairs
-# are scored by what was learned.
+# The answers bind: judged pairs have a probability of 1 or 0 from now on. All other
+# pairs are scored by what was learned.
 
 before = rowwise_f1_score(product_ids, matcher.predict(titles))
 matcher.fit(titles, pairs=pairs, is_match=answers)
@@ -46,8 +46,8 @@ print("learned from:", matcher.supervision_)
 # What more answers bring
 # -----------------------
 #
-# ``LabelCurveDisplay`` repeats this round by round, keeping all answers: each fit starts
-# anew, with the pairs of all rounds.
+# ``LabelCurveDisplay`` repeats this round by round, keeping all answers: each fit
+# starts anew, with the pairs of all rounds.
 
 from skmatch.plotting import LabelCurveDisplay
 
@@ -57,3 +57,7 @@ display = LabelCurveDisplay.from_estimator(
     product_ids,
     n_pairs=(0, 60, 120, 180),
 )
+
+# %%
+# The first answers bring the most. Judged pairs are pairs of this gallery, and count in
+# the score; with few titles, that is part of the rise.

@@ -2,9 +2,9 @@
 Two catalogues, one to one
 ==========================
 
-A shop wants to know which of its products a competitor sells, too. In either catalogue a
-product is there once, so that each row has one partner at most: ``link_catalogues`` finds
-the assignment with the largest sum of scores.
+A shop wants to know which of its products a competitor sells, too. In either catalogue
+a product is there once, so that each row has one partner at most: ``link_catalogues``
+finds the assignment with the largest sum of scores.
 """
 
 # %%
@@ -76,7 +76,9 @@ print(table.drop(columns="rank").head(6).to_string(index=False))
 # How sure a link is
 # ------------------
 #
-# The probability of each link, by whether it is right.
+# The probability of each link, by whether it is right. Both catalogues have products
+# that the other one lacks; their rows take the next best partner, and some of these
+# links are as probable as right ones. Where such errors are dear, look at a sample.
 
 import matplotlib.pyplot as plt
 

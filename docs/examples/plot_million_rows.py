@@ -2,20 +2,20 @@
 What to do with a million rows
 ==============================
 
-To compare a million rows with one another takes half a million million similarities. This
-example shows what skmatch does instead, measures it at sizes that run in seconds, and
-estimates what a million would take. The estimate is a line through a few points: measure
-your own titles before you rely on it.
+To compare a million rows with one another takes half a million million similarities.
+This example shows what skmatch does instead, measures it at sizes that run in seconds,
+and estimates what a million would take. The estimate takes one size squared, no more:
+measure your own titles before you rely on it.
 """
 
 # %%
 # Dense vectors
 # -------------
 #
-# Sparse rows, as of TF-IDF, are all compared, which no machine does for a million. Dense
-# ones can be searched. A random projection keeps the similarities of TF-IDF nearly, in as
-# many columns as one can afford; ``LSTMTitleEmbedder`` and ``AdapterBertEmbedder`` learn
-# dense vectors.
+# Sparse rows, as of TF-IDF, are all compared, which takes too long for a million.
+# Dense ones can be searched. A random projection keeps the similarities of TF-IDF
+# nearly, in as many columns as one can afford; ``LSTMTitleEmbedder`` and
+# ``AdapterBertEmbedder`` learn dense vectors.
 
 import numpy as np
 from sklearn.feature_extraction.text import TfidfVectorizer
@@ -40,9 +40,10 @@ print(f"a million of them: {4 * vectors.shape[1] * 1e6 / 2**30:.2f} GiB")
 #
 # ``report_search`` tells which way the pairs are found, and what share of them, before
 # anything is searched. "exact" loses no pair: it compares all, in full or by a bound on
-# their similarity, whichever is quicker. "cells" puts similar rows in cells, and compares
-# those of one cell and of near ones; it reaches ``target_recall`` with 95 % confidence.
-# "auto", the default, is exact up to about a minute of one core, and takes cells beyond.
+# their similarity, whichever is quicker. "cells" puts similar rows in cells, and
+# compares those of one cell and of near ones; it reaches ``target_recall`` with 95 %
+# confidence. "auto", the default, is exact up to about a minute of one core, and takes
+# cells beyond.
 
 matcher = FaissThresholdMatcher(0.75).fit(vectors)
 for index in ("auto", "cells"):
@@ -78,9 +79,9 @@ for index in ("exact", "cells"):
 # Estimate
 # --------
 #
-# For "exact", the work grows with the square of the rows; so does the estimate. For "cells"
-# most of the time at these sizes goes into the choice of the cells, which pays where a
-# search takes minutes; a few thousand rows say nothing of a million.
+# For "exact", the work grows with the square of the rows at most; so does the estimate. For
+# "cells" most of the time at these sizes goes into the choice of the cells, which pays
+# where a search takes minutes; a few thousand rows say nothing of a million.
 
 import matplotlib.pyplot as plt
 
@@ -92,7 +93,11 @@ figure, ax = plt.subplots(figsize=(6.4, 4), layout="constrained")
 for colour, (index, taken) in zip(("#1F83CC", "#D55E00"), seconds.items(), strict=True):
     ax.loglog(sizes, taken, "o-", color=colour, label=index)
 ax.loglog(
-    [sizes[-1], n], [seconds["exact"][-1], exact], ":", color="#1F83CC", label="estimate"
+    [sizes[-1], n],
+    [seconds["exact"][-1], exact],
+    ":",
+    color="#1F83CC",
+    label="estimate",
 )
 ax.set(xlabel="Rows", ylabel="Seconds on one thread")
 ax.legend()
@@ -129,9 +134,9 @@ with TemporaryDirectory() as folder:
 # What else helps
 # ---------------
 #
-# - A higher threshold: fewer pairs reach it, and the bounds rule out more of the others. A
-#   threshold that would give more than ``max_pairs`` raises an error before the search, and
-#   names one that fits.
-# - Fewer columns, or a lower ``target_recall``.
+# - A higher threshold: fewer pairs reach it, and the bounds rule out more of the
+#   others. A threshold that would give more than ``max_pairs`` raises an error before
+#   the search, and names one that fits.
+# - Fewer columns, or, for "cells", a lower ``target_recall``.
 # - ``n_jobs``: the search uses threads.
 # - Beyond ten million titles, more than one machine: ``skmatch.distributed``.

@@ -3,9 +3,9 @@ Match without labels
 ====================
 
 Nothing is known but the titles. ``PairClassifierMatcher`` then decides by what it has
-learned from made-up titles, in which words have no meaning: that a shared rare word or a
-model code speaks for a match, and a quantity that differs against it. The first fit of a
-process learns this anew, which takes up to a minute of one core.
+learned from made-up titles, in which words have no meaning: that a shared rare word or
+a model code speaks for a match, and a quantity that differs against it. The first fit
+of a process learns this anew, which takes up to a minute of one core.
 """
 
 # %%
@@ -28,8 +28,8 @@ print(f"expected score: {matcher.best_score_}")
 # Look at a sample
 # ----------------
 #
-# So look yourself. ``suggest_pairs`` draws pairs, uncertain ones more often. Of those with
-# a probability near 0.8, about four in five should be the same product.
+# So look yourself. ``suggest_pairs`` draws pairs, uncertain ones more often. Of those
+# with a probability near 0.8, about four in five should be the same product.
 
 scores = matcher.score_graph(titles)
 for a, b in matcher.suggest_pairs(titles, 8):
@@ -40,8 +40,9 @@ for a, b in matcher.suggest_pairs(titles, 8):
 # --------------
 #
 # Here the products are known after all, so that we can tell. No threshold was learned:
-# each title has the matches that maximise its expected F1. For comparison, TF-IDF with the
-# threshold that is best for these very titles, which nobody knows in use (an oracle).
+# each title has the matches that maximise its expected F1. For comparison, TF-IDF with
+# the threshold that is best for these very titles, which nobody knows in use (an
+# oracle).
 
 from sklearn.feature_extraction.text import TfidfVectorizer
 
@@ -62,3 +63,9 @@ print(f"  TF-IDF, best threshold  {oracle.best_score_:.3f} (oracle)")
 from skmatch.plotting import ScoreHistogramDisplay
 
 ScoreHistogramDisplay.from_predictions(product_ids, scores)
+
+# %%
+# The axis is logarithmic. Nearly all pairs of two products have a small probability;
+# most pairs of the same product have one around 0.7, and so have some that are not:
+# titles that differ in one common word, which nothing tells to count. A few answers
+# teach it: see "Some judged pairs".

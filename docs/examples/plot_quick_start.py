@@ -29,10 +29,11 @@ for title in known_titles[known_ids == 3][:5]:
 # Learn
 # -----
 #
-# ``PairClassifierMatcher`` takes titles as they are. It finds the nearest titles of each
-# one, and a classifier decides each pair. The threshold of a match is chosen by
-# cross-validation in which no product stands on both sides; ``best_score_`` is what this
-# says of new products: the row-wise F1, how well the matches of each row fit its product.
+# ``PairClassifierMatcher`` takes titles as they are. It finds the nearest titles of
+# each one, and a classifier decides each pair. The threshold of a match is chosen by
+# cross-validation in which no product stands on both sides; ``best_score_`` is what
+# this says of new products: the row-wise F1, how well the matches of each row fit its
+# product.
 
 from skmatch import PairClassifierMatcher
 
@@ -44,9 +45,9 @@ print(f"threshold {matcher.threshold_:.2f}, expected F1 {matcher.best_score_:.3f
 # Match
 # -----
 #
-# First score, then decide. ``score_graph`` gives the probability of each pair that may be
-# the same product; ``decide`` makes matches of it. ``matcher.predict(new_titles)`` is both
-# in one.
+# First score, then decide. ``score_graph`` gives the probability of each pair that may
+# be the same product; ``decide`` makes matches of it. ``matcher.predict(new_titles)``
+# is both in one.
 
 from skmatch import rowwise_f1_score
 
@@ -59,9 +60,9 @@ print(f"row-wise F1 {score:.3f} on a gallery of {len(new_titles)} titles")
 # Group
 # -----
 #
-# Matches are pairs. Where each title needs one product, ``group_matches`` makes groups of
-# the scores, and ``groups_table`` shows them by your ids. The last column is the true
-# product, which the matcher did not see.
+# Matches are pairs. Where each title needs one product, ``group_matches`` makes groups
+# of the scores, and ``groups_table`` shows them by your ids. The last column is the
+# true product, which the matcher did not see.
 
 from skmatch import bcubed_precision_recall_f1, group_matches, groups_table
 
@@ -74,9 +75,10 @@ precision, recall, f1 = bcubed_precision_recall_f1(new_ids, groups)
 print(f"\nB-cubed precision {precision:.3f}, recall {recall:.3f}, F1 {f1:.3f}")
 
 # %%
-# The sizes of the groups beside those of the true products. Every product has two titles
-# or more: the cross at 1 counts titles that have lost their partners. The other crosses
-# lie near the circles, and the largest product is found with as many rows as it has.
+# The sizes of the groups beside those of the true products. Every product has two
+# titles or more: the cross at 1 counts titles that have lost their partners. The other
+# crosses lie near the circles, and the largest product is found with as many rows as it
+# has.
 
 from skmatch.plotting import GroupSizesDisplay
 

@@ -3,16 +3,17 @@ Choose a threshold for a wanted precision
 =========================================
 
 A wrong match can cost more than a missed one: a customer gets another product than she
-ordered. Then the threshold shall not maximise F1; it shall give as many matches as there
-can be of which, say, 95 % are right.
+ordered. Then the threshold shall not maximise F1; it shall give as many matches as
+there can be of which, say, 95 % are right.
 """
 
 # %%
 # All thresholds at the cost of one
 # ---------------------------------
 #
-# ``TunedThresholdMatcherCV`` fits the pipeline once for each fold, scores the pairs, and
-# reads the score of every threshold off them. No product stands on both sides of a fold.
+# ``TunedThresholdMatcherCV`` fits the pipeline once for each fold, scores the pairs,
+# and reads the score of every threshold off them. No product stands on both sides of a
+# fold.
 
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.pipeline import make_pipeline
@@ -45,8 +46,8 @@ tuned = {
 # On products never seen
 # ----------------------
 #
-# The gallery has about as many rows as the folds had, because in a larger one more titles
-# are similar by chance, and the best threshold is higher.
+# The gallery has about as many rows as the folds had, because in a larger one more
+# titles are similar by chance, and the best threshold is higher.
 
 new_titles, new_ids = titles[is_new], product_ids[is_new]
 print(f"gallery of {len(new_titles)} titles")
@@ -60,8 +61,9 @@ for name, matcher in tuned.items():
     )
 
 # %%
-# The precision of new products is not exactly the wanted one: it was reached on average
-# over the folds, and the new titles are others. To be on the safe side, ask for more.
+# The precision of new products is not exactly the wanted one: the threshold is the best
+# on average over the folds, and the new titles are others. To be on the safe side, ask
+# for more.
 #
 # The score at every threshold, and its spread over the folds:
 
@@ -70,13 +72,18 @@ from skmatch.plotting import ThresholdCurveDisplay
 ThresholdCurveDisplay.from_estimator(tuned["recall at precision 0.95"])
 
 # %%
+# A fold below the wanted precision counts as 0: that is what makes the steps. The band
+# is wide where some folds reach it and others do not. Nowhere does the mean say how
+# surely the precision is reached on other products.
+
+# %%
 # Precision and recall at all thresholds
 # --------------------------------------
 #
-# What a precision costs in recall, for this pipeline and for a matcher that decides each
-# pair. ``FaissThresholdMatcher`` scores the pairs that reach its own threshold; for the curve
-# to go on, it is a low one. A Pipeline has no ``score_graph``, so that its matcher scores
-# what the steps before it make.
+# What a precision costs in recall, for this pipeline and for a matcher that decides
+# each pair. ``FaissThresholdMatcher`` scores the pairs that reach its own threshold;
+# for the curve to go on, it is a low one. A Pipeline has no ``score_graph``, so that
+# its matcher scores what the steps before it make.
 
 from skmatch import PairClassifierMatcher
 from skmatch.plotting import PairPrecisionRecallDisplay
@@ -88,9 +95,7 @@ of_tfidf = pipe[-1].score_graph(pipe[:-1].transform(new_titles))
 is_train = product_ids < 170
 classifier = PairClassifierMatcher(cv=2, random_state=0)
 classifier.fit(titles[is_train], product_ids[is_train])
-display = PairPrecisionRecallDisplay.from_predictions(
-    new_ids, of_tfidf, name="TF-IDF"
-)
+display = PairPrecisionRecallDisplay.from_predictions(new_ids, of_tfidf, name="TF-IDF")
 PairPrecisionRecallDisplay.from_predictions(
     new_ids,
     classifier.score_graph(new_titles),
@@ -99,5 +104,8 @@ PairPrecisionRecallDisplay.from_predictions(
 )
 
 # %%
-# ``PairClassifierMatcher`` takes the same ``scoring``, and then chooses its own threshold
-# by it: ``PairClassifierMatcher(scoring=("recall_at_precision", 0.95))``.
+# At a high precision, the matcher that decides each pair finds many more of them,
+# though it has learned from far fewer products.
+#
+# ``PairClassifierMatcher`` takes the same ``scoring``, and then chooses its own
+# threshold by it: ``PairClassifierMatcher(scoring=("recall_at_precision", 0.95))``.

@@ -2,9 +2,9 @@
 What is known beside the titles
 ===============================
 
-A shop lists each product once; a food is no toy; a person has said that two listings are
-not the same. ``filter_pairs`` takes such knowledge between the two halves of a matcher:
-after the scores, before the decision.
+A shop lists each product once; a food is no toy; a person has said that two listings
+are not the same. ``filter_pairs`` takes such knowledge between the two halves of a
+matcher: after the scores, before the decision.
 """
 
 # %%
@@ -36,8 +36,8 @@ print(f"{len(gallery)} listings of {len(set(gallery_ids))} products")
 # Score, filter, decide
 # ---------------------
 #
-# Two listings of the same shop never match. Then there are pairs that a person has looked
-# at; ``suggest_pairs`` draws them, uncertain ones more often.
+# Two listings of the same shop never match. Then there are pairs that a person has
+# looked at; ``suggest_pairs`` draws them, uncertain ones more often.
 
 from skmatch import filter_pairs, pairwise_precision_recall_f1
 
@@ -60,8 +60,8 @@ for name, graph in graphs.items():
     print(f"{name:23} precision {precision:.3f}, recall {recall:.3f}, F1 {f1:.3f}")
 
 # %%
-# The knowledge of the shops costs no match and takes away wrong ones. How good the scores
-# are that are left, at every threshold:
+# The knowledge of the shops costs no match and takes away wrong ones. How good the
+# scores are that are left, at every threshold:
 
 from skmatch.plotting import PairPrecisionRecallDisplay
 
