@@ -28,6 +28,7 @@ extlinks = {
     "doi": ("https://doi.org/%s", "doi:%s"),
 }
 autosummary_generate = True
+toc_object_entries_show_parents = "hide"
 numpydoc_class_members_toctree = False
 numpydoc_show_inherited_class_members = False
 exclude_patterns = ["_build", "examples"]
@@ -38,22 +39,35 @@ sphinx_gallery_conf = {
     "gallery_dirs": "auto_examples",
     "filename_pattern": "/plot_",
     "ignore_pattern": "^(?!plot_)",
+    "download_all_examples": False,
     "min_reported_time": 3600,
     "nested_sections": False,
     "show_memory": False,
+    "show_signature": False,
     "write_computation_times": False,
 }
 
+templates_path = ["_templates"]
 html_theme = "pydata_sphinx_theme"
 html_title = "skmatch"
 html_static_path = ["_static"]
 html_css_files = ["skmatch.css"]
 html_copy_source = html_show_sourcelink = False
-html_sidebars = {page: [] for page in ("index", "which", "notebook", "faq")}
+_ALONE = (
+    "index",
+    "which",
+    "notebook",
+    "benchmarks",
+    "faq",
+    "contributing",
+    "changelog",
+)
+html_sidebars = {page: [] for page in _ALONE}
 html_theme_options = {
     "github_url": "https://github.com/skmatch/skmatch",
-    "header_links_before_dropdown": 6,
+    "header_links_before_dropdown": 7,
     "secondary_sidebar_items": ["page-toc"],
+    "navbar_persistent": ["search-button"],
     "show_prev_next": False,
     "footer_end": [],
 }

@@ -51,14 +51,14 @@ def plot_search() -> Any:
     # How far a row is from the hyperplane between its centroid and the middle one.
     to_border = (squares[:, 0] - squares.min(axis=1)) / (2 * span)
     probing = (home != 0) & (to_border <= 0.09)
-    figure, axes = plt.subplots(figsize=(5.4, 3.9))
+    figure, axes = plt.subplots(figsize=(5, 5.4))
     parts = (home == 0, probing, (home != 0) & ~probing)
     names = ("rows of a cell", "rows near its border", "not compared with them")
     for part, name, colour in zip(parts, names, (BLUE, ORANGE, GREY), strict=True):
         axes.scatter(*rows[part].T, s=16, color=colour, label=name)
     axes.scatter(*centroids.T, s=90, marker="+", color=INK, label="centroids")
     axes.set(xticks=[], yticks=[], aspect="equal")
-    axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, 0), ncols=2, frameon=False)
     return figure
 
 
