@@ -41,6 +41,7 @@ oldest:  ## Fast tests with the oldest dependencies, in .venv-oldest
 
 docs:  ## The pages, in docs/_build
 	$(BIN)/sphinx-build -q -W --keep-going docs docs/_build
+	$(BIN)/python docs/check_links.py docs/_build
 
 example:  ## The main job of the README
 	$(BIN)/python docs/examples/quickstart.py
@@ -56,4 +57,4 @@ build:  ## Source distribution and wheel, in dist, checked as PyPI does
 	$(BIN)/twine check --strict dist/*
 
 clean:  ## Remove what the other commands made
-	rm -rf build dist docs/_build docs/generated .coverage* .*_cache
+	rm -rf build dist docs/_build docs/generated docs/auto_examples .coverage* .*_cache
