@@ -66,6 +66,7 @@ def known():
         "matcher": matcher,
         "scores": scores,
         "matches": matcher.decide(scores),
+        "seller": ["a", "b", "c"] * (len(others) // 3) + ["d"] * (len(others) % 3),
         "shop": others[:half],
         "feed": others[half:],
         "skus": pd.Series([f"s{row}" for row in range(len(others))]),
