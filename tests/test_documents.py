@@ -9,7 +9,7 @@ import sklearn.feature_extraction.text
 import sklearn.pipeline
 import sklearn.preprocessing
 from sklearn.feature_extraction.text import TfidfVectorizer
-from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.pipeline import make_pipeline
 from sybil import Sybil
 from sybil.parsers.markdown import PythonCodeBlockParser as InMarkdown
 from sybil.parsers.rest import PythonCodeBlockParser as InRest
