@@ -40,7 +40,7 @@ oldest:  ## Fast tests with the oldest dependencies, in .venv-oldest
 	.venv-oldest/bin/$(PYTEST) -m "not slow" -W ignore::DeprecationWarning
 
 docs:  ## The pages, in docs/_build
-	$(BIN)/sphinx-build -q -W --keep-going docs docs/_build
+	$(BIN)/sphinx-build -q -W --keep-going $(SPHINXOPTS) docs docs/_build
 	$(BIN)/python docs/check_links.py docs/_build
 
 example:  ## The main job of the README
