@@ -86,6 +86,22 @@ def folder(known, tmp_path, monkeypatch):
     return tmp_path
 
 
+def test_picture_of_the_readme_is_that_of_the_site(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "docs"))
+    figures = pytest.importorskip("figures", reason="sphinx is not there")
+    drawings = ROOT / "docs" / "drawings"
+    style = (drawings / "style.svg").read_text("utf-8")
+    drawn = (drawings / "flow.svg").read_text("utf-8").replace("<style/>", style)
+    readme = (ROOT / "README.md").read_text("utf-8")
+    for theme, colours in (("light", {}), ("dark", figures.DARK)):
+        name = f"docs/_static/flow-{theme}.svg"
+        assert name in readme
+        shown = (ROOT / name).read_text("utf-8")
+        for one, other in colours.items():
+            drawn = drawn.replace(one, other)
+        assert shown == drawn
+
+
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:The threshold was chosen on galleries:UserWarning")
 @pytest.mark.parametrize("page", PAGES)
