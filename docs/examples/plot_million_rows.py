@@ -79,9 +79,9 @@ for index in ("exact", "cells"):
 # Estimate
 # --------
 #
-# For "exact", the work grows with the square of the rows at most; so does the estimate. For
-# "cells" most of the time at these sizes goes into the choice of the cells, which pays
-# where a search takes minutes; a few thousand rows say nothing of a million.
+# For "exact", the work grows with the square of the rows at most; so does the estimate.
+# For "cells" most of the time at these sizes goes into the choice of the cells, which
+# pays where a search takes minutes; a few thousand rows say nothing of a million.
 
 import matplotlib.pyplot as plt
 
