@@ -24,6 +24,7 @@ def test_an_example_runs_warns_of_nothing_and_leaves_no_file(path, tmp_path):
     here.mkdir()
     temporary.mkdir()
     settings = {"MPLBACKEND": "Agg", "OMP_NUM_THREADS": "1", "TMPDIR": str(temporary)}
+    settings["TORCHINDUCTOR_CACHE_DIR"] = str(tmp_path / "torch")  # torch makes it
     root = str(path.parents[2])
     searched = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
     done = subprocess.run(
