@@ -44,6 +44,7 @@ sphinx_gallery_conf = {
     "nested_sections": False,
     "show_memory": False,
     "show_signature": False,
+    "within_subsection_order": "reading_order.ReadingOrder",
     "write_computation_times": False,
 }
 
