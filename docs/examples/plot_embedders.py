@@ -88,7 +88,7 @@ for name, (score, error, threshold) in measured.items():
 
 # %%
 # How the LSTM has learned
-# --------------------
+# ------------------------
 #
 # An epoch is a pass over the titles. A tenth of the products is kept out of the
 # training, and the epoch that scores best on these is kept.
