@@ -210,10 +210,11 @@ class NeighbourhoodDisplay(DisplayMixin):
         ax.set_axis_off()
         drawn = {artist.get_label(): artist for artist in self.lines_ + self.nodes_}
         drawn.pop(_UNKNOWN["label"], None)
-        ax.legend(
-            drawn.values(), drawn.keys(), loc="upper center", ncols=4,
-            bbox_to_anchor=(0.5, 0),
-        )  # fmt: skip
+        if drawn:
+            ax.legend(
+                [*drawn.values()], [*drawn], loc="upper center", ncols=4,
+                bbox_to_anchor=(0.5, 0),
+            )  # fmt: skip
         return self
 
     def _describe(self, is_match: NDArray[np.bool_]) -> str:
@@ -229,13 +230,19 @@ class NeighbourhoodDisplay(DisplayMixin):
 
 def _is_match(score: NDArray[np.float64], threshold: float) -> NDArray[np.bool_]:
     """Tell which scores reach a threshold, as :func:`decide_matches` does."""
-    return score.astype(np.float32) >= np.float32(threshold)
+    with np.errstate(over="ignore"):  # what float32 cannot hold is infinite
+        return score.astype(np.float32) >= np.float32(threshold)
 
 
 def _check_texts(titles: Any, n_rows: int) -> list[str]:
     """Return titles as a list; raise unless there is a str for each row."""
-    texts = [] if isinstance(titles, str) else list(titles)
-    if len(texts) != n_rows or not all(isinstance(text, str) for text in texts):
+    is_sequence = hasattr(titles, "__len__") and not isinstance(titles, str)
+    texts = list(titles) if is_sequence else []
+    if (
+        len(texts) != n_rows
+        or not is_sequence
+        or not all(isinstance(text, str) for text in texts)
+    ):
         raise ValueError(
             f"titles={titles!r:.50}; expected {n_rows} titles of type str, one for "
             "each row of score_graph."

@@ -6,9 +6,9 @@ from skmatch.plotting._display import OTHER, SAME
 
 EXPLANATION = PairExplanation(
     0.75,
-    [("other_titles", 0.912, 2.0), ("price $ ratio $", 3.0, -1.5), ("codes", 0.0, 0.5)],
+    [("other_titles", 0.912, 2.0), (r"price $\no$", 3.0, -1.5), ("codes", 0.0, 0.5)],
     "Tea 20 g",
-    "tea $25$ g",
+    r"tea $\no$ g",
     0.5,
 )
 
@@ -23,7 +23,7 @@ def test_bars_are_the_contributions_from_0():
     assert bars == [(0, 2.0), (0, -1.5), (0, 0.5)]
     assert labels_of(display) == [
         "other_titles = 0.912",
-        "price $ ratio $ = 3",
+        r"price $\no$ = 3",
         "codes = 0",
     ]
     assert [text.get_text() for text in display.ax_.texts] == [
@@ -50,7 +50,8 @@ def test_for_and_against_a_match_have_two_colours():
 def test_the_title_has_both_titles_and_the_probability():
     display = ExplanationDisplay.from_explanation(EXPLANATION)
     assert display.ax_.get_title() == (
-        "Tea 20 g\ntea $25$ g\nprobability of a match: 0.750, 0.500 before propagation"
+        "Tea 20 g\ntea $\\no$ g\n"
+        "probability of a match: 0.750, 0.500 before propagation"
     )
     display.figure_.draw_without_rendering()  # a $ begins no formula
 

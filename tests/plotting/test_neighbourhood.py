@@ -6,7 +6,7 @@ from scipy.sparse import csr_array
 from skmatch import decide_matches
 from skmatch.plotting import NeighbourhoodDisplay
 
-TITLES = ["Tea 20 g", "tea 20 gr", "tea mug", "$ Mug $"]
+TITLES = ["Tea 20 g", "tea 20 gr", "tea mug", r"$\Mug$"]
 
 
 def draw(scores, index=1, threshold=0.8, **params):
@@ -21,12 +21,12 @@ def styles(lines):
 
 def test_neighbours_come_by_falling_score(scores):
     display = draw(scores)
-    assert display.neighbours == ["Tea 20 g", "tea mug", "$ Mug $"]
+    assert display.neighbours == ["Tea 20 g", "tea mug", r"$\Mug$"]
     assert_array_equal(display.score, [0.9, 0.8, 0.3])
     assert [text.get_text() for text in display.ax_.texts] == [
         "0.900  Tea 20 g",
         "0.800  tea mug",
-        "0.300  $ Mug $",
+        r"0.300  $\Mug$",
     ]
     bottom, top = display.ax_.get_ylim()
     assert bottom > top
@@ -34,10 +34,11 @@ def test_neighbours_come_by_falling_score(scores):
 
 
 def test_lines_of_matches_are_solid_and_one_at_the_threshold_is(scores):
-    display = draw(scores.astype(np.float32))
-    assert styles(display.lines_) == ["-", "-", "--"]
-    matches = decide_matches(scores, 0.8)[[1]].toarray()[0]
-    assert matches.tolist() == [True, True, True, False]
+    scores = scores.astype(np.float32)  # 0.9 is less than that of float64
+    display = draw(scores, threshold=0.9)
+    assert styles(display.lines_) == ["-", "--", "--"]
+    matches = decide_matches(scores, 0.9)[[1]].toarray()[0]
+    assert matches.tolist() == [True, True, False, False]
     for place, line in enumerate(display.lines_):
         assert line.get_xydata().tolist() == [[0, 1], [1, place]]
 
@@ -71,6 +72,7 @@ def test_a_title_without_a_score_stands_alone():
     display = draw(np.zeros((4, 4)), threshold=0.5)
     assert (display.neighbours, display.lines_) == ([], [])
     assert "matches at 0.5: 0" in display.ax_.get_title()
+    assert display.ax_.get_legend() is None
     display.figure_.draw_without_rendering()
 
 
@@ -81,7 +83,11 @@ def test_a_score_counts_from_either_side_and_below_0_too():
     assert styles(display.lines_) == ["-", "--"]
 
 
-def test_a_long_title_is_cut(scores):
+def test_a_threshold_beyond_float32_matches_nothing(scores):
+    assert styles(draw(scores, threshold=1e300).lines_) == ["--"] * 3
+
+
+def test_a_long_title_is_cut():
     display = NeighbourhoodDisplay("x" * 99, ["y\n" + "z" * 99], np.ones(1), 0.5).plot()
     assert display.ax_.get_title().split("\n")[0] == "x" * 49 + "…"
     assert display.ax_.texts[0].get_text() == "1.000  y " + "z" * 47 + "…"
@@ -94,6 +100,7 @@ def test_a_long_title_is_cut(scores):
         ({"score_graph": np.full((4, 4), np.inf)}, "row 0 of score_graph holds NaN or"),
         ({"titles": TITLES[:3]}, "titles=.*; expected 4 titles of type str"),
         ({"titles": "abcd"}, "titles='abcd'; expected 4 titles of type str"),
+        ({"titles": None}, "titles=None; expected 4 titles of type str"),
         ({"titles": [*TITLES[:3], None]}, "titles=.*; expected 4 titles of type str"),
         ({"index": 4}, "index == 4"),
         ({"index": -1}, "index == -1"),
