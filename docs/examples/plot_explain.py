@@ -79,8 +79,8 @@ display = NeighbourhoodDisplay.from_scores(
 )
 
 # %%
-# It has no match, because none reaches the threshold. Two titles come nearest, with about
-# the same probability: one of the same product, and one of another brand.
+# It has no match, because none reaches the threshold. Two titles come nearest, with
+# about the same probability: one of the same product, and one of another brand.
 #
 # Titles that are not in a gallery
 # --------------------------------
