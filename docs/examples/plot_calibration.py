@@ -38,8 +38,8 @@ from skmatch.plotting import MatchCalibrationDisplay
 display = MatchCalibrationDisplay.from_predictions(product_ids[is_new], scores)
 
 # %%
-# From about 0.4 on, probabilities mean what they say, or are too low; below, more pairs
-# are the same product than they say.
+# From about 0.4 on, probabilities mean what they say, or are a little too low; so are
+# the smallest ones.
 
 # %%
 # How much work is left for a person
@@ -75,8 +75,8 @@ for low, high in ((0.05, 0.95), (0.1, 0.9), (0.2, 0.8)):
 is_larger = ~is_known & ~is_new
 print(f"{is_larger.sum()} titles of {len(set(product_ids[is_larger]))} larger products")
 all_scores = matcher.score_graph(titles[~is_known])
-MatchCalibrationDisplay.from_predictions(product_ids[~is_known], all_scores)
+display = MatchCalibrationDisplay.from_predictions(product_ids[~is_known], all_scores)
 
 # %%
-# The points lie far above the diagonal: of pairs that are said to be improbable, most
-# are the same product.
+# From about 0.2 to 0.7, the points lie far above the diagonal: most pairs that are said
+# to be doubtful are the same product.

@@ -76,6 +76,7 @@ figure, ax = plt.subplots(figsize=(6.4, 3), layout="constrained")
 ax.barh([*measured], scores, xerr=errors, color="#1F83CC", capsize=4)
 ax.invert_yaxis()
 ax.set(xlim=(0, 1), xlabel=f"Row-wise F1 on a gallery of {len(new_ids)} titles")
+plt.show()
 
 # %%
 # Each column tells apart what the titles leave open.

@@ -95,7 +95,7 @@ for name, (score, error, threshold) in measured.items():
 
 from skmatch.plotting import TrainingHistoryDisplay
 
-TrainingHistoryDisplay.from_estimator(lstm)
+display = TrainingHistoryDisplay.from_estimator(lstm)
 
 # %%
 # The scores, with their standard errors:
@@ -107,6 +107,7 @@ figure, ax = plt.subplots(figsize=(6.4, 3), layout="constrained")
 ax.barh([*measured], scores, xerr=errors, color="#1F83CC", capsize=4)
 ax.invert_yaxis()
 ax.set(xlim=(0, 1), xlabel=f"Row-wise F1 on a gallery of {is_new.sum()} titles")
+plt.show()
 
 # %%
 # The learned vectors are ahead on these titles, in which the same word comes in two

@@ -55,7 +55,7 @@ print("\nthe same product in truth:", bool(gallery_ids[a] == gallery_ids[b]))
 
 from skmatch.plotting import ExplanationDisplay
 
-ExplanationDisplay.from_explanation(explanation)
+display = ExplanationDisplay.from_explanation(explanation)
 
 # %%
 # What a linear classifier has learned of each word speaks against this match. But
@@ -66,11 +66,11 @@ ExplanationDisplay.from_explanation(explanation)
 # A title and its neighbours
 # --------------------------
 #
-# The title of the gallery with the most neighbours, its matches and its near misses:
+# The title of the gallery with the most neighbours, and how probable they are:
 
 from skmatch.plotting import NeighbourhoodDisplay
 
-NeighbourhoodDisplay.from_scores(
+display = NeighbourhoodDisplay.from_scores(
     scores,
     gallery,
     int(np.diff(scores.indptr).argmax()),
@@ -79,6 +79,9 @@ NeighbourhoodDisplay.from_scores(
 )
 
 # %%
+# It has no match, because none reaches the threshold. Two titles come nearest, with
+# about the same probability: one of the same product, and one of another brand.
+#
 # Titles that are not in a gallery
 # --------------------------------
 #

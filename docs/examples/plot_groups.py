@@ -82,4 +82,4 @@ plt.show()
 
 from skmatch.plotting import GroupSizesDisplay
 
-GroupSizesDisplay.from_predictions(new_ids, groups["average"])
+display = GroupSizesDisplay.from_predictions(new_ids, groups["average"])

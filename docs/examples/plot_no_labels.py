@@ -62,10 +62,10 @@ print(f"  TF-IDF, best threshold  {oracle.best_score_:.3f} (oracle)")
 
 from skmatch.plotting import ScoreHistogramDisplay
 
-ScoreHistogramDisplay.from_predictions(product_ids, scores)
+display = ScoreHistogramDisplay.from_predictions(product_ids, scores)
 
 # %%
-# The axis is logarithmic. Nearly all pairs of two products have a small probability;
-# most pairs of the same product have one around 0.7, and so have some that are not:
+# The axis is logarithmic. Most pairs of two products have a small probability;
+# many pairs of the same product have one around 0.7, and so have some that are not:
 # titles that differ in one common word, which nothing tells to count. A few answers
 # teach it: see "Some judged pairs".

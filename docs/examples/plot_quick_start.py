@@ -82,4 +82,4 @@ print(f"\nB-cubed precision {precision:.3f}, recall {recall:.3f}, F1 {f1:.3f}")
 
 from skmatch.plotting import GroupSizesDisplay
 
-GroupSizesDisplay.from_predictions(new_ids, groups)
+display = GroupSizesDisplay.from_predictions(new_ids, groups)

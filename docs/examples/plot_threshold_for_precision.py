@@ -69,7 +69,7 @@ for name, matcher in tuned.items():
 
 from skmatch.plotting import ThresholdCurveDisplay
 
-ThresholdCurveDisplay.from_estimator(tuned["recall at precision 0.95"])
+display = ThresholdCurveDisplay.from_estimator(tuned["recall at precision 0.95"])
 
 # %%
 # A fold below the wanted precision counts as 0: that is what makes the steps. The band
@@ -96,7 +96,7 @@ is_train = product_ids < 170
 classifier = PairClassifierMatcher(cv=2, random_state=0)
 classifier.fit(titles[is_train], product_ids[is_train])
 display = PairPrecisionRecallDisplay.from_predictions(new_ids, of_tfidf, name="TF-IDF")
-PairPrecisionRecallDisplay.from_predictions(
+display = PairPrecisionRecallDisplay.from_predictions(
     new_ids,
     classifier.score_graph(new_titles),
     name="PairClassifierMatcher",
