@@ -10,6 +10,7 @@ import subprocess
 import sys
 import warnings
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -524,3 +525,11 @@ def test_set_output_survives_a_save(fitted, case, tmp_path):
         assert loaded.transform(case.X[:3]).format == "csr"
     else:
         assert isinstance(loaded.transform(case.X[:3]), pd.DataFrame)
+
+
+@pytest.mark.parametrize("name", [name for name in CASES if " " not in name])
+def test_a_notebook_links_to_its_page(name):
+    page = f"https://skmatch.github.io/skmatch/generated/skmatch.{name}.html"
+    assert f'href="{page}"' in CASES[name].estimator._repr_html_()
+    listed = (Path(__file__).parents[1] / "docs" / "api.rst").read_text("utf-8")
+    assert f"\n   {name}\n" in listed

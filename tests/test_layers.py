@@ -21,7 +21,7 @@ LEVELS = [
     {"graph", "embedders"},
     {"search", "evaluation", "datasets"},
     {"titles"},
-    {"persistence", "_fitting", "_matrices", "_numbers", "_progress"},
+    {"persistence", "_documented", "_fitting", "_matrices", "_numbers", "_progress"},
 ]
 STRANGERS = {
     "search": {"torch", "pytorch_metric_learning", "gensim"},

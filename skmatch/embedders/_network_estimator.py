@@ -15,6 +15,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state, check_scalar
 
+from skmatch._documented import Documented
 from skmatch._numbers import check_number
 from skmatch.embedders._device import find_device, seeded
 from skmatch.embedders._progress import show_progress
@@ -53,7 +54,7 @@ class TrainingRun(NamedTuple):
             self.checkpoint.delete()
 
 
-class NetworkEstimator(BaseEstimator):
+class NetworkEstimator(Documented, BaseEstimator):
     """Base of the estimators that train a network and keep it as `module_`.
 
     A subclass packs its module as weights, and makes it again of them.

@@ -9,10 +9,12 @@ from numpy.typing import ArrayLike
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import check_scalar
 
+from skmatch._documented import Documented
 from skmatch.evaluation import rowwise_f1_score
 
 
 class MatcherMixin(
+    Documented,
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
     auto_wrap_output_keys=None,  # type: ignore[call-arg]

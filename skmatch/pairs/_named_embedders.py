@@ -6,6 +6,8 @@ from typing import Any, Self
 
 from sklearn.base import BaseEstimator
 
+from skmatch._documented import Documented
+
 
 def name_parts(embedders: Any) -> list[tuple[str, Any]]:
     """Return embedders with their names; one without a name has ''."""
@@ -27,7 +29,7 @@ def check_names(names: list[str], parameters: set[str]) -> None:
             )
 
 
-class NamedEmbedders(BaseEstimator):
+class NamedEmbedders(Documented, BaseEstimator):
     """Base of estimators with `embedders`, a list of ``(name, transformer)``."""
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
