@@ -119,16 +119,25 @@ def _read_parquet(path: str, names: list[str] | None) -> dict[str, Any]:
     return {name: table[name] for name in names}
 
 
+def _read_lines(rows: Any) -> Iterator[list[str]]:
+    """Yield the rows of a reader; what is wrong with one names its line."""
+    try:
+        yield from rows
+    except csv.Error as error:
+        raise csv.Error(f"line {rows.line_num}: {error}") from error
+
+
 def _read_csv(
     path: str, file: IO[str], names: list[str] | None, delimiter: str
 ) -> dict[str, list[Any]]:
     csv.field_size_limit(_LONGEST_FIELD)
     rows = csv.reader(file, delimiter=delimiter, strict=True)
-    header = next(rows, [])
+    lines = _read_lines(rows)
+    header = next(lines, [])
     names = _choose(path, names, header)
     places = [header.index(name) for name in names]
     columns: list[list[Any]] = [[] for _ in names]
-    for row in rows:
+    for row in lines:
         if len(row) != len(header):
             if not row:  # an empty line
                 continue

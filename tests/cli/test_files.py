@@ -69,7 +69,8 @@ WRONG = {
         (b"a,b\n1\n", r"t\.csv: line 2 has 1 fields; expected 2"),
         (b"a,a\n1,2\n", "more than one column 'a'"),
         (b"", "no column 'a'; it has "),
-        (b'a\n"x\n', r"t\.csv cannot be read: unexpected end"),
+        (b'a\n"x\n', r"t\.csv cannot be read: line 2: unexpected end"),
+        (b'a\nx\n"y"z\n', r"t\.csv cannot be read: line 3: ',' expected after"),
         (b"a\n\xff\n", r"t\.csv cannot be read: .*utf-8"),
     ],
     "t.csv.gz": [
