@@ -901,7 +901,8 @@ default=None
             has_order = isinstance(title, Sequence) or getattr(title, "shape", ()) != ()
             if isinstance(title, bytes) or not (is_text or has_order):
                 raise ValueError(
-                    f"{name}={title!r}; expected a title of type str, or its fields."
+                    f"{name}={title!r}; expected a title of type str, or its fields; "
+                    "a row needs gallery."
                 )
             row = [title] if is_text else list(title)
             rows.append(row)
