@@ -37,7 +37,9 @@ def decide_matches(
     ----------
     score_graph : sparse or dense matrix of shape (n_samples, n_samples)
         Scores of pairs, as of :meth:`FaissThresholdMatcher.score_graph` and
-        :meth:`PairClassifierMatcher.score_graph`. What is not stored does not match.
+        :meth:`PairClassifierMatcher.score_graph`, among the rows of one file: of a feed
+        and a catalogue, ``transform`` has the matches. What is not stored does not
+        match.
     threshold : float or "expected_f1"
         Smallest score of a match, rounded to float32; larger is stricter, and a pair
         exactly at it matches. With "expected_f1" the scores are probabilities, and
