@@ -51,4 +51,5 @@ def find_broken(folder: Path) -> list[str]:
 
 if __name__ == "__main__":
     lines = find_broken(Path(sys.argv[1]))
-    sys.exit("\n".join(lines) and f"Links that lead nowhere:\n{chr(10).join(lines)}")
+    if lines:
+        sys.exit("\n".join(["Links that lead nowhere:", *lines]))

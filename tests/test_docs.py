@@ -30,6 +30,14 @@ def test_links_that_lead_nowhere_are_named(tmp_path, link):
     assert find_broken(tmp_path, pages) == [f"a.html: {link}"]
 
 
+@pytest.mark.parametrize(("link", "code"), [("a.html", 0), ("b.html", 1)])
+def test_the_command_fails_where_a_link_leads_nowhere(tmp_path, link, code):
+    (tmp_path / "a.html").write_text(f'<a href="{link}">', "utf-8")
+    command = [sys.executable, str(DOCS / "check_links.py"), str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert (done.returncode, link in done.stderr) == (code, bool(code))
+
+
 @pytest.mark.slow
 def test_the_start_page_shows_what_its_code_prints():
     """In another process: in this one a fixture lets the matcher learn less."""
