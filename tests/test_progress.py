@@ -94,6 +94,19 @@ def test_bars_of_a_dense_search(capsys, method):
     assert capsys.readouterr().err == ""
 
 
+def test_bars_of_a_match_for_each_singleton(capsys):
+    rows = np.eye(40) + 0.01
+    matcher = FaissThresholdMatcher(0.9, match_singletons=True, verbose=True).fit(rows)
+    n_bars = []
+    for verbose in (True, False):
+        for call in (matcher.predict, matcher.transform):
+            matcher.set_params(verbose=verbose)
+            call(rows)
+            n_bars.append(capsys.readouterr().err.count("Rows compared: 100%"))
+    assert n_bars[0] > 1  # of the search, and of the singletons
+    assert n_bars[2:] == [0, 0]
+
+
 def test_what_fails_leaves_no_bars_behind(listings, capsys):
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         PairClassifierMatcher(verbose=True).fit(listings[0], [0])

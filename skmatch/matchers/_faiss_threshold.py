@@ -328,9 +328,10 @@ default=None
             rows = expand_queries(rows, graph)
             row, column, similarity = self._find_pairs(rows, None)
         if self.match_singletons:
-            row, column, similarity = _add_singletons(
-                (row, column, similarity), rows, None
-            )
+            with showing_progress(self.verbose):
+                row, column, similarity = _add_singletons(
+                    (row, column, similarity), rows, None
+                )
         return symmetrize(similarity, row, column, rows.shape[0])
 
     def predict(self, X: ArrayLike) -> csr_array:
@@ -424,7 +425,8 @@ default=None
         others = self._unit_rows(catalogue, reset=False)
         if issparse(rows) != issparse(others):
             raise ValueError("One of X and catalogue is sparse; expected both or none.")
-        row, column = nearest_neighbors(rows, others, n_matches, self._n_threads())
+        with showing_progress(self.verbose):
+            row, column = nearest_neighbors(rows, others, n_matches, self._n_threads())
         similarity = inner_products(rows, others, row, column)
         shape = rows.shape[0], others.shape[0]
         graph = csr_array((similarity, (row, column)), shape=shape)
@@ -439,9 +441,10 @@ default=None
         catalogue = index if issparse(rows) else rows_of(index)
         row, column, similarity = self._find_pairs(rows, catalogue)
         if self.match_singletons:
-            row, column, similarity = _add_singletons(
-                (row, column, similarity), rows, catalogue
-            )
+            with showing_progress(self.verbose):
+                row, column, similarity = _add_singletons(
+                    (row, column, similarity), rows, catalogue
+                )
         shape = rows.shape[0], catalogue.shape[0]
         dtype = np.int32 if max(similarity.size, *shape) < 2**31 else np.int64
         row, column = row.astype(dtype), column.astype(dtype)
