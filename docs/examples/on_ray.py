@@ -39,13 +39,13 @@ def match_on_ray(embedder, titles, threshold):
         batches = [assign_batch(batch, partitions) for batch in table.to_batches()]
         return pa.Table.from_batches(batches)
 
-    def join(block):
-        batches = [*join_batches(block.combine_chunks().to_batches(), partitions)]
+    def join(part):
+        batches = [*join_batches(part.combine_chunks().to_batches(), partitions)]
         return pa.Table.from_batches(batches, schema=PAIRS)
 
     assigned = embedded.map_batches(assign, batch_format="pyarrow")
-    blocks = assigned.groupby(["cell", "block"])
-    pairs = blocks.map_groups(join, batch_format="pyarrow")
+    parts = assigned.groupby("part")
+    pairs = parts.map_groups(join, batch_format="pyarrow")
     return pa.concat_tables(ray.get(pairs.to_arrow_refs()))
 
 

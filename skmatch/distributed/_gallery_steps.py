@@ -19,7 +19,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from scipy.sparse import csr_array, issparse
 
-from skmatch.distributed._steps import Read, list_blocks, pack, unpack
+from skmatch.distributed._steps import Read, pack, split_rows, unpack
 from skmatch.graph import KnownPropagation
 from skmatch.matchers import GalleryParts
 from skmatch.pairs import (
@@ -87,7 +87,7 @@ def neighbors_batches(
     tell which of them is their own, ``block``.
     """
     n_nearest = parts.model.describer.n_candidates + 1  # each is its own nearest
-    for table in list_blocks(batches, ("first", "second")):
+    for table in split_rows(batches, ["first", "second"]):
         table = table.sort_by("row")  # of equally similar ones come the first
         row = table.column("row").to_numpy()
         block = table.column("block").to_numpy()

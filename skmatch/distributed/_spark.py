@@ -93,8 +93,9 @@ def match(
 
     1. Embed the titles.
     2. Train cells on a sample, on the driver.
-    3. Send each row to its cell, and to those whose border is near.
-    4. Compare the rows of each cell.
+    3. Send each row to its cell, and to those whose border is near; neighbouring cells
+       are one part.
+    4. Compare the rows of each part.
 
     With ``index="exact"`` all pairs above the threshold are found, whatever the
     partitions are. Else rows go to fewer cells: how near a border has to be is chosen
@@ -161,12 +162,9 @@ def match(
     partitions = share(df, plan)
     assigned = embedded.mapInArrow(
         partial(map_batches, assign_batch, {"partitions": partitions}),
-        f"id {id_type}, order bigint, vector binary, cell int, block int, "
-        "lives boolean, home int",
+        f"id {id_type}, vector binary, part int, lives boolean, home int",
     )
-    sorted_rows = assigned.repartition("cell", "block").sortWithinPartitions(
-        "cell", "block"
-    )
+    sorted_rows = assigned.repartition("part").sortWithinPartitions("part")
     pairs = sorted_rows.mapInArrow(partial(_join, partitions=partitions), schema)
     return pairs.select(
         F.least("left", "right").alias("left"),

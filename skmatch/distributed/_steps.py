@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from scipy.sparse import issparse
 
 from skmatch.search import (
-    BlockRows,
     Partitions,
+    PartRows,
     assign_rows,
-    join_block,
+    join_part,
     limit_threads,
     probe_sample,
     unit_rows,
@@ -60,7 +60,7 @@ def embed_batch(batch: pa.RecordBatch, embedder: Any, read: Read) -> pa.RecordBa
 
 
 def assign_batch(batch: pa.RecordBatch, partitions: Partitions) -> pa.RecordBatch:
-    """Return the rows once for each block that they go to.
+    """Return the rows once for each part that they go to.
 
     Parameters
     ----------
@@ -72,16 +72,16 @@ def assign_batch(batch: pa.RecordBatch, partitions: Partitions) -> pa.RecordBatc
     Returns
     -------
     assigned : pyarrow.RecordBatch
-        The same columns; ``cell`` and ``block``, int32, which name the block; ``lives``
-        and ``home``, what :func:`join_batches` has to know of the row.
+        ``id`` and ``vector``; ``part``, int32; ``lives`` and ``home``, what
+        :func:`join_batches` has to know of the row.
     """
     order = batch.column("order").to_numpy()
     rows = unpack(batch.column("vector"))
     with limit_threads(1):
-        row, cell, block, lives, home = assign_rows(rows, order, partitions)
-    copied = batch.take(pa.array(row))
-    columns = [*copied.columns, *map(pa.array, (cell, block, lives, home))]
-    names = [*batch.schema.names, "cell", "block", "lives", "home"]
+        row, *assigned = assign_rows(rows, order, partitions)
+    copied = batch.select(["id", "vector"]).take(pa.array(row))
+    columns = [*copied.columns, *map(pa.array, assigned)]
+    names = ["id", "vector", "part", "lives", "home"]
     return pa.RecordBatch.from_arrays(columns, names=names)
 
 
@@ -103,12 +103,12 @@ def probe_batch(
 def join_batches(
     batches: Iterable[pa.RecordBatch], partitions: Partitions
 ) -> Iterator[pa.RecordBatch]:
-    """Yield the pairs of blocks of rows.
+    """Yield the pairs of parts of the rows.
 
     Parameters
     ----------
     batches : iterable of pyarrow.RecordBatch
-        Rows of :func:`assign_batch`, all those of a block one after the other.
+        Rows of :func:`assign_batch`, all those of a part one after the other.
     partitions : Partitions
         Those that the rows were assigned by.
 
@@ -119,7 +119,7 @@ def join_batches(
         similarity. No pair comes twice, in whatever batches and on whatever machine.
     """
     with limit_threads(1):
-        for rows in list_blocks(batches, ("cell", "block")):
+        for rows in split_rows(batches, ["part"]):
             yield from _join(rows, partitions)
 
 
@@ -156,30 +156,29 @@ def link_batch(
 
 
 def _join(rows: pa.Table, partitions: Partitions) -> Iterator[pa.RecordBatch]:
-    """Yield the pairs of a block."""
+    """Yield the pairs of a part."""
     lives = rows.column("lives").to_numpy()
-    sides = [rows.filter(pa.array(of_side)) for of_side in (lives, ~lives)]
-    living, probing = map(_read_block, sides)
-    found = join_block(living, probing, partitions)
-    ids = sides[0].column("id")
-    for side, (a, b, cosines) in zip(sides, found, strict=True):
+    living, probing = (rows.filter(pa.array(is_side)) for is_side in (lives, ~lives))
+    ids = [side.column("id").combine_chunks() for side in (living, probing)]
+    part = rows.column("part")[0].as_py()
+    found = join_part(part, _read_rows(living), _read_rows(probing), partitions)
+    for probes, (a, b, cosines) in found:
         for start in range(0, len(a), _PAIRS_PER_BATCH):
             some = slice(start, start + _PAIRS_PER_BATCH)
             columns = [
-                side.column("id").take(pa.array(a[some])).combine_chunks(),
-                ids.take(pa.array(b[some])).combine_chunks(),
+                ids[probes].take(pa.array(a[some])),
+                ids[0].take(pa.array(b[some])),
                 pa.array(cosines[some]),
             ]
-            table = pa.table(columns, names=["left", "right", "score"])
-            yield from table.to_batches()
+            yield pa.RecordBatch.from_arrays(columns, names=["left", "right", "score"])
 
 
-def list_blocks(
-    batches: Iterable[pa.RecordBatch], names: tuple[str, str]
+def split_rows(
+    batches: Iterable[pa.RecordBatch], names: list[str]
 ) -> Iterator[pa.Table]:
-    """Yield the rows of each block, which come one after the other; columns name it."""
+    """Yield the rows that are equal in some columns, which come one after the other."""
     kept: list[pa.RecordBatch] = []
-    before: tuple[int, int] | None = None
+    before: list[int] | None = None
     for batch in batches:
         keys = [batch.column(name).to_numpy() for name in names]
         is_other = np.any([np.diff(key) != 0 for key in keys], axis=0)
@@ -187,22 +186,18 @@ def list_blocks(
         for start, stop in zip(starts, [*starts[1:], len(batch)], strict=True):
             if start == stop:
                 continue
-            key = int(keys[0][start]), int(keys[1][start])
-            if kept and key != before:
+            values = [int(key[start]) for key in keys]
+            if kept and values != before:
                 yield pa.Table.from_batches(kept)
                 kept = []
             kept.append(batch.slice(start, stop - start))
-            before = key
+            before = values
     if kept:
         yield pa.Table.from_batches(kept)
 
 
-def _read_block(rows: pa.Table) -> BlockRows:
-    return BlockRows(
-        unpack(rows.column("vector").combine_chunks()),
-        rows.column("home").to_numpy(),
-        rows.column("order").to_numpy(),
-    )
+def _read_rows(rows: pa.Table) -> PartRows:
+    return PartRows(unpack(rows.column("vector")), rows.column("home").to_numpy())
 
 
 def pack(vectors: NDArray[np.float32]) -> pa.Array:

@@ -28,12 +28,12 @@ from skmatch.search._neighbors import (
     neighbors_in_part,
 )
 from skmatch.search._partitions import (
-    BlockRows,
     Partitions,
+    PartRows,
     assign_rows,
     calibrate_partitions,
     count_to_train,
-    join_block,
+    join_part,
     plan_partitions,
     probe_sample,
 )
@@ -54,8 +54,8 @@ from skmatch.search._unit_rows import draw, unit_rows
 __all__ = [
     "EXACT",
     "ROWS_TO_CALIBRATE",
-    "BlockRows",
     "Pairs",
+    "PartRows",
     "Partitions",
     "Plan",
     "Recall",
@@ -70,7 +70,7 @@ __all__ = [
     "enough_rows",
     "flat_index",
     "inner_products",
-    "join_block",
+    "join_part",
     "keep_rarest",
     "limit_threads",
     "lowest_threshold",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,20 +25,6 @@ _CELLS_PER_TASK = 8
 # Rows that probe together: a few at first, then as many as memory allows.
 _ROWS_PER_BATCH, _MOST_ROWS, _PROBES_PER_BATCH = 2**14, 2**18, 2**25
 _ROUNDING = 1e-5  # more than that of a difference of two float32 inner products
-
-
-class HomeRows(Protocol):
-    """Rows, and the cell that each is at home in."""
-
-    @property
-    def rows(self) -> Embeddings:
-        """The rows, as short as those that trained the cells."""
-        ...
-
-    @property
-    def home(self) -> NDArray[np.int32]:
-        """The cell of each row."""
-        ...
 
 
 class SortedRows(NamedTuple):
@@ -113,31 +99,41 @@ class Cells:
         return np.concatenate([*run(find, range(0, max(1, len(rows)), step))])
 
     def probe(
-        self, rows: Embeddings, home: NDArray[np.int32], margin: float, run: Run
+        self,
+        rows: Embeddings,
+        home: NDArray[np.int32],
+        margin: float,
+        run: Run,
+        among: Indices | None = None,
     ) -> csc_array:
-        """Mark the other cells that rows probe: bool (n_rows, n_cells)."""
-        n_cells = len(self)
-        gap = (margin * self._distances + _ROUNDING).astype(np.float32)
-        step = max(64, self._entries_per_block // n_cells)
+        """Mark the other cells (`among` some) that rows probe: (n_rows, n_cells)."""
+        among = np.arange(len(self)) if among is None else among
+        column = np.full(len(self), -1)  # of a cell among them
+        column[among] = np.arange(len(among))
+        centroids = self.centroids[among]
+        distances = self._distances.take(among, axis=1)  # its rows are contiguous
+        gap = (margin * distances + _ROUNDING).astype(np.float32)
+        step = max(64, self._entries_per_block // len(among))
 
         def probe_block(start: int) -> tuple[Any, Any]:
             block, homes = rows[start : start + step], home[start : start + step]
-            similarities = block @ self.centroids.T  # (b, cells)
-            index = np.arange(len(block))
+            similarities = block @ centroids.T  # (b, among)
+            at_home = np.einsum("ij,ij->i", block, self.centroids.take(homes, axis=0))
             least = gap.take(homes, axis=0)
-            np.subtract(similarities[index, homes][:, None], least, out=least)
-            similarities[index, homes] = -np.inf
+            np.subtract(at_home[:, None], least, out=least)
+            own = column[homes]
+            is_among = np.flatnonzero(own >= 0)
+            similarities[is_among, own[is_among]] = -np.inf
             hits = np.flatnonzero(similarities >= least)
-            ends = np.searchsorted(hits, (index + 1) * n_cells)
-            n_probes = np.diff(ends, prepend=0)
-            cells = hits - np.repeat(index * n_cells, n_probes)
-            return n_probes, cells.astype(np.int32)
+            index, column_of_hit = np.divmod(hits, len(among))
+            n_probes = np.bincount(index, minlength=len(block))
+            return n_probes, among[column_of_hit].astype(np.int32)
 
         parts = [*run(probe_block, range(0, max(1, len(rows)), step))]
         n_probes, cells = (np.concatenate(part) for part in zip(*parts, strict=True))
         ends = np.append(0, n_probes.cumsum()).astype(np.int32)
         marks = np.ones(len(cells), bool), cells, ends
-        return csr_array(marks, shape=(len(rows), n_cells)).tocsc()
+        return csr_array(marks, shape=(len(rows), len(self))).tocsc()
 
     def margins(self, left: Embeddings, right: Embeddings) -> NDArray[np.float32]:
         """Return the least margin that finds each row of `left` and its `right`."""
@@ -153,9 +149,8 @@ class Cells:
         right_gap = right_similarities[index, other] - right_similarities[index, home]
         return np.minimum(left_gap, right_gap) / distance
 
-    def sort(self, rows: Embeddings, run: Run) -> SortedRows:
+    def sort(self, rows: Embeddings, home: NDArray[np.int32]) -> SortedRows:
         """Sort rows by their home cells."""
-        home = self.find_homes(rows, run)
         order = np.argsort(home, kind="stable")
         ends = np.append(0, np.cumsum(np.bincount(home, minlength=len(self))))
         return SortedRows(rows.take(order, axis=0), order, home[order], ends)
@@ -169,6 +164,7 @@ class Cells:
         finish: Callable[[Indices, Indices], Any],
         run: Run,
         *,
+        among: Indices | None = None,
         one_sided: bool = False,
         rows_per_batch: int = _ROWS_PER_BATCH,
         probes_per_batch: int = _PROBES_PER_BATCH,
@@ -180,6 +176,7 @@ class Cells:
            first `ours` probe, then `theirs`, if they are others.
         3. A pair in which each row probes the home of the other is kept from one side.
 
+        With `among`, only some of the cells are looked at.
         If both sides are the same, a pair is (smaller, larger). No pair comes twice. If
         `one_sided`, the rows of `theirs` do not probe: with twice the margin, those of
         `ours` find the same pairs alone.
@@ -191,7 +188,7 @@ class Cells:
                 row, column = np.minimum(row, column), np.maximum(row, column)
             return finish(row, column)
 
-        def compare_homes(cells: range) -> Any:
+        def compare_homes(cells: Indices) -> Any:
             return restore(
                 *_join(_pairs_at_home(ours, theirs, bound, n) for n in cells)
             )
@@ -201,22 +198,20 @@ class Cells:
             resident: SortedRows,
             first: int,
             probes: csc_array,
-            cells: range,
+            cells: Indices,
         ) -> Any:
             a, b = _join(
                 _pairs_of_probes(probing, resident, first, probes, bound, n)
                 for n in cells
             )
             if not one_sided:
-                wins = (
-                    a < b if probing is resident else np.full(len(a), probing is ours)
-                )
-                keep = self.is_nearer(probing, resident, a, b, wins)
+                keep = self._is_nearer(probing, resident, a, b)
                 a, b = a[keep], b[keep]
             return restore(a, b) if probing is ours else restore(b, a)
 
-        starts = range(0, len(self), _CELLS_PER_TASK)
-        tasks = [range(n, min(n + _CELLS_PER_TASK, len(self))) for n in starts]
+        among = np.arange(len(self)) if among is None else among
+        starts = range(0, len(among), _CELLS_PER_TASK)
+        tasks = [among[start : start + _CELLS_PER_TASK] for start in starts]
         homes = run(compare_homes, tasks)
         yield from track(homes, "Cells compared", len(tasks))
         sides = [(ours, theirs), (theirs, ours)]
@@ -225,7 +220,7 @@ class Cells:
             while first < len(probing.rows):
                 batch = slice(first, first + n_rows)
                 probes = self.probe(
-                    probing.rows[batch], probing.home[batch], margin, run
+                    probing.rows[batch], probing.home[batch], margin, run, among
                 )
                 compare = partial(compare_probes, probing, resident, first, probes)
                 compared = run(compare, tasks)
@@ -234,19 +229,14 @@ class Cells:
                 n_probes = max(1, probes.nnz / probes.shape[0])  # of a row
                 n_rows = min(_MOST_ROWS, 1 + int(probes_per_batch / n_probes))
 
-    def is_nearer(
-        self,
-        probing: HomeRows,
-        resident: HomeRows,
-        a: Indices,
-        b: Indices,
-        wins_ties: NDArray[np.bool_],
+    def _is_nearer(
+        self, probing: SortedRows, resident: SortedRows, a: Indices, b: Indices
     ) -> NDArray[np.bool_]:
         """Mark the pairs whose probing row is nearer to the bisector than the other.
 
         Of a pair in which each row probes the home of the other, exactly one is: the
-        other row is on the side of the bisector on which the sum of the two lies. Of
-        one that is as near as the other, that which `wins_ties`.
+        other row is on the side of the bisector on which the sum of the two lies. If it
+        lies on the bisector, that whose home comes first.
         """
         is_nearer = np.empty(len(a), dtype=bool)
         for start in range(0, len(a), PAIRS_PER_BLOCK):
@@ -256,7 +246,7 @@ class Cells:
             normal = self.centroids[homes[0]] - self.centroids[homes[1]]
             total = probing.rows.take(one, axis=0) + resident.rows.take(other, axis=0)
             side = np.einsum("ij,ij->i", total, normal)
-            is_nearer[block] = (side < 0) | ((side == 0) & wins_ties[block])
+            is_nearer[block] = (side < 0) | ((side == 0) & (homes[0] < homes[1]))
         return is_nearer
 
 

@@ -1,13 +1,13 @@
 """A search in parts that know nothing of one another: the cells of a sample.
 
 The rows of a cell, and those that probe it, are all that its pairs need. So a cluster
-can look for the pairs of each cell by itself:
+can look for the pairs of some cells by themselves:
 
-1. :func:`plan_partitions` trains cells on a sample, and says in how many blocks a cell
-   comes that has many rows.
-2. :func:`assign_rows` tells of each row, by itself, which blocks it goes to: it lives
-   in one of them, and probes others.
-3. :func:`join_block` finds the pairs of a block. No pair is found twice.
+1. :func:`plan_partitions` trains cells on a sample, and puts neighbouring cells into
+   one part, or a cell of many rows into several.
+2. :func:`assign_rows` tells of each row, by itself, which parts it goes to: it lives
+   in one of them, and probes cells of the others.
+3. :func:`join_part` finds the pairs of a part. No pair is found twice.
 
 The pairs, and their similarities, are those of one machine that searches exactly. With
 a narrower margin, which :func:`calibrate_partitions` chooses by all pairs of a sample,
@@ -17,12 +17,14 @@ few are lost, and each row goes to fewer cells.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from skmatch.search._cells import Cells
+from skmatch.search._cells import Cells, SortedRows
 from skmatch.search._prefixes import measure_prefixes
 from skmatch.search._radius import shorten, widest_margin
 from skmatch.search._recall import EXACT, Recall, calibrate
@@ -30,45 +32,44 @@ from skmatch.search._similarities import Pairs, pairs_above, rerank, rounding
 from skmatch.search._unit_rows import Embeddings, Indices
 
 _BUDGET = 2e9  # flop to measure prefixes of the sample
-_ROWS_PER_BLOCK = 20_000  # that live in a block
+_ROWS_PER_PART = 20_000  # that live there
 _ROWS_PER_CELL = 64  # that train its centroid
 
 
 class Partitions(NamedTuple):
-    """Cells and their blocks, and how near to its border a row probes a cell."""
+    """Cells and their parts, and how near to its border a row probes a cell."""
 
     cells: Cells
     directions: Embeddings | None  # the rows are shortened to find their cells
     threshold: float
     margin: float
-    n_blocks: NDArray[np.int32]  # (n_cells,)
+    first_part: NDArray[np.int32]  # (n_cells,)
+    n_parts: NDArray[np.int32]  # (n_cells,) of the cell: more than 1 if it has no other
 
 
 class Assigned(NamedTuple):
-    """Which blocks rows go to: an entry for each row and block."""
+    """Which parts rows go to: an entry for each row and part."""
 
     row: Indices  # (n_entries,)
-    cell: NDArray[np.int32]
-    block: NDArray[np.int32]  # of the cell
+    part: NDArray[np.int32]
     lives: NDArray[np.bool_]  # whether the row lives there, or else probes
     home: NDArray[np.int32]  # the cell that the row lives in
 
 
-class BlockRows(NamedTuple):
-    """Rows of a block: those that live there, or those that probe it."""
+class PartRows(NamedTuple):
+    """Rows of a part: those that live there, or those that probe it."""
 
     rows: Embeddings
     home: NDArray[np.int32]  # (n_rows,)
-    order: NDArray[np.int64]  # (n_rows,) a number of each row, all different
 
 
 def count_to_train(n_rows: int) -> tuple[int, int]:
     """Return how many cells rows have, and how many rows are to train them.
 
-    A quarter of the cells of one machine: each row is copied to the cells that it
+    Half the cells of one machine: each row is copied to the parts of the cells that it
     probes, and that costs more than to compare it with more rows in fewer of them.
     """
-    n_cells = max(1, round(0.25 * math.sqrt(1.6 * n_rows)))
+    n_cells = max(1, round(0.5 * math.sqrt(1.6 * n_rows)))
     return n_cells, min(n_rows, _ROWS_PER_CELL * n_cells)
 
 
@@ -113,7 +114,7 @@ def plan_partitions(
     sample: Embeddings,
     n_rows: int,
     threshold: float,
-    rows_per_block: int = _ROWS_PER_BLOCK,
+    rows_per_part: int = _ROWS_PER_PART,
 ) -> Partitions:
     """Plan the search of `n_rows` unit rows by a sample of them.
 
@@ -127,13 +128,13 @@ def plan_partitions(
         Number of all rows.
     threshold : float
         Smallest cosine similarity of a pair.
-    rows_per_block : int, default=20000
-        Number of rows that live in a block, at most.
+    rows_per_part : int, default=20000
+        Number of rows that live in a part, at most.
 
     Returns
     -------
     partitions : Partitions
-        What :func:`assign_rows` and :func:`join_block` need.
+        What :func:`assign_rows` and :func:`join_part` need.
     """
     n_cells = min(count_to_train(n_rows)[0], len(sample))
     n_pairs = 0.5 * n_rows**2
@@ -141,68 +142,103 @@ def plan_partitions(
     directions = min(prefixes, key=lambda x: x.flop(4 / n_cells)).directions
     short = shorten(sample, directions)
     cells = Cells(short, n_cells, seed=0)
-    of_home = np.bincount(cells.find_homes(short, map), minlength=n_cells)
-    n_blocks = np.ceil(of_home / len(sample) * n_rows / rows_per_block)
-    return Partitions(
-        cells,
-        directions,
-        threshold,
-        widest_margin(threshold, sample.shape[1]),
-        np.maximum(1, n_blocks).astype(np.int32),
-    )
+    drawn = np.bincount(cells.find_homes(short, map), minlength=n_cells)
+    of_home = drawn / len(sample) * n_rows
+    n_parts = np.maximum(1, np.ceil(of_home / rows_per_part)).astype(np.int32)
+    first_part, n_so_far = np.empty(n_cells, np.int32), 0
+    for group in _split(cells.centroids, of_home, rows_per_part):
+        first_part[group] = n_so_far
+        n_so_far += n_parts[group].max()
+    margin = widest_margin(threshold, sample.shape[1])
+    return Partitions(cells, directions, threshold, margin, first_part, n_parts)
 
 
 def assign_rows(
     rows: Embeddings, order: NDArray[np.int64], partitions: Partitions
 ) -> Assigned:
-    """Return the blocks of unit rows, each by itself.
+    """Return the parts of unit rows, each by itself.
 
-    A row lives in a block of its home cell, and probes the earlier blocks of that cell,
-    and all blocks of the cells whose border is near.
+    A row lives in a part of its home cell, that which its number in `order` says, and
+    also goes to the earlier parts of that cell and to all parts of the cells whose
+    border is near.
     """
-    cells, n_blocks = partitions.cells, partitions.n_blocks
+    cells, first_part, n_parts = partitions.cells, *partitions[-2:]
     short = shorten(rows, partitions.directions)
     home = cells.find_homes(short, map)
-    own = (order % n_blocks[home]).astype(np.int32)
+    index, number = np.arange(len(rows)), order % n_parts[home]
+    own = first_part[home] + number
     probing, probed = (
         side.astype(np.intp)
         for side in cells.probe(short, home, partitions.margin, map).tocoo().coords
     )
-    index = np.arange(len(rows))
-    row = np.concatenate([index, index.repeat(own), probing.repeat(n_blocks[probed])])
-    cell = np.concatenate(
-        [home, home.repeat(own), probed.repeat(n_blocks[probed])]
-    ).astype(np.int32)
-    block = np.concatenate([own, _count_up(own), _count_up(n_blocks[probed])])
-    return Assigned(row, cell, block, np.arange(len(row)) < len(rows), home[row])
+    first = first_part[np.concatenate([home, probed])]
+    length = np.concatenate([number, n_parts[probed]])
+    ends = length.cumsum()
+    row = np.concatenate([index, probing]).repeat(length)
+    part = (first - ends + length).repeat(length) + np.arange(len(row))
+    # Several of the cells that a row probes are of one part, some of its own.
+    once = np.unique(row * (1 << 32) + part)
+    row, part = np.divmod(once, 1 << 32)
+    is_other = part != own[row]
+    row = np.concatenate([index, row[is_other]])
+    part = np.concatenate([own, part[is_other]]).astype(np.int32)
+    return Assigned(row, part, np.arange(len(row)) < len(rows), home[row])
 
 
-def join_block(
-    living: BlockRows, probing: BlockRows, partitions: Partitions
-) -> tuple[Pairs, Pairs]:
-    """Return the pairs of a block that reach the threshold, each once.
+def join_part(
+    part: int, living: PartRows, probing: PartRows, partitions: Partitions
+) -> Iterator[tuple[bool, Pairs]]:
+    """Yield blocks of the pairs of a part that reach the threshold, each pair once.
 
-    First those of two rows that live there, then those of a row that probes and one
-    that lives there, by their positions. Of a pair in which each row probes the home of
-    the other, the row that is nearer to the border between them finds it.
+    First those of two rows that live there, then those of a row that probes (True) and
+    one that lives there, by their positions. Of a pair in which each row probes the
+    home of the other, the row that is nearer to the border between them finds it.
     """
-    threshold, directions = partitions.threshold, partitions.directions
+    cells, directions, threshold, margin, first_part, n_parts = partitions
     bound = threshold - rounding(living.rows.shape[1])
-    near, far = (
-        x._replace(rows=shorten(x.rows, directions)) for x in (living, probing)
-    )
-    a, b, _ = pairs_above(near.rows, near.rows, bound, triangle=True)
-    inside = rerank(living.rows, living.rows, a, b, threshold)
-    a, b, _ = pairs_above(far.rows, near.rows, bound)
-    wins_ties = far.order[a] < near.order[b]
-    is_found = partitions.cells.is_nearer(far, near, a, b, wins_ties)
-    is_found |= far.home[a] == near.home[b]  # of another block of the same cell
-    a, b = a[is_found], b[is_found]
-    return inside, rerank(probing.rows, living.rows, a, b, threshold)
+    among = np.flatnonzero((first_part <= part) & (part < first_part + n_parts))
+
+    def sort(side: PartRows) -> SortedRows:
+        return cells.sort(shorten(side.rows, directions), side.home)
+
+    def find(side: PartRows, ours: SortedRows) -> Iterator[Pairs]:
+        finish = partial(_rerank, threshold, side.rows, living.rows)
+        return cells.find_pairs(ours, near, bound, margin, finish, map, among=among)
+
+    if not len(living.rows):
+        return
+    near = sort(living)
+    for pairs in find(living, near):
+        yield False, pairs
+    if len(probing.rows):
+        for pairs in find(probing, sort(probing)):
+            yield True, pairs
 
 
-def _count_up(lengths: NDArray[np.int32]) -> NDArray[np.int32]:
-    """Return 0, 1, ..., length - 1 of each, end to end."""
-    ends = lengths.cumsum()
-    total = int(ends[-1]) if len(ends) else 0
-    return (np.arange(total) - (ends - lengths).repeat(lengths)).astype(np.int32)
+def _rerank(
+    threshold: float, left: Embeddings, right: Embeddings, a: Indices, b: Indices
+) -> Pairs:
+    return rerank(left, right, a, b, threshold)
+
+
+def _split(
+    centroids: Embeddings, weights: NDArray[np.float64], most: float
+) -> Iterator[Indices]:
+    """Yield cells that lie together, of a total weight up to `most` or a single one.
+
+    All are halved where they spread most, and each half again.
+    """
+    waiting = [np.arange(len(centroids))]
+    while waiting:
+        group = waiting.pop()
+        if len(group) == 1 or weights[group].sum() <= most:
+            yield group
+            continue
+        own = centroids[group].astype(np.float64)
+        own -= own.mean(axis=0)
+        widest = np.linalg.eigh(own.T @ own)[1][:, -1]
+        group = group[np.argsort(own @ widest)]
+        so_far = weights[group].cumsum()
+        half = int(np.searchsorted(so_far, so_far[-1] / 2))
+        half = min(max(half, 1), len(group) - 1)
+        waiting += [group[:half], group[half:]]

@@ -126,7 +126,8 @@ def find_pairs(
 def sort_by_cell(rows: Embeddings, plan: Plan, run: Run) -> SortedRows:
     """Shorten rows and sort them by the cells of a plan."""
     assert plan.cells is not None
-    return plan.cells.sort(shorten(rows, plan.directions), run)
+    short = shorten(rows, plan.directions)
+    return plan.cells.sort(short, plan.cells.find_homes(short, run))
 
 
 def shorten(rows: Embeddings, directions: Embeddings | None) -> Embeddings:

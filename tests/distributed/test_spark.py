@@ -404,7 +404,7 @@ def test_neighbors_of_blocks_are_those_of_all(of_pairs, kind, n_parts):
 
 
 @pytest.mark.parametrize("rows_per_batch", [3, 50, 10_000])
-def test_blocks_may_end_in_any_batch(rows_per_batch):
+def test_parts_may_end_in_any_batch(rows_per_batch):
     from skmatch.distributed._steps import assign_batch, join_batches, pack
 
     rng = np.random.default_rng(0)
@@ -414,9 +414,9 @@ def test_blocks_may_end_in_any_batch(rows_per_batch):
         [pa.array(range(300)), pa.array(rng.permutation(300)), vectors],
         names=["id", "order", "vector"],
     )
-    partitions = plan_partitions(rows, 300, 0.9, rows_per_block=5)
+    partitions = plan_partitions(rows, 300, 0.9, rows_per_part=5)
     assigned = pa.table(assign_batch(batch, partitions))
-    assigned = assigned.sort_by([("cell", "ascending"), ("block", "ascending")])
+    assigned = assigned.sort_by("part")
     batches = assigned.combine_chunks().to_batches(max_chunksize=rows_per_batch)
     pairs = pa.Table.from_batches(join_batches(batches, partitions)).to_pydict()
     found = {tuple(sorted(p)) for p in zip(pairs["left"], pairs["right"], strict=True)}

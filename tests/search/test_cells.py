@@ -18,8 +18,8 @@ def unit(rng, n_rows, n_features=6, n_centres=None):
 
 def join(cells, left, right, bound, margin, **options):
     """Return the pairs that are found, as a set; none may come twice."""
-    ours = cells.sort(left, map)
-    theirs = ours if right is None else cells.sort(right, map)
+    ours = cells.sort(left, cells.find_homes(left, map))
+    theirs = ours if right is None else cells.sort(right, cells.find_homes(right, map))
     found = cells.find_pairs(
         ours, theirs, bound, margin, lambda a, b: (a, b), map, **options
     )
@@ -110,7 +110,7 @@ def test_memory_grows_with_the_pairs_not_with_their_columns(rng):
     rows = unit(rng, 1, 256) + 0.03 * rng.normal(size=(1000, 256))
     rows = (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
     cells = Cells(rows, 4, seed=0)
-    ours = cells.sort(rows, map)
+    ours = cells.sort(rows, cells.find_homes(rows, map))
     tracemalloc.start()
     found = cells.find_pairs(ours, ours, 0.5, 2.0, lambda a, b: len(a), map)
     assert sum(found) == 1000 * 999 / 2
