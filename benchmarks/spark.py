@@ -16,7 +16,9 @@ cores alone run the other one.
 
 With DATA.csv (columns title, label_group): a Pipeline of TF-IDF with 100 components and
 a tuned threshold, and a PairClassifierMatcher, fitted on the training products, match
-the test gallery on both.
+the test gallery by `predict` with two threads, and on `local[2]`, from titles to groups
+in one call. With `--made-up N`: a PairClassifierMatcher, fitted on 2,500 made-up
+products, matches N titles of others.
 """
 
 from __future__ import annotations
@@ -25,7 +27,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from argparse import SUPPRESS, Namespace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -55,6 +56,7 @@ from skmatch import (
     FaissThresholdMatcher,
     PairClassifierMatcher,
     TunedThresholdMatcherCV,
+    make_product_titles,
 )
 
 MEASURES = (
@@ -66,6 +68,7 @@ MEASURES = (
 )
 SIZES = [100_000, 1_000_000, 2_000_000]
 THRESHOLD = 0.875
+PAIRS = "PairClassifierMatcher"
 MOST_EXACT = 1_000_000
 COLUMNS = {
     "rows": ",d",
@@ -201,8 +204,6 @@ def compare_sizes(n_rows: int, cores: list[int]) -> list[dict[str, Any]]:
 
 def compare_titles(args: Namespace) -> tuple[list[dict[str, Any]], str]:
     """Match the test gallery of a file by `predict` and on Spark."""
-    from skmatch.distributed import groups, match
-
     split = read_split(args.data, args.ids, args.shuffle_products)
     embedder = make_pipeline(make_tfidf(), TruncatedSVD(100, random_state=0))
     pipe = make_pipeline(embedder, FaissThresholdMatcher(index="exact"))
@@ -210,33 +211,51 @@ def compare_titles(args: Namespace) -> tuple[list[dict[str, Any]], str]:
     pairs_of = PairClassifierMatcher(random_state=0, n_jobs=2)
     pairs_of.fit(split.titles, split.labels)
     spark = start_spark(2)
-    ids = pa.array(range(len(split.test_titles)))
-    titles = pa.array(list(split.test_titles), pa.string())
-    df = spark.createDataFrame(pa.table({"id": ids, "title": titles}))
-    rows = []
-    for name, matcher in (("TF-IDF + SVD, tuned", tuned), ("pairs", pairs_of)):
-        seconds, matches = timed(lambda m=matcher: m.predict(split.test_titles))
-        left, right = triu(matches, k=1).coords
-        expected = np.sort(left.astype(np.int64) * len(ids) + right)
-        began = time.perf_counter()
-        pairs = match(matcher, df, title_col="title", id_col="id").persist()
-        found = groups(pairs, df, id_col="id").toArrow()
-        on_spark = time.perf_counter() - began
-        numbers = number_pairs(pairs.toArrow(), len(ids))
-        n_different = len(np.setxor1d(numbers, expected))
-        row = {
-            "matcher": type(matcher).__name__ if name == "pairs" else name,
-            "gallery": len(ids),
-            "predict": seconds,
-            "Spark": on_spark,
-            "pairs": len(numbers),
-            "same pairs": f"no: {n_different} differ" if n_different else "yes",
-            "groups": pc.count_distinct(found.column("group")).as_py(),
-        }
-        rows.append(row)
-        say(f"done: {row}")
+    rows = [
+        compare_matcher(spark, name, matcher, split.test_titles)
+        for name, matcher in (("TF-IDF + SVD, tuned", tuned), (PAIRS, pairs_of))
+    ]
     spark.stop()
     return rows, describe_split(args.data, split)
+
+
+def compare_made_up(sizes: list[int]) -> list[dict[str, Any]]:
+    """Match made-up titles, three of each product, by `predict` and on Spark."""
+    matcher = PairClassifierMatcher(random_state=0, n_jobs=2, threshold=0.5)
+    matcher.fit(*make_product_titles(2500, random_state=0))
+    titles, _ = make_product_titles(max(sizes) // 3 + 1, random_state=1)
+    spark = start_spark(2)
+    rows = [compare_matcher(spark, PAIRS, matcher, titles[:size]) for size in sizes]
+    spark.stop()
+    return rows
+
+
+def compare_matcher(spark: Any, name: str, matcher: Any, titles: Any) -> dict[str, Any]:
+    """Match titles by `predict` and, from titles to groups in one call, on Spark."""
+    from skmatch.distributed import groups, match
+
+    ids = pa.array(range(len(titles)))
+    table = pa.table({"id": ids, "title": pa.array(list(titles), pa.string())})
+    df = spark.createDataFrame(table)
+    seconds, matches = timed(lambda: matcher.predict(titles))
+    left, right = triu(matches, k=1).coords
+    expected = np.sort(left.astype(np.int64) * len(ids) + right)
+    with TemporaryDirectory() as folder:
+        call = {"title_col": "title", "id_col": "id", "folder": folder}
+        on_spark, found = timed(lambda: groups(matcher, df, **call).toArrow())
+        pairs = match(matcher, df, **call).toArrow()  # of the steps in the folder
+    n_different = len(np.setxor1d(number_pairs(pairs, len(ids)), expected))
+    row = {
+        "matcher": name,
+        "gallery": len(ids),
+        "predict": seconds,
+        "Spark": on_spark,
+        "pairs": len(pairs),
+        "same pairs": f"no: {n_different} differ" if n_different else "yes",
+        "groups": pc.count_distinct(found.column("group")).as_py(),
+    }
+    say(f"done: {row}")
+    return row
 
 
 def main(args: Namespace) -> None:
@@ -245,6 +264,10 @@ def main(args: Namespace) -> None:
         rows, note = compare_titles(args)
         table = make_table("", rows, DATA_COLUMNS)
         save_result(args, Path(args.data).stem, [table], [note])
+        return
+    if args.made_up:
+        table = make_table("", compare_made_up(args.made_up), DATA_COLUMNS)
+        save_result(args, "made-up-titles", [table])
         return
     rows = [row for n_rows in args.sizes for row in compare_sizes(n_rows, args.cores)]
     save_result(args, "rows", [make_table("", rows, COLUMNS)])
@@ -259,6 +282,9 @@ if __name__ == "__main__":
         "--cores", metavar="N", type=int, nargs="+", default=[1, 2], help="of Spark"
     )
     parser.add_argument("--data", metavar="DATA.csv", help="columns title, label_group")
+    parser.add_argument(
+        "--made-up", metavar="N", type=int, nargs="+", help="made-up titles"
+    )
     parser.add_argument("--one", nargs=4, help=SUPPRESS)  # cores, index, vectors, pairs
     add_split_options(parser)
     args = parser.parse_args()

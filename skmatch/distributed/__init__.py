@@ -4,7 +4,7 @@ In: a fitted matcher and a DataFrame of titles with ids. Out: a DataFrame of the
 that match, by these ids. The algorithms are those of one machine.
 
 - ``_spark.py``: embed, match and link, what users call
-- ``_groups.py``: groups, too
+- ``_groups.py``: groups and group_pairs, too
 - ``_gallery.py``: the pairs of a PairClassifierMatcher
 - ``_titles.py``: a DataFrame of titles: its rows checked, and read as a matcher does
 - ``_engine.py``: what Spark does for every step: share values, map, keep
@@ -18,7 +18,7 @@ except ImportError as error:
         "skmatch.distributed needs pyarrow and pyspark: pip install 'skmatch[spark]'."
     ) from error
 
-from skmatch.distributed._groups import groups
+from skmatch.distributed._groups import group_pairs, groups
 from skmatch.distributed._spark import embed, link, match
 from skmatch.distributed._steps import (
     assign_batch,
@@ -33,6 +33,7 @@ __all__ = [
     "assign_batch",
     "embed",
     "embed_batch",
+    "group_pairs",
     "groups",
     "join_batches",
     "link",

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 from scipy.sparse import csr_array
 
 from skmatch.distributed._engine import cut
+from skmatch.distributed._spark import match
 from skmatch.graph import group_matches, least_score
 
 if TYPE_CHECKING:
@@ -20,6 +21,42 @@ _MOST_ON_DRIVER = 30_000_000  # rows: 1.3 GB
 
 
 def groups(
+    fitted: Any,
+    df: DataFrame,
+    *,
+    title_col: str | list[str],
+    id_col: str,
+    method: str = "average",
+    threshold: float | None = None,
+    folder: str | None = None,
+) -> DataFrame:
+    """Put each title of a DataFrame into one group: a product.
+
+    It is :func:`match`, then :func:`group_pairs`.
+
+    Parameters
+    ----------
+    fitted, df, title_col, id_col, folder
+        As of :func:`match`.
+    method, threshold
+        As of :func:`group_matches`.
+
+    Returns
+    -------
+    groups : pyspark.sql.DataFrame
+        ``id`` and ``group``, the smallest id of the rows of the same group.
+
+    Raises
+    ------
+    ValueError
+        As :func:`match`, and if a parameter is out of its range.
+    """
+    _check_method(method, threshold)
+    pairs = match(fitted, df, title_col=title_col, id_col=id_col, folder=folder)
+    return group_pairs(pairs, df, id_col=id_col, method=method, threshold=threshold)
+
+
+def group_pairs(
     pairs: DataFrame,
     df: DataFrame,
     *,
@@ -60,8 +97,8 @@ def groups(
     """
     from pyspark.sql import functions as F
 
+    _check_method(method, threshold)
     options: dict[str, Any] = {"method": method, "threshold": threshold}
-    group_matches(csr_array((1, 1)), **options)  # raises before Spark starts
     pairs = pairs.select("left", "right", "score").persist()  # read more than once
     rows = df.select(F.col(id_col).alias("id"))
     ends = pairs.select(F.explode(F.array("left", "right")).alias("id"))
@@ -76,6 +113,11 @@ def groups(
         found = _group_components(pairs, options)
     group = F.coalesce("group", "id").alias("group")  # a row without a pair is alone
     return rows.join(found, "id", "left").select("id", group)
+
+
+def _check_method(method: str, threshold: float | None) -> None:
+    """Raise as :func:`group_matches` does, before Spark starts."""
+    group_matches(csr_array((1, 1)), method=method, threshold=threshold)
 
 
 def _group(pairs: pa.Table, options: dict[str, Any]) -> pa.Table:

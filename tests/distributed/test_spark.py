@@ -206,7 +206,7 @@ def test_link_finds_the_entries_of_transform(spark, pipe, kind):
 def test_groups_are_those_of_group_matches(
     spark, pipe, monkeypatch, method, most_on_driver
 ):
-    from skmatch.distributed import _groups, groups
+    from skmatch.distributed import _groups, group_pairs
 
     monkeypatch.setattr(_groups, "_MOST_ON_DRIVER", most_on_driver)
     df = frame(spark)
@@ -217,7 +217,9 @@ def test_groups_are_those_of_group_matches(
     table = {"left": names[left[is_once]], "right": names[right[is_once]]}
     score = graph.data[is_once]
     pairs = spark.createDataFrame(pa.table(table | {"score": score}))
-    found = groups(pairs, df, id_col="sku", method=method, threshold=0.85).toArrow()
+    found = group_pairs(
+        pairs, df, id_col="sku", method=method, threshold=0.85
+    ).toArrow()
     order = np.argsort(names)
     expected = group_matches(
         csr_array(graph[order][:, order]), method=method, threshold=0.85
@@ -227,6 +229,20 @@ def test_groups_are_those_of_group_matches(
     found = dict(zip(*found.to_pydict().values(), strict=True))
     assert found == expected
     assert 20 < len({*found.values()}) < len(IDS)
+
+
+@pytest.mark.parametrize("kind", ["pipe", "of_pairs"])
+def test_titles_become_groups_in_one_call(spark, request, kind, tmp_path):
+    from skmatch.distributed import group_pairs, groups, match
+
+    fitted, df = request.getfixturevalue(kind), frame(spark)
+    columns = {"title_col": "title", "id_col": "sku"}
+    found = groups(fitted, df, **columns, method="complete", folder=str(tmp_path))
+    pairs = match(fitted, df, **columns)
+    expected = group_pairs(pairs, df, id_col="sku", method="complete").toArrow()
+    assert found.toArrow().sort_by("id") == expected.sort_by("id")
+    assert 20 < len({*expected.column("group").to_pylist()}) < len(IDS)
+    assert any(tmp_path.iterdir())  # the steps are kept where it says
 
 
 def test_link_counts_the_ids_of_the_catalogue(spark, pipe):
@@ -257,15 +273,17 @@ def test_fewer_pairs_are_found_as_the_recall_tells(spark, pipe):
 
 
 def test_groups_refuse_what_is_wrong(spark):
-    from skmatch.distributed import groups
+    from skmatch.distributed import group_pairs, groups
 
     df = frame(spark)
     rows = {"left": ["sku 1"], "right": ["sku x"], "score": [0.9]}
     pairs = spark.createDataFrame(pa.table(rows))
     with pytest.raises(ValueError, match="ids that are not in df"):
-        groups(pairs, df, id_col="sku")
+        group_pairs(pairs, df, id_col="sku")
     with pytest.raises(ValueError, match="method='chain'"):
-        groups(pairs, df, id_col="sku", method="chain")
+        group_pairs(pairs, df, id_col="sku", method="chain")
+    with pytest.raises(ValueError, match="method='chain'"):
+        groups(None, df, title_col="title", id_col="sku", method="chain")
 
 
 def test_what_is_missing_or_twice_is_counted(spark, pipe):
@@ -292,14 +310,14 @@ def test_what_is_missing_or_twice_is_counted(spark, pipe):
 
 
 def test_no_rows(spark, pipe, of_pairs):
-    from skmatch.distributed import groups, match
+    from skmatch.distributed import group_pairs, match
 
     df = frame(spark).filter("sku = ''")
     for fitted in (pipe, of_pairs):
         pairs = match(fitted, df, title_col="title", id_col="sku")
         assert pairs_of(pairs) == {}
-    assert groups(pairs, df, id_col="sku").count() == 0
-    alone = groups(pairs, frame(spark), id_col="sku").toArrow().to_pydict()
+    assert group_pairs(pairs, df, id_col="sku").count() == 0
+    alone = group_pairs(pairs, frame(spark), id_col="sku").toArrow().to_pydict()
     assert alone["id"] == alone["group"]
 
 
