@@ -1,7 +1,7 @@
 """The figures of the pages, each for the light and for the dark theme.
 
-Those in ``drawings`` are drawn by hand; the others are plotted here, from made-up
-titles. ``.. themed:: name`` shows one, with its content as the caption.
+Those in ``drawings`` are drawn by hand; the others are plotted, here from made-up
+titles, in ``charts.py`` from results. ``.. themed:: name`` shows one.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from charts import plot_peers, plot_speed
 from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
@@ -90,7 +91,9 @@ def plot_thresholds() -> Any:
 
 
 PLOTS: dict[str, Callable[[], Any]] = {
+    "peers": plot_peers,
     "search": plot_search,
+    "speed": plot_speed,
     "thresholds": plot_thresholds,
 }
 

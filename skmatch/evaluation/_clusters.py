@@ -109,7 +109,9 @@ def _bcubed_f1_score(y_true: Any, y_pred: Any) -> float:
 
 
 pairwise_f1_scorer = make_scorer(_pairwise_f1_score)
+pairwise_f1_scorer.__doc__ = "Score the matches of ``predict`` by the F1 of pairs."
 bcubed_f1_scorer = make_scorer(_bcubed_f1_score)
+bcubed_f1_scorer.__doc__ = "Score the matches of ``predict`` by their B-cubed F1."
 
 
 def _harmonic_mean(precision: float, recall: float) -> float:

@@ -127,6 +127,7 @@ def _check_weights(sample_weight: Any, n_rows: int) -> NDArray[np.float64]:
 
 
 rowwise_f1_scorer = make_scorer(rowwise_f1_score)
+rowwise_f1_scorer.__doc__ = "Score the matches of ``predict`` by their row-wise F1."
 
 
 def clustered_standard_error(scores: ArrayLike, labels: ArrayLike) -> float:

@@ -183,6 +183,8 @@ class ThresholdCurveDisplay(DisplayMixin):
             ylabel=self.score_name,
             title=f"Galleries of about {self.gallery_size:,.0f} rows",
         )
+        if self.mean_score.min() >= 0:
+            ax.set_ylim(bottom=0)  # the band is no score
         ax.legend(loc="lower center")
         return self
 
