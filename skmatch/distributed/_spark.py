@@ -43,6 +43,10 @@ from skmatch.tables import as_ids, refuse_mutual
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
+# What calibrates are pairs of some rows with one in five of all: the pairs of a row are
+# lost together, and fewer of more rows tell as much.
+_ONE_IN = 5
+
 
 def embed(
     fitted: Any, df: DataFrame, *, title_col: str | list[str], id_col: str
@@ -241,11 +245,12 @@ def _plan(
     partitions = plan_partitions(vectors, n_rows, threshold)
     if matcher.index == "exact":
         return partitions, EXACT
-    n_drawn = ROWS_TO_CALIBRATE
-    mine, needed = _probe(embedded, partitions, n_drawn / n_rows)
-    n_enough = enough_rows(mine, n_drawn, matcher.target_recall)
-    if n_drawn < min(n_enough, n_rows):
-        mine, needed = _probe(embedded, partitions, n_enough / n_rows)
+    n_few, one_in = ROWS_TO_CALIBRATE, _ONE_IN
+    few, _ = _probe(embedded, partitions, n_few / n_rows, one_in)
+    n_sampled = enough_rows(few, n_few, matcher.target_recall)
+    if n_sampled >= min(10 * n_few, n_rows):  # no more are drawn: compare with all rows
+        one_in = 1
+    mine, needed = _probe(embedded, partitions, n_sampled / n_rows, one_in)
     return calibrate_partitions(partitions, mine, needed, matcher.target_recall)
 
 
@@ -263,14 +268,20 @@ def _draw(
 
 
 def _probe(
-    embedded: DataFrame, partitions: Partitions, share_drawn: float
+    embedded: DataFrame, partitions: Partitions, share_drawn: float, one_in: int
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Return the margins that all pairs of some rows need, and the row of each pair."""
+    """Return the margins that the pairs of some rows need, and the row of each pair.
+
+    That are the pairs of a share of the rows with one in so many of all rows.
+    """
+    from pyspark.sql import functions as F
+
     # Other rows than trained the cells: those lie closer to their centroids.
     sample = _draw(embedded, share_drawn, is_first=False)
     shared = {"partitions": partitions, "sample": sample}
     shared = {name: share(embedded, value) for name, value in shared.items()}
-    found = embedded.mapInArrow(
+    others = embedded.filter(F.pmod("order", F.lit(one_in)) == 0)
+    found = others.mapInArrow(
         partial(map_batches, probe_batch, shared), "sampled bigint, margin float"
     ).toArrow()
     return found.column("sampled").to_numpy(), found.column("margin").to_numpy()
