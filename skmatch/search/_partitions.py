@@ -123,7 +123,7 @@ def plan_partitions(
     Parameters
     ----------
     sample : ndarray of shape (n_sampled, n_features), dtype float32
-        Unit rows, at best 20 times the square root of `n_rows`.
+        Unit rows, at best 40 times the square root of `n_rows`.
     n_rows : int
         Number of all rows.
     threshold : float

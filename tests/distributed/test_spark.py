@@ -6,6 +6,7 @@ import shutil
 import sys
 from importlib import import_module
 from pathlib import Path
+from textwrap import dedent
 
 import numpy as np
 import pandas as pd
@@ -243,6 +244,16 @@ def test_titles_become_groups_in_one_call(spark, request, kind, tmp_path):
     assert found.toArrow().sort_by("id") == expected.sort_by("id")
     assert 20 < len({*expected.column("group").to_pylist()}) < len(IDS)
     assert any(tmp_path.iterdir())  # the steps are kept where it says
+
+
+def test_the_example_of_the_page_runs(spark, capsys):
+    page = (Path(__file__).parents[2] / "docs/cluster.rst").read_text("utf-8")
+    block = page.split(".. code-block:: python\n")[1].split("\nWhat runs there")[0]
+    names = {}
+    exec(dedent(block), names)
+    assert "|group|" in capsys.readouterr().out
+    n_rows = names["df"].count()
+    assert 20 < names["products"].select("group").distinct().count() < n_rows == 300
 
 
 def test_link_counts_the_ids_of_the_catalogue(spark, pipe):
