@@ -29,7 +29,7 @@ PAGES = sorted(
     str(path.relative_to(ROOT))
     for path in [ROOT / "README.md", *(ROOT / "docs").rglob("*.rst")]
     if not {"_build", "generated", "auto_examples", "examples"} & {*path.parts}
-    and path.name != "cluster.rst"  # of a cluster, which tests/distributed has
+    and path.name != "cluster.rst"  # tests/distributed runs its example
     and (".. code-block:: python" in (text := path.read_text("utf-8")) or
          "```python" in text)
 )  # fmt: skip
