@@ -73,6 +73,9 @@ table = match_table(
 print(table.drop(columns="rank").head(6).to_string(index=False))
 
 # %%
+# ``matcher.explain(title_a, title_b)`` tells why two titles match. It scores them
+# beside the catalogue: its probability is near that of the link, and not equal to it.
+#
 # How sure a link is
 # ------------------
 #

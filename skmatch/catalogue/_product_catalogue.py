@@ -292,7 +292,10 @@ class ProductCatalogue:
         return self._store.changes(int(since))
 
     def merge(self, products: Any) -> int:
-        """Say that products are the same one. It binds what comes later.
+        """Say that products are the same one.
+
+        It binds these listings while they are there; a new one is placed by its scores.
+        If all listings of one of the products are removed, nothing of it is left.
 
         Parameters
         ----------
@@ -316,7 +319,10 @@ class ProductCatalogue:
             raise ValueError(f"products={ids}; expected two different ones, or more.")
         for product in ids:
             if product not in known.products:
-                raise ValueError(f"products holds {product!r}, which is no product.")
+                raise ValueError(
+                    f"products holds {product!r}, which is no product, or is one no "
+                    "more: changes() tells what became of it."
+                )
         rows = np.unique(known.rows[np.isin(known.products, ids)])
         said = self._store.answers().say_same(known.row_numbers[rows].tolist())
         as_first = np.where(np.isin(known.products, ids), ids[0], known.products)

@@ -11,8 +11,9 @@ import pyarrow.compute as pc
 from scipy.sparse import csr_array
 
 from skmatch.distributed._engine import cut
-from skmatch.distributed._spark import match
+from skmatch.distributed._spark import match, threshold_of
 from skmatch.graph import group_matches, least_score
+from skmatch.matchers import PairClassifierMatcher
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -38,8 +39,11 @@ def groups(
     ----------
     fitted, df, title_col, id_col, folder
         As of :func:`match`.
-    method, threshold
+    method : str, default="average"
         As of :func:`group_matches`.
+    threshold : float or None, default=None
+        As of :func:`group_matches`. None is, of cosine similarities, the threshold of
+        the matcher, and of probabilities what it is there.
 
     Returns
     -------
@@ -53,6 +57,8 @@ def groups(
     """
     _check_method(method, threshold)
     pairs = match(fitted, df, title_col=title_col, id_col=id_col, folder=folder)
+    if threshold is None and not isinstance(fitted, PairClassifierMatcher):
+        threshold = max(0.0, threshold_of(fitted, df.count()))
     return group_pairs(pairs, df, id_col=id_col, method=method, threshold=threshold)
 
 

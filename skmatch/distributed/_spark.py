@@ -156,7 +156,7 @@ def match(
         if titles.n_rows:
             return match_gallery(gallery, titles.rows)
         return df.sparkSession.createDataFrame([], schema)
-    embedder, threshold = _embedder_of(fitted), _threshold_of(fitted, titles.n_rows)
+    embedder, threshold = _embedder_of(fitted), threshold_of(fitted, titles.n_rows)
     embedded = _embed(embedder, fitted, titles, title_col)
     if not titles.n_rows:
         return df.sparkSession.createDataFrame([], schema)
@@ -308,7 +308,7 @@ def _is_matcher(step: Any) -> bool:
     return isinstance(step, (FaissThresholdMatcher, TunedThresholdMatcherCV))
 
 
-def _threshold_of(fitted: Any, n_rows: int) -> float:
+def threshold_of(fitted: Any, n_rows: int) -> float:
     """Return the threshold of a matcher; raise if it decides by more than that."""
     last, threshold = _last(fitted), None
     tuned = fitted[-1] if isinstance(fitted, Pipeline) else fitted

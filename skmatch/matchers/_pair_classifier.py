@@ -142,7 +142,8 @@ class PairClassifierMatcher(MatcherMixin, NamedEmbedders):
     scoring : str, tuple or callable, default="rowwise_f1"
         What a "tuned" threshold shall maximise, as of :class:`TunedThresholdMatcherCV`:
         ``("recall_at_precision", 0.95)`` is as many matches as there can be of which
-        95 % are right.
+        95 % are right. Without product ids there is nothing to choose by, and a warning
+        says so.
     propagation : bool, default=True
         Whether the probabilities ``P`` of a level are averaged over the match graph:
         ``W (P + I) Wᵀ``, where row i of ``W`` weighs title i itself by 1 and its
@@ -424,6 +425,12 @@ class PairClassifierMatcher(MatcherMixin, NamedEmbedders):
             failed += self._choose_by_folds(with_ids, partitions, galleries, said)
         else:
             self._leave_threshold()
+            if self.scoring != "rowwise_f1":
+                failed.append(
+                    f"scoring={self.scoring!r} has no effect without product ids: no "
+                    "threshold is chosen. Judge a sample of the matches, and set one "
+                    "by set_params(threshold=...)."
+                )
         self.embedders_ = model.describer.embedders
         self.classifiers_ = model.last_levels.classifiers
         self.n_samples_fit_ = len(titles)
@@ -874,7 +881,9 @@ default=None
             pairs whose value of this feature, and nothing else, is taken instead. What
             stacking levels say of other titles is one of them, "other_titles". With
             `gallery`, which matches of both titles had the largest say in the
-            propagation. As a str it is a table.
+            propagation. As a str it is a table. Without `gallery` the probability is
+            near that of :meth:`transform`, not equal to it: both titles are matched
+            beside the catalogue, and neither is in it.
 
         Raises
         ------

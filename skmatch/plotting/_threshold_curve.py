@@ -22,7 +22,8 @@ class ThresholdCurveDisplay(DisplayMixin):
     """Score at every threshold, its spread over the folds, and the chosen threshold.
 
     A flat top says that the threshold hardly matters; a wide band, that the folds do
-    not agree on it.
+    not agree on it. To tell two curves on the same axes apart, set the colour and label
+    of `line_`, `band_` and `best_`.
 
     Parameters
     ----------

@@ -134,7 +134,7 @@ def plan_partitions(
     Returns
     -------
     partitions : Partitions
-        What :func:`assign_rows` and :func:`join_part` need.
+        What the steps of a search in parts need.
     """
     n_cells = min(count_to_train(n_rows)[0], len(sample))
     n_pairs = 0.5 * n_rows**2

@@ -240,7 +240,8 @@ def test_titles_become_groups_in_one_call(spark, request, kind, tmp_path):
     columns = {"title_col": "title", "id_col": "sku"}
     found = groups(fitted, df, **columns, method="complete", folder=str(tmp_path))
     pairs = match(fitted, df, **columns)
-    expected = group_pairs(pairs, df, id_col="sku", method="complete").toArrow()
+    at = {"method": "complete", "threshold": 0.8 if kind == "pipe" else 0.5}
+    expected = group_pairs(pairs, df, id_col="sku", **at).toArrow()
     assert found.toArrow().sort_by("id") == expected.sort_by("id")
     assert 20 < len({*expected.column("group").to_pylist()}) < len(IDS)
     assert any(tmp_path.iterdir())  # the steps are kept where it says

@@ -65,6 +65,15 @@ def test_a_pair_is_explained_without_labels(without_labels, titles_and_products)
     assert names == own | {"other_titles"}
 
 
+def test_a_wanted_precision_needs_product_ids():
+    titles, _ = make_product_titles(20, random_state=0)
+    wanted = PairClassifierMatcher(
+        embedders="words", scoring=("recall_at_precision", 0.9), random_state=0
+    )
+    with pytest.warns(UserWarning, match="scoring=.* no effect without product ids"):
+        wanted.fit(titles)
+
+
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:pair_features holds:UserWarning")
 @pytest.mark.parametrize("as_array", [False, True])
