@@ -34,9 +34,9 @@ for row in doubtful.itertuples():
 # -----------------------------------------
 #
 # Here the products are known, and so we can ask for the surest false match. The table
-# has the words of both titles and of one alone, whose say counted when the probability
-# was averaged over the matches of both, and what the features add to the log-odds, the
-# largest first.
+# has three parts: the words of both titles and of one alone; the matches of both, over
+# which the probability was averaged, each with its share of this mean; and what the
+# features add to the log-odds, the largest first.
 
 is_other = gallery_ids[table["left"]] != gallery_ids[table["right"]]
 surest = table[is_other].sort_values("score").iloc[-1]
