@@ -222,10 +222,10 @@ def unpack(vectors: pa.Array) -> NDArray[np.float32]:
     rows : ndarray of shape (n_rows, n_features), dtype float32
         Unit rows.
     """
-    if isinstance(vectors, pa.ChunkedArray):
-        vectors = vectors.combine_chunks()
     if not len(vectors):
         return np.empty((0, 1), np.float32)
+    if isinstance(vectors, pa.ChunkedArray):  # of more bytes than one array can hold
+        return np.concatenate([unpack(x) for x in vectors.chunks if len(x)])
     vectors = vectors.cast(pa.binary())
     offsets = np.frombuffer(vectors.buffers()[1], np.int32)
     first, last = offsets[vectors.offset], offsets[vectors.offset + len(vectors)]
