@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from charts import plot_peers, plot_speed
+from charts import BLUE, GREY, ORANGE, plot_peers, plot_speed
 from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
 HERE = Path(__file__).parent
 FOLDER = HERE / "generated" / "figures"
-INK, BLUE, GREEN, ORANGE, GREY = "#22303c", "#1f6fb2", "#2b8656", "#b85c14", "#7a8794"
+INK, GREEN = "#22303c", "#2b8656"
 # Each colour of the light theme in the dark one.
 DARK = {
     INK: "#e8edf2",

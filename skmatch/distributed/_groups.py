@@ -11,9 +11,8 @@ import pyarrow.compute as pc
 from scipy.sparse import csr_array
 
 from skmatch.distributed._engine import cut
-from skmatch.distributed._spark import match, threshold_of
+from skmatch.distributed._spark import match
 from skmatch.graph import group_matches, least_score
-from skmatch.matchers import PairClassifierMatcher
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -39,11 +38,8 @@ def groups(
     ----------
     fitted, df, title_col, id_col, folder
         As of :func:`match`.
-    method : str, default="average"
-        As of :func:`group_matches`.
-    threshold : float or None, default=None
-        As of :func:`group_matches`. None is, of cosine similarities, the threshold of
-        the matcher, and of probabilities what it is there.
+    method, threshold
+        As of :func:`group_pairs`.
 
     Returns
     -------
@@ -57,8 +53,6 @@ def groups(
     """
     _check_method(method, threshold)
     pairs = match(fitted, df, title_col=title_col, id_col=id_col, folder=folder)
-    if threshold is None and not isinstance(fitted, PairClassifierMatcher):
-        threshold = max(0.0, threshold_of(fitted, df.count()))
     return group_pairs(pairs, df, id_col=id_col, method=method, threshold=threshold)
 
 
@@ -83,8 +77,11 @@ def group_pairs(
         All rows.
     id_col : str
         Name of the column of ids.
-    method, threshold
+    method : str, default="average"
         As of :func:`group_matches`.
+    threshold : float or None, default=None
+        As of :func:`group_matches`. None is, of cosine similarities of :func:`match`,
+        the threshold of the matcher, and else what it is there.
 
     Returns
     -------
@@ -103,6 +100,8 @@ def group_pairs(
     """
     from pyspark.sql import functions as F
 
+    if threshold is None:
+        threshold = pairs.schema["score"].metadata.get("threshold")
     _check_method(method, threshold)
     options: dict[str, Any] = {"method": method, "threshold": threshold}
     pairs = pairs.select("left", "right", "score").persist()  # read more than once

@@ -130,8 +130,9 @@ def match(
         ``left`` and ``right``, the ids of two rows that match, the smaller one first;
         ``score``, float32, their cosine similarity or probability. Each pair is there
         once. The metadata of the column of cosine similarities have "value", the
-        recall, and "low" and "high", its 95 % interval. Pairs are computed when they
-        are read; embeddings, and all but the last step of a PairClassifierMatcher, now.
+        recall, "low" and "high", its 95 % interval, and "threshold". Pairs are computed
+        when they are read; embeddings, and all but the last step of a
+        PairClassifierMatcher, now.
 
     Raises
     ------
@@ -156,7 +157,7 @@ def match(
         if titles.n_rows:
             return match_gallery(gallery, titles.rows)
         return df.sparkSession.createDataFrame([], schema)
-    embedder, threshold = _embedder_of(fitted), threshold_of(fitted, titles.n_rows)
+    embedder, threshold = _embedder_of(fitted), _threshold_of(fitted, titles.n_rows)
     embedded = _embed(embedder, fitted, titles, title_col)
     if not titles.n_rows:
         return df.sparkSession.createDataFrame([], schema)
@@ -170,10 +171,11 @@ def match(
     )
     sorted_rows = assigned.repartition("part").sortWithinPartitions("part")
     pairs = sorted_rows.mapInArrow(partial(_join, partitions=partitions), schema)
+    told = recall._asdict() | {"threshold": max(0.0, threshold)}
     return pairs.select(
         F.least("left", "right").alias("left"),
         F.greatest("left", "right").alias("right"),
-        F.col("score").alias("score", metadata=recall._asdict()),
+        F.col("score").alias("score", metadata=told),
     )
 
 
@@ -308,7 +310,7 @@ def _is_matcher(step: Any) -> bool:
     return isinstance(step, (FaissThresholdMatcher, TunedThresholdMatcherCV))
 
 
-def threshold_of(fitted: Any, n_rows: int) -> float:
+def _threshold_of(fitted: Any, n_rows: int) -> float:
     """Return the threshold of a matcher; raise if it decides by more than that."""
     last, threshold = _last(fitted), None
     tuned = fitted[-1] if isinstance(fitted, Pipeline) else fitted

@@ -242,6 +242,8 @@ def test_titles_become_groups_in_one_call(spark, request, kind, tmp_path):
     pairs = match(fitted, df, **columns)
     at = {"method": "complete", "threshold": 0.8 if kind == "pipe" else 0.5}
     expected = group_pairs(pairs, df, id_col="sku", **at).toArrow()
+    by_default = group_pairs(pairs, df, id_col="sku", method="complete").toArrow()
+    assert by_default.sort_by("id") == expected.sort_by("id")
     assert found.toArrow().sort_by("id") == expected.sort_by("id")
     assert 20 < len({*expected.column("group").to_pylist()}) < len(IDS)
     assert any(tmp_path.iterdir())  # the steps are kept where it says
